@@ -1,0 +1,1 @@
+"""The domain: what a job, a stage and a task are. No I/O happens here."""

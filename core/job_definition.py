@@ -1,0 +1,230 @@
+"""What a job is: parameters and stages, declared; nothing here runs anything.
+
+A file in jobs/ holds one `JOB = JobDefinition(...)`. Each stage names a planner, which yields
+the stage's tasks, and a handler, which does one of them::
+
+    JOB = JobDefinition(
+        name="count_pixels",
+        description="Count the valid pixels of every raster in a container.",
+        parameters=CountPixels,
+        stages=(
+            Stage("list", planner=plan_listing, handler=list_rasters),
+            Stage("count", planner=plan_counts, handler=count, queue=Queue.HEAVY,
+                  max_parallel=8, on_failure=tolerate(0.05)),
+        ),
+        finalize=summarise,
+    )
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+JsonObject = dict[str, Any]
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{1,62}")
+
+
+class JobParameters(BaseModel):
+    """Base of all job parameters: unknown names are refused, types are not guessed.
+
+    Every field carries a description with its unit, and an example where one helps; they
+    become the API's schema, the builder's form and the documentation.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+P = TypeVar("P", bound=JobParameters)
+P_contra = TypeVar("P_contra", bound=JobParameters, contravariant=True)
+
+
+class Queue(StrEnum):
+    """Which Service Bus queue carries a stage's tasks.
+
+    LIGHT tasks take well under a second or two and are received, claimed and completed in
+    batches. HEAVY tasks (rasters, long I/O) come one at a time and may run for hours.
+    """
+
+    LIGHT = "light"
+    HEAVY = "heavy"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """One task as a planner yields it. Its index is its place in the planner's order."""
+
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """A task of an earlier stage that completed, as a later planner reads it."""
+
+    task_index: int
+    parameters: JsonObject
+    result: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Transient failures go again after an exponential delay with full jitter.
+
+    The delay before attempt n + 1 is uniform in [0.5, 1] x min(max, first * 2^(n-1)) seconds.
+    `max_attempts` also bounds how often a task may lose its worker.
+    """
+
+    max_attempts: int = 4
+    first_delay_seconds: float = 2.0
+    max_delay_seconds: float = 300.0
+
+    def delay_seconds(self, attempt: int, jitter: float) -> float:
+        """Seconds to wait after `attempt` (from 1) failed; `jitter` is uniform in [0, 1)."""
+        ceiling = min(self.max_delay_seconds, self.first_delay_seconds * 2 ** (attempt - 1))
+        return ceiling * (0.5 + jitter / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class FailurePolicy:
+    """What a stage does about failed tasks.
+
+    `max_failed_share` of the tasks may fail before the stage fails. With `stop_early` the
+    tasks that have not begun are cancelled as soon as that share is passed.
+    """
+
+    max_failed_share: float = 0.0
+    stop_early: bool = True
+
+    def tolerates(self, failed: int, total: int) -> bool:
+        return failed <= self.max_failed_share * total
+
+
+FAIL_FAST = FailurePolicy()
+
+
+def tolerate(share: float) -> FailurePolicy:
+    """Continue while at most `share` (0 to 1) of the tasks failed: completed_with_errors."""
+    return FailurePolicy(max_failed_share=share)
+
+
+class Workspace(Protocol):
+    """The job's own files between stages: blobs under work/<job_id>/, removed at the end."""
+
+    def write_bytes(self, name: str, data: bytes) -> None: ...
+    def read_bytes(self, name: str) -> bytes: ...
+    def write_json(self, name: str, value: Any) -> None: ...
+    def read_json(self, name: str) -> Any: ...
+    def exists(self, name: str) -> bool: ...
+
+
+class JobContext(Protocol[P]):
+    """What planners, handlers and finalizers are given."""
+
+    @property
+    def job_id(self) -> str: ...
+    @property
+    def parameters(self) -> P: ...
+    @property
+    def workspace(self) -> Workspace: ...
+
+    def results(self, stage: str) -> Iterator[TaskResult]:
+        """The completed tasks of an earlier stage, in order, streamed from the ledger."""
+        ...
+
+
+class TaskContext(JobContext[P], Protocol[P]):
+    """What a handler is given, beside its task's parameters."""
+
+    @property
+    def task(self) -> JsonObject:
+        """The parameters of this task, as its planner yielded them."""
+        ...
+
+    @property
+    def attempt(self) -> int: ...
+
+    def check(self) -> None:
+        """Raise `TaskCancelled` when the job was cancelled or the lease was lost.
+
+        A handler that takes more than a few seconds calls this between its steps.
+        """
+        ...
+
+    def progress(self, **context: Any) -> None:
+        """Show figures of this task on the dashboard (sampled; cheap to call often)."""
+        ...
+
+
+Planner = Callable[[JobContext[P]], Iterable[TaskSpec]]
+Handler = Callable[[TaskContext[P]], JsonObject | None]
+Finalizer = Callable[[JobContext[P]], JsonObject | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _StageOptions(Generic[P]):
+    queue: Queue | Callable[[P], Queue] = Queue.LIGHT
+    max_parallel: int | Callable[[P], int] = 32
+    tasks_per_message: int | Callable[[P], int] = 1
+    retry: RetryPolicy = RetryPolicy()
+    on_failure: FailurePolicy = FAIL_FAST
+    lease_seconds: float = 60.0
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage(_StageOptions[P], Generic[P]):
+    """One stage: its tasks run in parallel, and all end before the next stage is planned.
+
+    `max_parallel` is the window: at most so many tasks are queued, running or waiting for a
+    retry. `tasks_per_message` lets one Service Bus message name a run of light tasks. Both,
+    and `queue`, may be functions of the job's parameters. `lease_seconds` is how long a task
+    stays with a worker that no longer renews its lease.
+    """
+
+    name: str
+    planner: Planner[P]
+    handler: Handler[P]
+
+    def queue_for(self, parameters: P) -> Queue:
+        return self.queue(parameters) if callable(self.queue) else self.queue
+
+    def max_parallel_for(self, parameters: P) -> int:
+        return _resolve(self.max_parallel, parameters)
+
+    def tasks_per_message_for(self, parameters: P) -> int:
+        return _resolve(self.tasks_per_message, parameters)
+
+
+def _resolve(value: int | Callable[[P], int], parameters: P) -> int:
+    return value(parameters) if callable(value) else value
+
+
+@dataclass(frozen=True, slots=True)
+class JobDefinition(Generic[P]):
+    """A job type. `finalize` makes the job's result from the ledger, after the last stage."""
+
+    name: str
+    description: str
+    parameters: type[P]
+    stages: tuple[Stage[P], ...]
+    finalize: Finalizer[P] | None = None
+
+    def __post_init__(self) -> None:
+        names = [self.name, *(stage.name for stage in self.stages)]
+        for name in names:
+            if not _NAME.fullmatch(name):
+                raise ValueError(f"job {self.name!r}: {name!r} is not a name like 'copy_tiles'")
+        if not self.stages:
+            raise ValueError(f"job {self.name!r} has no stages")
+        if len(set(names[1:])) != len(self.stages):
+            raise ValueError(f"job {self.name!r} has two stages of one name")
+
+    def task_type(self, stage: int) -> str:
+        """The name of a stage's tasks in ledger and logs: `<job>.<stage>`."""
+        return f"{self.name}.{self.stages[stage].name}"

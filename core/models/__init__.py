@@ -1,0 +1,1 @@
+"""Models of what geoforge keeps: jobs, stages, tasks, metrics."""

@@ -1,0 +1,1 @@
+"""Everything that talks to something: PostgreSQL, blob storage, Service Bus, the network."""

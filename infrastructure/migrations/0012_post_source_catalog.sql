@@ -1,0 +1,35 @@
+-- The catalog of rasters that H3 aggregation can read.
+CREATE TABLE IF NOT EXISTS h3.source_catalog (
+    id                      text PRIMARY KEY,
+    display_name            text NOT NULL,
+    description             text,
+    source_type             text NOT NULL CHECK (source_type IN
+                                ('planetary_computer', 'azure_blob', 'url', 'postgis',
+                                 'stac_collection')),
+    stac_api_url            text,
+    collection_id           text,
+    asset_key               text,
+    item_id_pattern         text,
+    native_resolution_m     double precision,
+    crs                     text,
+    data_type               text,
+    nodata_value            double precision,
+    value_range             jsonb,
+    band_count              integer,
+    band_info               jsonb,
+    theme                   text,
+    recommended_stats       text[],
+    recommended_h3_res_min  integer CHECK (recommended_h3_res_min BETWEEN 0 AND 15),
+    recommended_h3_res_max  integer CHECK (recommended_h3_res_max BETWEEN 0 AND 15),
+    unit                    text,
+    spatial_extent          geometry(Polygon, 4326),
+    temporal_extent_start   timestamptz,
+    temporal_extent_end     timestamptz,
+    source_provider         text,
+    source_license          text,
+    citation                text,
+    created_at              timestamptz NOT NULL DEFAULT now(),
+    updated_at              timestamptz NOT NULL DEFAULT now(),
+    is_active               boolean NOT NULL DEFAULT true
+);
+CREATE INDEX IF NOT EXISTS source_catalog_theme ON h3.source_catalog (theme) WHERE is_active;

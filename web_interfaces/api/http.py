@@ -1,0 +1,193 @@
+"""What all HTTP endpoints share: one error shape, JSON in and out, paging.
+
+An endpoint is a plain function of a request, wrapped by `endpoint`, which turns every error
+into application/problem+json (RFC 9457)::
+
+    @bp.route("api/things/{thing_id}", methods=["GET"])
+    @endpoint
+    def get_thing(req: func.HttpRequest) -> func.HttpResponse:
+        return json_response(things.get(req.route_params["thing_id"]))
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar, cast
+
+import azure.functions as func
+
+from config import get_settings
+from core.errors import (
+    FieldError,
+    GeoforgeError,
+    InvalidParameters,
+    InvalidRequest,
+    PayloadTooLarge,
+)
+
+log = logging.getLogger(__name__)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_TITLES = {
+    400: "Bad request",
+    404: "Not found",
+    409: "Conflict",
+    413: "Payload too large",
+    422: "Invalid parameters",
+    500: "Internal error",
+    503: "Service unavailable",
+}
+
+
+def _encode(value: Any) -> Any:
+    """ISO 8601 UTC for times; everything else must be JSON already."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def to_json(value: Any) -> str:
+    return json.dumps(value, default=_encode, ensure_ascii=False, separators=(",", ":"))
+
+
+def json_response(
+    value: Any,
+    status: int = 200,
+    *,
+    headers: Mapping[str, str] | None = None,
+    content_type: str = "application/json",
+) -> func.HttpResponse:
+    return func.HttpResponse(
+        to_json(value), status_code=status, mimetype=content_type, headers=dict(headers or {})
+    )
+
+
+def problem(error: GeoforgeError) -> func.HttpResponse:
+    """The error as application/problem+json; `errors` lists the fields at fault."""
+    body: dict[str, Any] = {
+        "type": f"urn:geoforge:problem:{error.error_code}",
+        "title": _TITLES.get(error.status, "Error"),
+        "status": error.status,
+        "code": error.error_code,
+        "detail": error.message,
+        **error.details,
+    }
+    if isinstance(error, InvalidParameters):
+        body["errors"] = error.errors
+    headers = {"Retry-After": "5"} if error.status == 503 else {}
+    return json_response(
+        body, error.status, headers=headers, content_type="application/problem+json"
+    )
+
+
+def _internal_error(name: str) -> func.HttpResponse:
+    # The traceback goes to the log, under the endpoint's name; never to the caller.
+    log.exception("%s failed", name)
+    return problem(
+        GeoforgeError("Something went wrong inside geoforge; the log has the details.")
+    )
+
+
+def endpoint(function: F) -> F:
+    """Turn the errors of an endpoint, sync or async, into problem+json."""
+    if inspect.iscoroutinefunction(function):
+        run_async = cast(Callable[..., Awaitable[func.HttpResponse]], function)
+
+        @functools.wraps(function)
+        async def guarded_async(*args: Any, **kwargs: Any) -> func.HttpResponse:
+            try:
+                return await run_async(*args, **kwargs)
+            except GeoforgeError as error:
+                return problem(error)
+            except Exception:  # the last line of defence: logged, answered with 500
+                return _internal_error(function.__name__)
+
+        return cast(F, guarded_async)
+
+    @functools.wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> func.HttpResponse:
+        try:
+            return cast(func.HttpResponse, function(*args, **kwargs))
+        except GeoforgeError as error:
+            return problem(error)
+        except Exception:  # the last line of defence: logged, answered with 500
+            return _internal_error(function.__name__)
+
+    return cast(F, guarded)
+
+
+def json_object(req: func.HttpRequest) -> dict[str, Any]:
+    """The request's body as a JSON object. An empty body counts as {}."""
+    body = req.get_body()
+    limit = get_settings().max_request_bytes
+    if len(body) > limit:
+        raise PayloadTooLarge(f"The body has {len(body)} bytes; at most {limit} are accepted.")
+    if not body.strip():
+        return {}
+    try:
+        value = json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"The body is not valid JSON: {error}", code="malformed_json") from None
+    if not isinstance(value, dict):
+        raise InvalidRequest(
+            f"The body must be a JSON object, not {_json_kind(value)}.", code="not_an_object"
+        )
+    return value
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _json_kind(value: object) -> str:
+    kinds: dict[type, str] = {list: "an array", str: "a string", bool: "a boolean"}
+    return kinds.get(type(value), "null" if value is None else "a number")
+
+
+def flag(req: func.HttpRequest, name: str) -> bool:
+    """A boolean of the query string: ?dry_run=true."""
+    text = req.params.get(name)
+    if text is None:
+        return False
+    if text.lower() in ("true", "1", "yes", ""):
+        return True
+    if text.lower() in ("false", "0", "no"):
+        return False
+    raise bad_query(name, "must be true or false")
+
+
+def integer(req: func.HttpRequest, name: str, *, default: int, low: int, high: int) -> int:
+    """An integer of the query string, within [low, high]."""
+    text = req.params.get(name)
+    if text is None:
+        return default
+    try:
+        value = int(text)
+    except ValueError:
+        raise bad_query(name, "must be an integer") from None
+    if not low <= value <= high:
+        raise bad_query(name, f"must be between {low} and {high}")
+    return value
+
+
+def bad_query(name: str, message: str) -> InvalidParameters:
+    field: FieldError = {"loc": ["query", name], "msg": message}
+    return InvalidParameters(f"The query parameter {name!r} {message}.", [field])
+
+
+def base_url(req: func.HttpRequest) -> str:
+    """The address under which the caller reaches the app, without a trailing slash.
+
+    GEOFORGE_URL where it is set (behind a gateway); else scheme and host of the request.
+    """
+    public = get_settings().public_url
+    if public:
+        return public.rstrip("/")
+    head, _, _ = req.url.partition("/api")
+    return head.rstrip("/")
