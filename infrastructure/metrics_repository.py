@@ -1,0 +1,163 @@
+"""Rows of app.job_metrics and app.job_context: snapshots, events and figures of jobs.
+
+Each function runs in the caller's transaction, which `transact` opens. The tables make
+themselves: where a migration has not brought them yet, `transact` runs the migrations that
+define them (and no other text: there is one definition of each table), and starts again.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from psycopg import errors
+from psycopg.types.json import Jsonb
+
+from core.models.metrics import MetricRecord, MetricType, Sample
+from infrastructure import database, queries
+from infrastructure.database import Connection
+from infrastructure.locks import Space, lock, try_lock
+from infrastructure.migrate import migrations
+
+log = logging.getLogger(__name__)
+
+R = TypeVar("R")
+
+_sql = queries.load("metrics")
+
+_MIGRATIONS = ("0011_post_metrics.sql", "0013_post_job_context.sql")
+
+
+def transact(operation: Callable[[Connection], R]) -> R:
+    """Run an operation in a transaction; where a table is missing, make it and run it again."""
+    try:
+        with database.transaction() as connection:
+            return operation(connection)
+    except errors.UndefinedTable:
+        bootstrap()
+        with database.transaction() as connection:
+            return operation(connection)
+
+
+def bootstrap() -> None:
+    """Create the tables where they are missing. Safe to call from many processes at once."""
+    with database.transaction() as connection:
+        lock(connection, Space.DDL, "app.job_metrics")
+        for migration in migrations():
+            if migration.name in _MIGRATIONS:
+                connection.execute(migration.sql)
+    log.info("created app.job_metrics and app.job_context, which were missing")
+
+
+def insert(
+    connection: Connection, job_id: str, metric_type: MetricType, payload: Mapping[str, Any]
+) -> None:
+    """Add one row, dated by the database's clock."""
+    connection.execute(
+        _sql["insert"],
+        {"job_id": job_id, "metric_type": metric_type, "payload": _json(payload)},
+    )
+
+
+def take_turn(connection: Connection, job_id: str, min_age: timedelta | None) -> bool:
+    """Whether the caller is to write the job's next snapshot, in this transaction.
+
+    Among any number of workers one is: the others find the lock taken, or the last snapshot
+    younger than `min_age`, and go on at once. With `min_age` None it waits for its turn.
+    """
+    if min_age is None:
+        lock(connection, Space.JOB, job_id, "snapshot")
+        return True
+    if not try_lock(connection, Space.JOB, job_id, "snapshot"):
+        return False
+    # A statement of its own: it must see what the lock's last holder committed.
+    last = connection.execute(_sql["snapshot_age"], {"job_id": job_id}).fetchone()
+    return last is None or last["seconds"] >= min_age.total_seconds()
+
+
+def recent_samples(
+    connection: Connection, job_ids: Sequence[str], window: timedelta
+) -> dict[str, Sample]:
+    """For each job its oldest snapshot within the window, as a counter of ended tasks."""
+    rows = connection.execute(
+        _sql["recent_samples"], {"job_ids": list(job_ids), "window": window}
+    ).fetchall()
+    return {row["job_id"]: Sample(row["stage"], row["at"], row["ended"]) for row in rows}
+
+
+def page(
+    connection: Connection,
+    job_id: str,
+    *,
+    limit: int,
+    types: Sequence[MetricType] | None = None,
+    before: int | None = None,
+    after: int | None = None,
+) -> list[MetricRecord]:
+    """Rows of a job, newest first, with ids below `before` and above `after`."""
+    rows = connection.execute(
+        _sql["page"],
+        {
+            "job_id": job_id,
+            "types": None if types is None else list(types),
+            "before": before,
+            "after": after,
+            "limit": limit,
+        },
+    ).fetchall()
+    return [_record(row) for row in rows]
+
+
+def latest_of_each(
+    connection: Connection, job_ids: Sequence[str], types: Sequence[MetricType], per_job: int
+) -> dict[str, list[MetricRecord]]:
+    """The newest rows of each job, up to `per_job`, oldest first."""
+    rows = connection.execute(
+        _sql["latest_of_each"],
+        {"job_ids": list(job_ids), "types": list(types), "per_job": per_job},
+    ).fetchall()
+    found: dict[str, list[MetricRecord]] = {job_id: [] for job_id in job_ids}
+    for row in rows:
+        found[row["job_id"]].append(_record(row))
+    return found
+
+
+def newest_events(connection: Connection, limit: int) -> list[tuple[str, MetricRecord]]:
+    """The newest events of all jobs, newest first, each with its job's type."""
+    rows = connection.execute(_sql["newest_events"], {"limit": limit}).fetchall()
+    return [(row["job_type"], _record(row)) for row in rows]
+
+
+def put_context(connection: Connection, job_id: str, figures: Mapping[str, Any]) -> None:
+    """Set figures of a job; others that it has stay as they are."""
+    connection.execute(_sql["put_context"], {"job_id": job_id, "figures": _json(dict(figures))})
+
+
+def contexts(connection: Connection, job_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The figures of each job that has some."""
+    rows = connection.execute(_sql["contexts"], {"job_ids": list(job_ids)}).fetchall()
+    return {row["job_id"]: row["context"] for row in rows}
+
+
+def prune(connection: Connection, retention: timedelta) -> int:
+    """Delete what is older than the retention; the number of rows. See query `prune`."""
+    return connection.execute(_sql["prune"], {"retention": retention}).rowcount
+
+
+def _json(value: object) -> Jsonb:
+    # Figures come from handlers: a path or a time is shown as text rather than refused.
+    return Jsonb(value, dumps=functools.partial(json.dumps, default=str, allow_nan=False))
+
+
+def _record(row: database.Row) -> MetricRecord:
+    return MetricRecord(
+        id=row["id"],
+        job_id=row["job_id"],
+        timestamp=row["timestamp"],
+        metric_type=MetricType(row["metric_type"]),
+        payload=row["payload"],
+    )

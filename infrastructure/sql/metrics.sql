@@ -1,0 +1,88 @@
+-- Snapshots, events and figures of jobs: app.job_metrics and app.job_context.
+
+-- name: insert
+INSERT INTO app.job_metrics (job_id, metric_type, payload)
+VALUES (%(job_id)s, %(metric_type)s, %(payload)s)
+
+-- name: snapshot_age
+-- Seconds since the job's last snapshot; no row where it has none.
+SELECT extract(epoch FROM clock_timestamp() - "timestamp")::double precision AS seconds
+FROM app.job_metrics
+WHERE job_id = %(job_id)s AND metric_type = 'snapshot'
+ORDER BY id DESC
+LIMIT 1
+
+-- name: recent_samples
+-- For each of the jobs, the oldest snapshot within the window, reduced to one counter.
+SELECT DISTINCT ON (job_id)
+       job_id,
+       "timestamp" AS at,
+       (payload #>> '{progress,stage}')::integer AS stage,
+       (payload #>> '{progress,tasks_completed}')::integer
+           + (payload #>> '{progress,tasks_failed}')::integer AS ended
+FROM app.job_metrics
+WHERE job_id = ANY(%(job_ids)s)
+  AND metric_type = 'snapshot'
+  AND "timestamp" > clock_timestamp() - %(window)s
+ORDER BY job_id, id
+
+-- name: page
+-- Rows of one job, newest first, before the row `before`, after the row `after`.
+SELECT id, job_id, "timestamp", metric_type, payload
+FROM app.job_metrics
+WHERE job_id = %(job_id)s
+  AND (%(types)s::text[] IS NULL OR metric_type = ANY(%(types)s))
+  AND (%(before)s::bigint IS NULL OR id < %(before)s)
+  AND (%(after)s::bigint IS NULL OR id > %(after)s)
+ORDER BY id DESC
+LIMIT %(limit)s
+
+-- name: latest_of_each
+-- The newest rows of some types, up to `per_job` for each of the jobs, oldest first.
+SELECT latest.id, latest.job_id, latest."timestamp", latest.metric_type, latest.payload
+FROM unnest(%(job_ids)s::text[]) AS wanted (job_id)
+CROSS JOIN LATERAL (
+    SELECT id, job_id, "timestamp", metric_type, payload
+    FROM app.job_metrics
+    WHERE job_id = wanted.job_id AND metric_type = ANY(%(types)s)
+    ORDER BY id DESC
+    LIMIT %(per_job)s
+) AS latest
+ORDER BY latest.job_id, latest.id
+
+-- name: newest_events
+-- The newest events of all jobs, with the type of job that each belongs to.
+SELECT m.id, m.job_id, m."timestamp", m.metric_type, m.payload, j.job_type
+FROM app.job_metrics AS m
+JOIN app.jobs AS j USING (job_id)
+WHERE m.metric_type IN ('event', 'error')
+ORDER BY m.id DESC
+LIMIT %(limit)s
+
+-- name: put_context
+-- Each figure on its own: of two workers that write different figures, both are kept.
+-- In the order of the names, so that two writers never wait for each other.
+INSERT INTO app.job_context (job_id, name, value)
+SELECT %(job_id)s, figure.key, figure.value
+FROM jsonb_each(%(figures)s) AS figure
+ORDER BY figure.key
+ON CONFLICT (job_id, name)
+DO UPDATE SET value = excluded.value, updated_at = clock_timestamp()
+
+-- name: contexts
+SELECT job_id, jsonb_object_agg(name, value ORDER BY name) AS context
+FROM app.job_context
+WHERE job_id = ANY(%(job_ids)s)
+GROUP BY job_id
+
+-- name: prune
+-- Snapshots go when they are older than the retention. Events stay until their job has been
+-- over for as long, so that a job's story can be read while it runs and a while after.
+DELETE FROM app.job_metrics AS m
+WHERE m."timestamp" < clock_timestamp() - %(retention)s
+  AND (m.metric_type NOT IN ('event', 'error')
+       OR NOT EXISTS (
+           SELECT FROM app.jobs AS j
+           WHERE j.job_id = m.job_id
+             AND (j.finished_at IS NULL OR j.finished_at > clock_timestamp() - %(retention)s)
+       ))

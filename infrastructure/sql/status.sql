@@ -1,0 +1,57 @@
+-- Jobs as people see them: read-only, from counters; no query here counts tasks.
+
+-- name: jobs
+-- A page of jobs, newest first, after the job (created_at, job_id) of the cursor.
+SELECT job_id, job_type, parameters, run, status, current_stage, total_stages, result, error,
+       cancel_requested, created_at, started_at, finished_at, updated_at,
+       clock_timestamp() AS read_at
+FROM app.jobs
+WHERE (%(job_ids)s::text[] IS NULL OR job_id = ANY(%(job_ids)s))
+  AND (%(statuses)s::text[] IS NULL OR status = ANY(%(statuses)s))
+  AND (%(job_type)s::text IS NULL OR job_type = %(job_type)s)
+  AND (%(after_time)s::timestamptz IS NULL
+       OR (created_at, job_id) < (%(after_time)s, %(after_id)s::text))
+ORDER BY created_at DESC, job_id DESC
+LIMIT %(limit)s
+
+-- name: stages
+SELECT job_id, stage, name, status, tasks_total, tasks_completed, tasks_failed, tasks_cancelled,
+       started_at, finished_at
+FROM app.job_stages
+WHERE job_id = ANY(%(job_ids)s)
+ORDER BY job_id, stage
+
+-- name: tasks
+-- A page of tasks in the order of stage and index. The stages' counters say where tasks of
+-- the wanted status can be at all: without them, looking for the failed ones of a large stage
+-- that has none would read all of it. A queued_at of -infinity marks a message to send again.
+SELECT t.stage, s.name AS stage_name, t.task_index, t.task_type, t.status, t.attempt,
+       t.parameters, t.result, t.error, nullif(t.queued_at, '-infinity') AS queued_at,
+       t.started_at, t.finished_at, t.lease_expires_at
+FROM app.tasks AS t
+JOIN app.job_stages AS s USING (job_id, stage)
+WHERE t.job_id = %(job_id)s
+  AND (%(stage)s::integer IS NULL OR t.stage = %(stage)s)
+  AND (%(status)s::text IS NULL OR (
+        t.status = %(status)s
+        AND CASE %(status)s
+                WHEN 'completed' THEN s.tasks_completed
+                WHEN 'failed' THEN s.tasks_failed
+                WHEN 'cancelled' THEN s.tasks_cancelled
+                ELSE s.tasks_total - s.tasks_completed - s.tasks_failed - s.tasks_cancelled
+            END > 0))
+  AND (%(after_stage)s::integer IS NULL
+       OR (t.stage, t.task_index) > (%(after_stage)s, %(after_index)s::integer))
+ORDER BY t.stage, t.task_index
+LIMIT %(limit)s
+
+-- name: summary
+-- What is going on now, and what ended within the last day.
+SELECT count(*) FILTER (WHERE status = 'running') AS running,
+       count(*) FILTER (WHERE status = 'queued') AS queued,
+       count(*) FILTER (WHERE status = 'completed') AS completed,
+       count(*) FILTER (WHERE status = 'completed_with_errors') AS completed_with_errors,
+       count(*) FILTER (WHERE status = 'failed') AS failed,
+       count(*) FILTER (WHERE status = 'cancelled') AS cancelled
+FROM app.jobs
+WHERE status IN ('queued', 'running') OR finished_at > now() - interval '24 hours'

@@ -1,0 +1,229 @@
+"""Jobs as the API and the pages show them: views of the ledger, and paging through it.
+
+All of it is read from counters and primary keys: a job of 100,000 tasks can be watched while
+it runs at the price of three short queries.
+
+Stages count from 0 everywhere: `stage` is the index of the current one, and finds it in
+`stages` by `index`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from core.errors import InvalidParameters, NotFound
+from core.identifiers import is_job_id
+from core.models.job import JobRecord, JobStatus
+from core.models.metrics import RATE_WINDOW, JobState, StageState, progress_pct, rates
+from core.models.task import TaskStatus
+from infrastructure import metrics_repository, status_repository
+from infrastructure.database import Connection, Row
+
+JsonObject = dict[str, Any]
+
+Status = TypeVar("Status", bound=StrEnum)
+
+
+def links(job_id: str, base_url: str = "") -> JsonObject:
+    """Where a job can be followed and steered. Relative to the host without a `base_url`."""
+    job = f"{base_url}/api/jobs/{job_id}"
+    return {
+        "self": job,
+        "tasks": f"{job}/tasks",
+        "metrics": f"{base_url}/api/metrics/jobs/{job_id}",
+        "cancel": f"{job}/cancel",
+        "resume": f"{job}/resume",
+        "page": f"{base_url}/api/interface/jobs/{job_id}",
+    }
+
+
+def job_view(job_id: str, *, base_url: str = "") -> JsonObject:
+    """One job with its stages, progress and rates. Raises `NotFound` for an unknown id."""
+    return metrics_repository.transact(lambda connection: _job_view(connection, job_id, base_url))
+
+
+def list_jobs(
+    *,
+    limit: int = 50,
+    cursor: str | None = None,
+    status: str | None = None,
+    job_type: str | None = None,
+    base_url: str = "",
+) -> JsonObject:
+    """A page of jobs, newest first: {jobs: [as `job_view`], next: the next page's cursor}.
+
+    `next` is None on the last page. Raises `InvalidParameters` for a status that does not
+    exist or a cursor that no page gave.
+    """
+    wanted = _status(JobStatus, status)
+    after = None if cursor is None else _job_cursor(cursor)
+
+    def read(connection: Connection) -> JsonObject:
+        states = status_repository.jobs(
+            connection,
+            limit=limit + 1,
+            statuses=None if wanted is None else [wanted],
+            job_type=job_type,
+            after=after,
+        )
+        last = states[limit - 1].job if len(states) > limit else None
+        return {
+            "jobs": job_views(connection, states[:limit], base_url),
+            "next": None if last is None else _cursor(last.created_at.isoformat(), last.job_id),
+        }
+
+    return metrics_repository.transact(read)
+
+
+def list_tasks(
+    job_id: str,
+    *,
+    stage: int | None = None,
+    status: str | None = None,
+    limit: int = 100,
+    cursor: str | None = None,
+) -> JsonObject:
+    """A page of a job's tasks, by stage and index: {tasks: [...], next: cursor or None}.
+
+    Raises `NotFound` for an unknown job, `InvalidParameters` for a stage that the job does not
+    have, a status that does not exist, or a cursor that no page gave.
+    """
+    wanted = _status(TaskStatus, status)
+    after = None if cursor is None else _task_cursor(cursor)
+
+    def read(connection: Connection) -> JsonObject:
+        state = find(connection, job_id)
+        if stage is not None and not 0 <= stage < state.job.total_stages:
+            raise _bad_query("stage", f"must be between 0 and {state.job.total_stages - 1}")
+        rows = status_repository.tasks(
+            connection, job_id, limit=limit + 1, stage=stage, status=wanted, after=after
+        )
+        last = rows[limit - 1] if len(rows) > limit else None
+        return {
+            "tasks": [_task(row) for row in rows[:limit]],
+            "next": None if last is None else _cursor(last["stage"], last["task_index"]),
+        }
+
+    return metrics_repository.transact(read)
+
+
+def find(connection: Connection, job_id: str) -> JobState:
+    """The job and its stages, or `NotFound`."""
+    state = status_repository.find(connection, job_id) if is_job_id(job_id) else None
+    if state is None:
+        raise NotFound(f"There is no job {job_id!r}.", code="unknown_job", job_id=job_id)
+    return state
+
+
+def job_views(
+    connection: Connection, states: Sequence[JobState], base_url: str = ""
+) -> list[JsonObject]:
+    """Views of several jobs; one query more than reading them took."""
+    running = [s.job.job_id for s in states if s.job.status is JobStatus.RUNNING]
+    samples = (
+        metrics_repository.recent_samples(connection, running, RATE_WINDOW) if running else {}
+    )
+    return [
+        {
+            **_job(state.job),
+            "stages": [_stage(stage) for stage in state.stages],
+            "progress_pct": progress_pct(state),
+            "rates": asdict(rates(state, samples.get(state.job.job_id))),
+            "links": links(state.job.job_id, base_url),
+        }
+        for state in states
+    ]
+
+
+def _job_view(connection: Connection, job_id: str, base_url: str) -> JsonObject:
+    return job_views(connection, [find(connection, job_id)], base_url)[0]
+
+
+def _job(job: JobRecord) -> JsonObject:
+    return {
+        "job_id": job.job_id,
+        "job_type": job.job_type,
+        "run": job.run,
+        "status": job.status,
+        "stage": job.current_stage,
+        "total_stages": job.total_stages,
+        "cancel_requested": job.cancel_requested,
+        "parameters": job.parameters,
+        "result": job.result,
+        "error": job.error,
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "updated_at": job.updated_at,
+        "finished_at": job.finished_at,
+    }
+
+
+def _stage(stage: StageState) -> JsonObject:
+    return {
+        "index": stage.stage,
+        "name": stage.name,
+        "status": stage.status,
+        "tasks_total": stage.tasks_total,
+        "tasks_completed": stage.tasks_completed,
+        "tasks_failed": stage.tasks_failed,
+        "tasks_cancelled": stage.tasks_cancelled,
+        "started_at": stage.started_at,
+        "finished_at": stage.finished_at,
+    }
+
+
+def _task(row: Row) -> JsonObject:
+    return {**row, "status": TaskStatus(row["status"])}
+
+
+def _status(kind: type[Status], text: str | None) -> Status | None:
+    if text is None:
+        return None
+    try:
+        return kind(text)
+    except ValueError:
+        raise _bad_query("status", f"must be one of {', '.join(kind)}") from None
+
+
+def _cursor(*parts: str | int) -> str:
+    """A place in a list, opaque to callers so that its make can change."""
+    return base64.urlsafe_b64encode("|".join(map(str, parts)).encode()).decode().rstrip("=")
+
+
+def _parts(cursor: str) -> tuple[str, str]:
+    padded = cursor + "=" * (-len(cursor) % 4)
+    first, second = base64.b64decode(padded, altchars=b"-_", validate=True).decode().split("|")
+    return first, second
+
+
+def _job_cursor(cursor: str) -> tuple[datetime, str]:
+    try:
+        time, job_id = _parts(cursor)
+        created_at = datetime.fromisoformat(time)
+        if created_at.tzinfo is None or not is_job_id(job_id):
+            raise ValueError(cursor)
+        return created_at.astimezone(UTC), job_id
+    except (ValueError, OverflowError, binascii.Error):
+        raise _bad_query("cursor", "is not one that a page of this list gave") from None
+
+
+def _task_cursor(cursor: str) -> tuple[int, int]:
+    try:
+        stage, index = map(int, _parts(cursor))
+        if not (0 <= stage < 2**31 and 0 <= index < 2**31):
+            raise ValueError(cursor)
+        return stage, index
+    except (ValueError, binascii.Error):
+        raise _bad_query("cursor", "is not one that a page of this list gave") from None
+
+
+def _bad_query(name: str, message: str) -> InvalidParameters:
+    return InvalidParameters(
+        f"The query parameter {name!r} {message}.", [{"loc": ["query", name], "msg": message}]
+    )
