@@ -44,6 +44,7 @@ class Migration:
                 stderr=output,
                 cwd=CHECKOUT,
                 env=dict(self.environment),
+                check=False,
             )
         if answer.returncode != 0:
             shown = "".join(f"\n    {line}" for line in tail(self.log, 15))

@@ -52,7 +52,7 @@ def postgres_answers(url: str) -> None:
         with psycopg.connect(url, connect_timeout=int(_TIMEOUT_SECONDS)) as connection:
             connection.execute("SELECT 1")
     except psycopg.Error as error:
-        raise NotHealthy(str(error).strip().splitlines()[-1]) from error
+        raise NotHealthy(str(error).strip().partition("\n")[0]) from error
 
 
 def _get(url: str) -> httpx.Response:

@@ -99,8 +99,6 @@ def require_free(wanted: Iterable[tuple[str, int]]) -> None:
         return
     named = ", ".join(f"port {port} ({setting})" for setting, port in taken)
     spare = free_ports(len(taken))
-    moved = " ".join(
-        f"{setting}={port}" for (setting, _), port in zip(taken, spare, strict=True)
-    )
+    moved = " ".join(f"{setting}={port}" for (setting, _), port in zip(taken, spare, strict=True))
     verb = "is" if len(taken) == 1 else "are"
     raise StackError(f"{named} {verb} taken by another program. To use others: {moved} make up")

@@ -56,7 +56,8 @@ _CONFIGURATION = {
     "log_line_prefix": "%m [%p] %a ",
 }
 
-_NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# Still safe against the death of the server's processes: a commit is in the kernel's hands.
+_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,10 @@ class Binaries:
     def has_postgis(self) -> bool:
         """Whether the PostGIS extension is installed for this server."""
         answer = subprocess.run(
-            [self.directory / "pg_config", "--sharedir"], capture_output=True, text=True
+            [self.directory / "pg_config", "--sharedir"],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         # pg_config itself is in a package that a server does not need.
         share = answer.stdout.strip() or f"/usr/share/postgresql/{self.major}"
@@ -110,7 +114,7 @@ def _installed() -> list[Binaries]:
     found = []
     for directory in directories:
         answer = subprocess.run(
-            [directory / "postgres", "--version"], capture_output=True, text=True
+            [directory / "postgres", "--version"], capture_output=True, text=True, check=False
         )
         version = re.search(r"\b(\d+)(?:\.|devel|beta|rc)", answer.stdout)
         if version:
@@ -200,6 +204,7 @@ class Cluster:
             ],
             capture_output=True,
             text=True,
+            check=False,
             cwd=self.home,
             **as_user(user),
         )
@@ -217,6 +222,10 @@ class Cluster:
             file.write(secret)
         if user is not None:
             shutil.chown(path, user)
+
+    def remove(self) -> None:
+        """Delete the cluster and all that is in it. Its server must have been stopped."""
+        shutil.rmtree(self.home, ignore_errors=True)
 
     def running(self) -> Process | None:
         """The server that runs on the data directory, whoever started it."""
@@ -324,7 +333,7 @@ class Cluster:
 def _can_enter(user: str, directory: Path) -> bool:
     """Whether another user can reach a directory, asked of the kernel as that user."""
     directory.mkdir(parents=True, exist_ok=True)
-    answer = subprocess.run(["test", "-x", directory], cwd="/", **as_user(user))
+    answer = subprocess.run(["test", "-x", directory], check=False, cwd="/", **as_user(user))
     return answer.returncode == 0
 
 

@@ -58,9 +58,9 @@ class StackSettings:
             StackError: the file is not what Core Tools would accept, or a port is not one.
         """
         environment = os.environ if environment is None else environment
-        # An empty value is not a setting: the example file lists every one.
-        in_file = {key: text for key, text in read_values(checkout / SETTINGS_FILE).items() if text}
-        values = {**in_file, **{key: text for key, text in environment.items() if text}}
+        merged = {**read_values(checkout / SETTINGS_FILE), **environment}
+        # An empty value is no setting: so the environment can undo what the file says.
+        values = {key: text for key, text in merged.items() if text}
         state = values.get("GEOFORGE_STATE_DIR")
         return cls(
             values=values,

@@ -141,4 +141,3 @@ def supervise(settings: StackSettings, names: Collection[str]) -> None:
     except StackError as error:
         log.critical("%s", error)
         raise
-
