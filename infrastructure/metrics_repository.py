@@ -11,7 +11,7 @@ import functools
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from psycopg import errors
@@ -96,16 +96,16 @@ def page(
     limit: int,
     types: Sequence[MetricType] | None = None,
     before: int | None = None,
-    after: int | None = None,
+    since: datetime | None = None,
 ) -> list[MetricRecord]:
-    """Rows of a job, newest first, with ids below `before` and above `after`."""
+    """Rows of a job, newest first, with ids below `before`, written after `since`."""
     rows = connection.execute(
         _sql["page"],
         {
             "job_id": job_id,
             "types": None if types is None else list(types),
             "before": before,
-            "after": after,
+            "since": since,
             "limit": limit,
         },
     ).fetchall()

@@ -72,7 +72,7 @@ def tasks(
     limit: int,
     stage: int | None = None,
     status: TaskStatus | None = None,
-    after: tuple[int, int] | None = None,
+    after: tuple[int, ...] | None = None,
 ) -> list[Row]:
     """Tasks of a job in the order of (stage, task_index), after the given one."""
     return connection.execute(

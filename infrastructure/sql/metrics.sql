@@ -27,13 +27,13 @@ WHERE job_id = ANY(%(job_ids)s)
 ORDER BY job_id, id
 
 -- name: page
--- Rows of one job, newest first, before the row `before`, after the row `after`.
+-- Rows of one job, newest first, older than the row `before`, younger than `since`.
 SELECT id, job_id, "timestamp", metric_type, payload
 FROM app.job_metrics
 WHERE job_id = %(job_id)s
   AND (%(types)s::text[] IS NULL OR metric_type = ANY(%(types)s))
   AND (%(before)s::bigint IS NULL OR id < %(before)s)
-  AND (%(after)s::bigint IS NULL OR id > %(after)s)
+  AND (%(since)s::timestamptz IS NULL OR "timestamp" > %(since)s)
 ORDER BY id DESC
 LIMIT %(limit)s
 

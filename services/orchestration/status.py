@@ -9,25 +9,20 @@ Stages count from 0 everywhere: `stage` is the index of the current one, and fin
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
-from core.errors import InvalidParameters, NotFound
+from core.errors import NotFound
 from core.identifiers import is_job_id
 from core.models.job import JobRecord, JobStatus
 from core.models.metrics import RATE_WINDOW, JobState, StageState, progress_pct, rates
 from core.models.task import TaskStatus
 from infrastructure import metrics_repository, status_repository
 from infrastructure.database import Connection, Row
+from services.orchestration.paging import bad_query, cursor_after, index_key, job_key, one_of
 
 JsonObject = dict[str, Any]
-
-Status = TypeVar("Status", bound=StrEnum)
 
 
 def links(job_id: str, base_url: str = "") -> JsonObject:
@@ -61,8 +56,8 @@ def list_jobs(
     `next` is None on the last page. Raises `InvalidParameters` for a status that does not
     exist or a cursor that no page gave.
     """
-    wanted = _status(JobStatus, status)
-    after = None if cursor is None else _job_cursor(cursor)
+    wanted = one_of(JobStatus, "status", status)
+    after = None if cursor is None else job_key(cursor)
 
     def read(connection: Connection) -> JsonObject:
         states = status_repository.jobs(
@@ -75,7 +70,9 @@ def list_jobs(
         last = states[limit - 1].job if len(states) > limit else None
         return {
             "jobs": job_views(connection, states[:limit], base_url),
-            "next": None if last is None else _cursor(last.created_at.isoformat(), last.job_id),
+            "next": None
+            if last is None
+            else cursor_after(last.created_at.isoformat(), last.job_id),
         }
 
     return metrics_repository.transact(read)
@@ -94,20 +91,20 @@ def list_tasks(
     Raises `NotFound` for an unknown job, `InvalidParameters` for a stage that the job does not
     have, a status that does not exist, or a cursor that no page gave.
     """
-    wanted = _status(TaskStatus, status)
-    after = None if cursor is None else _task_cursor(cursor)
+    wanted = one_of(TaskStatus, "status", status)
+    after = None if cursor is None else index_key(cursor, parts=2)
 
     def read(connection: Connection) -> JsonObject:
         state = find(connection, job_id)
         if stage is not None and not 0 <= stage < state.job.total_stages:
-            raise _bad_query("stage", f"must be between 0 and {state.job.total_stages - 1}")
+            raise bad_query("stage", f"must be between 0 and {state.job.total_stages - 1}")
         rows = status_repository.tasks(
             connection, job_id, limit=limit + 1, stage=stage, status=wanted, after=after
         )
         last = rows[limit - 1] if len(rows) > limit else None
         return {
             "tasks": [_task(row) for row in rows[:limit]],
-            "next": None if last is None else _cursor(last["stage"], last["task_index"]),
+            "next": None if last is None else cursor_after(last["stage"], last["task_index"]),
         }
 
     return metrics_repository.transact(read)
@@ -126,9 +123,7 @@ def job_views(
 ) -> list[JsonObject]:
     """Views of several jobs; one query more than reading them took."""
     running = [s.job.job_id for s in states if s.job.status is JobStatus.RUNNING]
-    samples = (
-        metrics_repository.recent_samples(connection, running, RATE_WINDOW) if running else {}
-    )
+    samples = metrics_repository.recent_samples(connection, running, RATE_WINDOW) if running else {}
     return [
         {
             **_job(state.job),
@@ -180,50 +175,3 @@ def _stage(stage: StageState) -> JsonObject:
 
 def _task(row: Row) -> JsonObject:
     return {**row, "status": TaskStatus(row["status"])}
-
-
-def _status(kind: type[Status], text: str | None) -> Status | None:
-    if text is None:
-        return None
-    try:
-        return kind(text)
-    except ValueError:
-        raise _bad_query("status", f"must be one of {', '.join(kind)}") from None
-
-
-def _cursor(*parts: str | int) -> str:
-    """A place in a list, opaque to callers so that its make can change."""
-    return base64.urlsafe_b64encode("|".join(map(str, parts)).encode()).decode().rstrip("=")
-
-
-def _parts(cursor: str) -> tuple[str, str]:
-    padded = cursor + "=" * (-len(cursor) % 4)
-    first, second = base64.b64decode(padded, altchars=b"-_", validate=True).decode().split("|")
-    return first, second
-
-
-def _job_cursor(cursor: str) -> tuple[datetime, str]:
-    try:
-        time, job_id = _parts(cursor)
-        created_at = datetime.fromisoformat(time)
-        if created_at.tzinfo is None or not is_job_id(job_id):
-            raise ValueError(cursor)
-        return created_at.astimezone(UTC), job_id
-    except (ValueError, OverflowError, binascii.Error):
-        raise _bad_query("cursor", "is not one that a page of this list gave") from None
-
-
-def _task_cursor(cursor: str) -> tuple[int, int]:
-    try:
-        stage, index = map(int, _parts(cursor))
-        if not (0 <= stage < 2**31 and 0 <= index < 2**31):
-            raise ValueError(cursor)
-        return stage, index
-    except (ValueError, binascii.Error):
-        raise _bad_query("cursor", "is not one that a page of this list gave") from None
-
-
-def _bad_query(name: str, message: str) -> InvalidParameters:
-    return InvalidParameters(
-        f"The query parameter {name!r} {message}.", [{"loc": ["query", name], "msg": message}]
-    )

@@ -1,0 +1,164 @@
+"""What is going on: the metrics of one job, and the overview of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from core.models.job import JobStatus
+from core.models.metrics import MetricRecord, MetricType, event_view, throughput
+from infrastructure import metrics_repository, status_repository
+from infrastructure.database import Connection
+from services.orchestration import status
+from services.orchestration.paging import bad_query, cursor_after, index_key, one_of
+
+JsonObject = dict[str, Any]
+
+EVENT_TYPES = (MetricType.EVENT, MetricType.ERROR)
+
+# Snapshots behind a job's throughput line, and events beside the jobs.
+_POINTS = 60
+_EVENTS = 20
+
+# More jobs than this do not run at once; the sum of their rates stays a cheap query.
+_MOST_RUNNING = 200
+
+
+def job_metrics(
+    job_id: str,
+    *,
+    limit: int = 100,
+    cursor: str | None = None,
+    since: str | None = None,
+    metric_type: str | None = None,
+) -> JsonObject:
+    """Rows of app.job_metrics of one job, newest first: {job_id, metrics, context, next}.
+
+    `since` is an ISO 8601 time: only rows written after it. `context` is the latest of every
+    figure that the job's handlers have shown. Raises `NotFound` for an unknown job.
+    """
+    wanted = one_of(MetricType, "type", metric_type)
+    before = None if cursor is None else index_key(cursor, parts=1)[0]
+    after = None if since is None else _time(since)
+
+    def read(connection: Connection) -> JsonObject:
+        status.find(connection, job_id)
+        rows = metrics_repository.page(
+            connection,
+            job_id,
+            limit=limit + 1,
+            types=None if wanted is None else [wanted],
+            before=before,
+            since=after,
+        )
+        return {
+            "job_id": job_id,
+            "context": metrics_repository.contexts(connection, [job_id]).get(job_id, {}),
+            "metrics": [_row(row) for row in rows[:limit]],
+            "next": cursor_after(rows[limit - 1].id) if len(rows) > limit else None,
+        }
+
+    return metrics_repository.transact(read)
+
+
+def summary() -> JsonObject:
+    """Jobs by status, and the tasks that all running jobs do a minute.
+
+    {running, queued, completed, completed_with_errors, failed, cancelled, tasks_per_minute};
+    the ended ones are those of the last 24 hours.
+    """
+
+    def read(connection: Connection) -> JsonObject:
+        return _summary(connection, _running(connection))
+
+    return metrics_repository.transact(read)
+
+
+def overview(*, cards: int = 20, rows: int = 10) -> JsonObject:
+    """What the dashboard shows: {summary, running, queued, ended, events}, newest first.
+
+    Up to `cards` running jobs come with `context` (their figures) and `throughput` (tasks per
+    minute between snapshots, oldest first), up to `rows` queued and ended ones without. The
+    number of queries does not depend on the number of jobs.
+    """
+
+    def read(connection: Connection) -> JsonObject:
+        running = _running(connection)
+        return {
+            "summary": _summary(connection, running),
+            "running": _with_metrics(connection, running[:cards]),
+            "queued": _views(connection, [JobStatus.QUEUED], rows),
+            "ended": _views(connection, [s for s in JobStatus if s.is_terminal], rows),
+            "events": [
+                {**event_view(event), "job_id": event.job_id, "job_type": job_type}
+                for job_type, event in metrics_repository.newest_events(connection, _EVENTS)
+            ],
+        }
+
+    return metrics_repository.transact(read)
+
+
+def story(connection: Connection, job_id: str) -> JsonObject:
+    """What one job's page shows beside the job: {context, throughput, events}, newest first."""
+    snapshots = metrics_repository.latest_of_each(
+        connection, [job_id], [MetricType.SNAPSHOT], _POINTS
+    )
+    events = metrics_repository.page(connection, job_id, limit=50, types=EVENT_TYPES)
+    return {
+        "context": metrics_repository.contexts(connection, [job_id]).get(job_id, {}),
+        "throughput": throughput(snapshots[job_id]),
+        "events": [event_view(event) for event in events],
+    }
+
+
+def _running(connection: Connection) -> list[JsonObject]:
+    return _views(connection, [JobStatus.RUNNING], _MOST_RUNNING)
+
+
+def _views(connection: Connection, statuses: Sequence[JobStatus], limit: int) -> list[JsonObject]:
+    states = status_repository.jobs(connection, limit=limit, statuses=statuses)
+    return status.job_views(connection, states)
+
+
+def _summary(connection: Connection, running: Sequence[JsonObject]) -> JsonObject:
+    rate = sum(job["rates"]["tasks_per_minute"] for job in running)
+    return {
+        **asdict(status_repository.summary(connection)),
+        "tasks_per_minute": round(rate, 1),
+    }
+
+
+def _with_metrics(connection: Connection, jobs: Sequence[JsonObject]) -> list[JsonObject]:
+    ids = [job["job_id"] for job in jobs]
+    if not ids:
+        return []
+    figures = metrics_repository.contexts(connection, ids)
+    snapshots = metrics_repository.latest_of_each(connection, ids, [MetricType.SNAPSHOT], _POINTS)
+    return [
+        {
+            **job,
+            "context": figures.get(job["job_id"], {}),
+            "throughput": throughput(snapshots[job["job_id"]]),
+        }
+        for job in jobs
+    ]
+
+
+def _row(record: MetricRecord) -> JsonObject:
+    return {
+        "id": record.id,
+        "timestamp": record.timestamp,
+        "metric_type": record.metric_type,
+        "payload": record.payload,
+    }
+
+
+def _time(text: str) -> datetime:
+    try:
+        # A "+" that was not escaped in the query string arrives as a space.
+        time = datetime.fromisoformat(text.replace(" ", "+"))
+    except ValueError:
+        raise bad_query("since", "must be an ISO 8601 time, as 2026-05-01T12:00:00Z") from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

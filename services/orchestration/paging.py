@@ -1,0 +1,71 @@
+"""What the lists share: filters, and cursors that are opaque so that their make can change."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TypeVar
+
+from core.errors import InvalidParameters
+from core.identifiers import is_job_id
+
+T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
+
+
+def bad_query(name: str, message: str) -> InvalidParameters:
+    """The error for one query parameter at fault."""
+    return InvalidParameters(
+        f"The query parameter {name!r} {message}.", [{"loc": ["query", name], "msg": message}]
+    )
+
+
+def one_of(kind: type[E], name: str, text: str | None) -> E | None:
+    """The query parameter as a member of the enumeration; None where it was not given."""
+    if text is None:
+        return None
+    try:
+        return kind(text)
+    except ValueError:
+        raise bad_query(name, f"must be one of {', '.join(kind)}") from None
+
+
+def cursor_after(*key: str | int) -> str:
+    """The cursor of the page that begins after the row with this key."""
+    return base64.urlsafe_b64encode("|".join(map(str, key)).encode()).decode().rstrip("=")
+
+
+def job_key(cursor: str) -> tuple[datetime, str]:
+    """(created_at, job_id) out of a cursor of jobs, or `InvalidParameters`."""
+    return _read(cursor, _job_key)
+
+
+def index_key(cursor: str, *, parts: int) -> tuple[int, ...]:
+    """So many non-negative integers out of a cursor, or `InvalidParameters`."""
+    return _read(cursor, lambda *key: _index_key(*key, parts=parts))
+
+
+def _read(cursor: str, parse: Callable[..., T]) -> T:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        return parse(*base64.b64decode(padded, altchars=b"-_", validate=True).decode().split("|"))
+    except (ValueError, TypeError, OverflowError, binascii.Error):
+        raise bad_query("cursor", "is not one that a page of this list gave") from None
+
+
+def _job_key(time: str, job_id: str) -> tuple[datetime, str]:
+    created_at = datetime.fromisoformat(time)
+    if created_at.tzinfo is None or not is_job_id(job_id):
+        raise ValueError(job_id)
+    return created_at.astimezone(UTC), job_id
+
+
+def _index_key(*texts: str, parts: int) -> tuple[int, ...]:
+    key = tuple(map(int, texts))
+    # PostgreSQL's bigint is the widest index that a list is paged by.
+    if len(key) != parts or not all(0 <= part < 2**63 for part in key):
+        raise ValueError(texts)
+    return key

@@ -1,0 +1,32 @@
+"""Metrics over HTTP: how one job went, and what all of them do."""
+
+from __future__ import annotations
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from services.orchestration import metrics
+from web_interfaces.api.http import endpoint, integer, json_response
+
+bp = df.Blueprint()
+
+
+@bp.route(route="api/metrics/jobs/{job_id}", methods=["GET"])
+@endpoint
+def get_job_metrics(req: func.HttpRequest) -> func.HttpResponse:
+    """Snapshots and events of one job, newest first; ?type=, ?since=, ?limit=, ?cursor=."""
+    page = metrics.job_metrics(
+        req.route_params["job_id"],
+        limit=integer(req, "limit", default=100, low=1, high=1000),
+        cursor=req.params.get("cursor"),
+        since=req.params.get("since"),
+        metric_type=req.params.get("type"),
+    )
+    return json_response(page)
+
+
+@bp.route(route="api/metrics/summary", methods=["GET"])
+@endpoint
+def get_metrics_summary(req: func.HttpRequest) -> func.HttpResponse:
+    """Jobs by status, those that ended within the last 24 hours, and tasks per minute."""
+    return json_response(metrics.summary())
