@@ -27,79 +27,105 @@ class Settings(BaseSettings):
         description="PostgreSQL with PostGIS: postgresql://user:password@host:port/database",
     )
     database_pool_max: int = Field(
-        default=16, ge=2, le=200, alias="GEOFORGE_DATABASE_POOL_MAX",
+        default=16,
+        ge=2,
+        le=200,
+        alias="GEOFORGE_DATABASE_POOL_MAX",
         description="Connections that one worker process may hold",
     )
     database_timeout_seconds: float = Field(
-        default=10, gt=0, le=120, alias="GEOFORGE_DATABASE_TIMEOUT_SECONDS",
+        default=10,
+        gt=0,
+        le=120,
+        alias="GEOFORGE_DATABASE_TIMEOUT_SECONDS",
         description="Wait for a connection before the database counts as unavailable",
     )
 
     storage_connection_string: SecretStr | None = Field(
-        default=None, alias="AZURE_STORAGE_CONNECTION_STRING",
+        default=None,
+        alias="AZURE_STORAGE_CONNECTION_STRING",
         description="Blob storage of the data (bronze, silver, work files)",
     )
     storage_account_url: str | None = Field(
-        default=None, alias="AZURE_STORAGE_CONNECTION_STRING__accountUrl",
+        default=None,
+        alias="AZURE_STORAGE_CONNECTION_STRING__accountUrl",
         description="https://ACCOUNT.blob.core.windows.net, reached with the managed identity",
     )
     work_container: str = Field(
-        default="geoforge-work", alias="GEOFORGE_WORK_CONTAINER",
+        default="geoforge-work",
+        alias="GEOFORGE_WORK_CONTAINER",
         description="Container that holds the files between stages, under work/<job_id>/",
     )
 
     service_bus_connection_string: SecretStr | None = Field(
-        default=None, alias="SERVICE_BUS_CONNECTION_STRING",
+        default=None,
+        alias="SERVICE_BUS_CONNECTION_STRING",
         description="Service Bus namespace of the task queues",
     )
     service_bus_namespace: str | None = Field(
-        default=None, alias="SERVICE_BUS_CONNECTION_STRING__fullyQualifiedNamespace",
+        default=None,
+        alias="SERVICE_BUS_CONNECTION_STRING__fullyQualifiedNamespace",
         description="NAMESPACE.servicebus.windows.net, reached with the managed identity",
     )
     light_queue: str = Field(
-        default="geoforge-light", alias="GEOFORGE_LIGHT_QUEUE",
+        default="geoforge-light",
+        alias="GEOFORGE_LIGHT_QUEUE",
         description="Queue of short tasks, received and completed in batches",
     )
     heavy_queue: str = Field(
-        default="geoforge-heavy", alias="GEOFORGE_HEAVY_QUEUE",
+        default="geoforge-heavy",
+        alias="GEOFORGE_HEAVY_QUEUE",
         description="Queue of long tasks, received one at a time",
     )
 
     resend_after_seconds: float = Field(
-        default=60, ge=1, le=3600, alias="GEOFORGE_RESEND_AFTER_SECONDS",
+        default=60,
+        ge=1,
+        le=3600,
+        alias="GEOFORGE_RESEND_AFTER_SECONDS",
         description="A queued task that nobody has claimed for this long is sent again",
     )
     reconcile_schedule: str = Field(
-        default="*/30 * * * * *", alias="GEOFORGE_RECONCILE_SCHEDULE",
+        default="*/30 * * * * *",
+        alias="GEOFORGE_RECONCILE_SCHEDULE",
         description="NCRONTAB of the reconciler, which repairs what a crash left behind",
     )
     housekeeping_schedule: str = Field(
-        default="0 */10 * * * *", alias="GEOFORGE_HOUSEKEEPING_SCHEDULE",
+        default="0 */10 * * * *",
+        alias="GEOFORGE_HOUSEKEEPING_SCHEDULE",
         description="NCRONTAB of the timer that removes old metrics and orphaned work files",
     )
     light_threads: int = Field(
-        default=16, ge=1, le=256, alias="GEOFORGE_LIGHT_THREADS",
+        default=16,
+        ge=1,
+        le=256,
+        alias="GEOFORGE_LIGHT_THREADS",
         description="Threads that run the messages of one batch of light tasks",
     )
 
     public_url: str | None = Field(
-        default=None, alias="GEOFORGE_URL",
+        default=None,
+        alias="GEOFORGE_URL",
         description="Address under which users reach the app, for links; default: the request's",
     )
     pages_auth: Literal["function", "anonymous"] = Field(
-        default="function", alias="GEOFORGE_PAGES_AUTH",
+        default="function",
+        alias="GEOFORGE_PAGES_AUTH",
         description="Who may open the pages: holders of a function key, or everyone whom "
         "App Service Authentication lets through",
     )
     max_request_bytes: int = Field(
-        default=1_048_576, ge=1024, alias="GEOFORGE_MAX_REQUEST_BYTES",
+        default=1_048_576,
+        ge=1024,
+        alias="GEOFORGE_MAX_REQUEST_BYTES",
         description="Largest request body that the API accepts, in bytes",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", alias="GEOFORGE_LOG_LEVEL", description="Threshold of the app's logs"
     )
     application_insights: SecretStr | None = Field(
-        default=None, alias="APPLICATIONINSIGHTS_CONNECTION_STRING",
+        default=None,
+        alias="APPLICATIONINSIGHTS_CONNECTION_STRING",
         description="Application Insights; telemetry is off without it",
     )
 
@@ -123,4 +149,4 @@ class Settings(BaseSettings):
 @lru_cache
 def get_settings() -> Settings:
     """The process's settings, read once. Tests call `get_settings.cache_clear()`."""
-    return Settings()
+    return Settings()  # type: ignore[call-arg]  # its fields come from the environment

@@ -46,8 +46,8 @@ def resolve(base: str, href: str) -> str:
     'a/b/item.json' with '../../data/x.tif' -> 'data/x.tif'; a leading '/' starts at the
     container. Raises ValueError where it climbs out of the container.
     """
-    joined = href.lstrip("/") if href.startswith("/") else posixpath.join(
-        posixpath.dirname(base), href
+    joined = (
+        href.lstrip("/") if href.startswith("/") else posixpath.join(posixpath.dirname(base), href)
     )
     path = posixpath.normpath(joined)
     if path == ".." or path.startswith("../") or path in (".", ""):
@@ -55,9 +55,7 @@ def resolve(base: str, href: str) -> str:
     return check_blob_path(path)
 
 
-ContainerName = Annotated[
-    str, AfterValidator(check_container_name), Field(examples=["bronze-cdl"])
-]
+ContainerName = Annotated[str, AfterValidator(check_container_name), Field(examples=["bronze-cdl"])]
 BlobPath = Annotated[
     str, AfterValidator(check_blob_path), Field(examples=["collections/cdl/collection.json"])
 ]

@@ -42,7 +42,7 @@ class JobParameters(BaseModel):
 
 
 P = TypeVar("P", bound=JobParameters)
-P_contra = TypeVar("P_contra", bound=JobParameters, contravariant=True)
+P_co = TypeVar("P_co", bound=JobParameters, covariant=True)
 
 
 class Queue(StrEnum):
@@ -87,7 +87,7 @@ class RetryPolicy:
     def delay_seconds(self, attempt: int, jitter: float) -> float:
         """Seconds to wait after `attempt` (from 1) failed; `jitter` is uniform in [0, 1)."""
         ceiling = min(self.max_delay_seconds, self.first_delay_seconds * 2 ** (attempt - 1))
-        return ceiling * (0.5 + jitter / 2)
+        return float(ceiling * (0.5 + jitter / 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +123,13 @@ class Workspace(Protocol):
     def exists(self, name: str) -> bool: ...
 
 
-class JobContext(Protocol[P]):
+class JobContext(Protocol[P_co]):
     """What planners, handlers and finalizers are given."""
 
     @property
     def job_id(self) -> str: ...
     @property
-    def parameters(self) -> P: ...
+    def parameters(self) -> P_co: ...
     @property
     def workspace(self) -> Workspace: ...
 
@@ -138,7 +138,7 @@ class JobContext(Protocol[P]):
         ...
 
 
-class TaskContext(JobContext[P], Protocol[P]):
+class TaskContext(JobContext[P_co], Protocol[P_co]):
     """What a handler is given, beside its task's parameters."""
 
     @property

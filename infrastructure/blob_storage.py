@@ -68,7 +68,7 @@ def faults(container: str, path: str | None = None) -> Iterator[None]:
     try:
         yield
     except ResourceNotFoundError as error:
-        if error.error_code == "ContainerNotFound":
+        if getattr(error, "error_code", None) == "ContainerNotFound":
             raise NotFound(
                 f"There is no container {container!r} in the storage account.",
                 code="container_not_found",

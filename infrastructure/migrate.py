@@ -37,7 +37,7 @@ class Migration:
     """One numbered file: `0010_post_ledger.sql`."""
 
     name: str
-    sql: str
+    sql: LiteralString
 
     @property
     def digest(self) -> str:
@@ -56,7 +56,8 @@ def migrations() -> list[Migration]:
         (entry for entry in folder.iterdir() if entry.name.endswith(".sql")),
         key=lambda entry: entry.name,
     )
-    return [Migration(file.name, file.read_text("utf-8")) for file in files]
+    # Trusted text of this package, as LiteralString is meant to assure.
+    return [Migration(file.name, cast("LiteralString", file.read_text("utf-8"))) for file in files]
 
 
 def migrate(database_url: str) -> list[str]:
@@ -78,7 +79,7 @@ def migrate(database_url: str) -> list[str]:
 
 def _recorded(connection: psycopg.Connection) -> dict[str, str]:
     rows = connection.execute("SELECT name, digest FROM app.schema_migrations").fetchall()
-    return {name: digest for name, digest in rows}
+    return dict(rows)
 
 
 def _apply(connection: psycopg.Connection, migration: Migration, done: dict[str, str]) -> bool:
@@ -89,8 +90,7 @@ def _apply(connection: psycopg.Connection, migration: Migration, done: dict[str,
             )
         return False
     with connection.transaction():
-        # Trusted text of this package, as LiteralString is meant to assure.
-        connection.execute(cast(LiteralString, migration.sql))
+        connection.execute(migration.sql)
         connection.execute(
             "INSERT INTO app.schema_migrations (name, digest) VALUES (%s, %s)",
             (migration.name, migration.digest),

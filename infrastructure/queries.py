@@ -28,5 +28,5 @@ def load(file: str) -> MappingProxyType[str, LiteralString]:
         # The comments stay in the file: psycopg would take a % in one for a placeholder.
         lines = [line for line in body.splitlines() if not line.lstrip().startswith("--")]
         # Trusted text of this package, as LiteralString is meant to assure.
-        queries[name] = cast(LiteralString, "\n".join(lines).strip())
+        queries[name] = cast("LiteralString", "\n".join(lines).strip())
     return MappingProxyType(queries)

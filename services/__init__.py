@@ -1,0 +1,1 @@
+"""What tasks do, one package per pipeline, and the engine that runs them."""

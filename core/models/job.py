@@ -35,32 +35,6 @@ class StageStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class StageRecord:
-    """A row of app.job_stages. `in_flight` counts tasks that hold a place in the window."""
-
-    job_id: str
-    stage: int
-    name: str
-    status: StageStatus
-    queue: str
-    max_parallel: int
-    tasks_per_message: int
-    tasks_total: int | None
-    tasks_completed: int
-    tasks_failed: int
-    tasks_cancelled: int
-    in_flight: int
-    planned_at: datetime | None
-    started_at: datetime | None
-    done_at: datetime | None
-    finished_at: datetime | None
-
-    @property
-    def tasks_ended(self) -> int:
-        return self.tasks_completed + self.tasks_failed + self.tasks_cancelled
-
-
-@dataclass(frozen=True, slots=True)
 class JobRecord:
     """A row of app.jobs."""
 

@@ -48,7 +48,13 @@ class ClaimedTask:
 
     task_index: int
     attempt: int
+    attempts_before: int
     parameters: dict[str, Any]
+
+    @property
+    def tries(self) -> int:
+        """Attempts since the task was last put back by hand, this one included."""
+        return self.attempt - self.attempts_before
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,10 +51,13 @@ CREATE TABLE IF NOT EXISTS app.job_stages (
     in_flight          integer NOT NULL DEFAULT 0,
     -- Pending tasks below this index have all been sent: the window's next claim starts here.
     next_index         integer NOT NULL DEFAULT 0,
+    -- Nothing more may begin: the job was cancelled, or too many tasks failed.
+    stopping           boolean NOT NULL DEFAULT false,
     planned_at         timestamptz,
     started_at         timestamptz,
     done_at            timestamptz,
     finished_at        timestamptz,
+    updated_at         timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (job_id, stage),
     CHECK (in_flight BETWEEN 0 AND max_parallel),
     CHECK (tasks_completed + tasks_failed + tasks_cancelled + in_flight
@@ -72,11 +75,17 @@ CREATE TABLE IF NOT EXISTS app.tasks (
     parameters        jsonb NOT NULL,
     status            text NOT NULL DEFAULT 'pending' CHECK (status IN
                           ('pending', 'queued', 'running', 'completed', 'failed', 'cancelled')),
+    -- Claims so far. It only grows: (task, attempt) is what an outcome is fenced by.
     attempt           integer NOT NULL DEFAULT 0,
+    -- The attempt at which the task was last put back by hand: retries count from here.
+    attempts_before   integer NOT NULL DEFAULT 0,
     -- A pending task with a time here waits for its retry, which a scheduled message brings.
     not_before        timestamptz,
     lease_expires_at  timestamptz,
+    -- Set while the task holds a place in the window, and kept when it ends.
     queued_at         timestamptz,
+    -- How often the reconciler has sent its message again; each time it waits longer.
+    resends           smallint NOT NULL DEFAULT 0,
     started_at        timestamptz,
     finished_at       timestamptz,
     result            jsonb,
@@ -91,3 +100,17 @@ CREATE TABLE IF NOT EXISTS app.tasks (
     autovacuum_vacuum_scale_factor = 0.05,
     autovacuum_vacuum_cost_delay = 1
 );
+
+-- What Service Bus gave up delivering. The tasks that a message named are settled in the
+-- ledger; the message itself is kept here for whoever looks into it.
+CREATE TABLE IF NOT EXISTS app.dead_letters (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    received_at  timestamptz NOT NULL DEFAULT now(),
+    queue        text NOT NULL,
+    message_id   text,
+    reason       text,
+    description  text,
+    job_id       text,
+    body         text NOT NULL
+);
+CREATE INDEX IF NOT EXISTS dead_letters_of_job ON app.dead_letters (job_id);

@@ -89,9 +89,7 @@ def problem(error: GeoforgeError) -> func.HttpResponse:
 def _internal_error(name: str) -> func.HttpResponse:
     # The traceback goes to the log, under the endpoint's name; never to the caller.
     log.exception("%s failed", name)
-    return problem(
-        GeoforgeError("Something went wrong inside geoforge; the log has the details.")
-    )
+    return problem(GeoforgeError("Something went wrong inside geoforge; the log has the details."))
 
 
 def endpoint(function: F) -> F:
@@ -133,7 +131,9 @@ def json_object(req: func.HttpRequest) -> dict[str, Any]:
     try:
         value = json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"The body is not valid JSON: {error}", code="malformed_json") from None
+        raise InvalidRequest(
+            f"The body is not valid JSON: {error}", code="malformed_json"
+        ) from None
     if not isinstance(value, dict):
         raise InvalidRequest(
             f"The body must be a JSON object, not {_json_kind(value)}.", code="not_an_object"

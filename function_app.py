@@ -1,0 +1,21 @@
+"""geoforge's function app: what the Azure Functions host loads.
+
+Here the parts are put together, and nothing else. The job types register themselves
+(`jobs.discover`), and so do the HTTP endpoints and pages (`web_interfaces.blueprints`).
+"""
+
+import azure.durable_functions as df
+import azure.functions as func
+
+import jobs
+import jobs.orchestration
+import web_interfaces
+from config import get_settings
+from infrastructure import telemetry
+
+telemetry.configure(get_settings())
+jobs.discover()
+
+app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
+for blueprint in (jobs.orchestration.bp, *web_interfaces.blueprints()):
+    app.register_functions(blueprint)

@@ -1,0 +1,93 @@
+"""What an exception out of a handler or a planner means for its task."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from azure.core.exceptions import AzureError, HttpResponseError
+
+from core.errors import (
+    GeoforgeError,
+    TaskCancelled,
+    TransientTaskError,
+    Unavailable,
+)
+from infrastructure.database import is_outage
+
+_MESSAGE_LIMIT = 2000
+
+# What credentials look like in the texts of exceptions: URL passwords, SAS signatures, keys.
+_SECRETS = (
+    (re.compile(r"(://[^/\s:@]*):[^@/\s]+@"), r"\1:***@"),
+    (
+        re.compile(
+            r"(?i)\b((?:sig|accountkey|sharedaccesskey|password|auth_token|auth_key|token)="
+            r")[^&;\s'\"]+"
+        ),
+        r"\1***",
+    ),
+    (re.compile(r"(?i)(bearer\s+)[a-z0-9._~+/=-]+"), r"\1***"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A classified failure. `record` goes into the ledger."""
+
+    record: dict[str, Any]
+    transient: bool = False
+    cancelled: bool = False
+
+
+def classify(error: BaseException) -> Fault:
+    """What an exception means: try again, give up, or stop.
+
+    Our own errors say so by their class. Outages, deadlocks, time-outs and the 5xx and 429
+    answers of Azure pass, so they are transient; anything unforeseen is a bug or bad input,
+    and trying again would change nothing.
+    """
+    if isinstance(error, TaskCancelled):
+        return Fault(error.as_record(), cancelled=True)
+    if isinstance(error, GeoforgeError):
+        record = {**error.as_record(), "message": redact(error.message)}
+        return Fault(record, transient=isinstance(error, (TransientTaskError, Unavailable)))
+    message = f"{type(error).__name__}: {redact(str(error))}"
+    if _passes(error):
+        return Fault({"code": "transient", "message": message}, transient=True)
+    return Fault({"code": "internal_error", "message": message})
+
+
+def _passes(error: BaseException) -> bool:
+    if is_outage(error):
+        return True
+    if isinstance(
+        error,
+        (
+            psycopg.errors.DeadlockDetected,
+            psycopg.errors.SerializationFailure,
+            psycopg.errors.LockNotAvailable,
+            psycopg.errors.QueryCanceled,
+            ConnectionError,
+            TimeoutError,
+            MemoryError,
+        ),
+    ):
+        return True
+    if isinstance(error, HttpResponseError):
+        return (
+            error.status_code is None
+            or error.status_code in (408, 429)
+            or (error.status_code >= 500)
+        )
+    return isinstance(error, AzureError)
+
+
+def redact(text: str) -> str:
+    """The text without credentials and NULs, at a length that fits a row and a page."""
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    text = text.replace("\x00", "\\0")
+    return text if len(text) <= _MESSAGE_LIMIT else text[: _MESSAGE_LIMIT - 1] + "…"

@@ -1,0 +1,160 @@
+"""Closing a stage when its last task has ended, and the job after its last stage."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+from core.job_definition import FailurePolicy
+from core.models.job import JobRecord, JobStatus, StageStatus
+from infrastructure import database, faults, job_progress, job_repository, task_repository
+from infrastructure.blob_storage import BlobWorkspace
+from infrastructure.database import Connection
+from infrastructure.task_repository import Stage
+from infrastructure.telemetry import task_scope
+from services.orchestration import window
+from services.orchestration.context import LedgerContext
+
+
+class CloseVerdict(TypedDict):
+    """wait: tasks are still at work. continue: on to the next stage. finalize: end the job."""
+
+    next: Literal["wait", "continue", "finalize"]
+    error: dict[str, Any] | None
+
+
+def close_stage(job_id: str, stage: int) -> CloseVerdict:
+    """Judge a stage that is done by its failure policy. Closing twice gives one verdict.
+
+    Before that its counters are held against the ledger, the only time that the tasks are
+    counted.
+    """
+    with task_scope(job_id=job_id, stage=stage), database.transaction() as connection:
+        current = window.lock_stage(connection, job_id, stage)
+        if not current.is_done:
+            return {"next": "wait", "error": None}
+        task_repository.audit(connection, current)
+        job = job_repository.get(connection, job_id)
+        status = _judge(current, job)
+        if current.status is StageStatus.RUNNING:
+            task_repository.close(connection, job_id, stage, status)
+        error = _stage_error(connection, current) if status is StageStatus.FAILED else None
+    job_progress.event(
+        job_id,
+        f"stage_{status.value}",
+        f"Stage {current.name} {status.value.replace('_', ' ')}: "
+        f"{current.tasks_completed} of {current.tasks_total} tasks completed",
+        error=status is StageStatus.FAILED,
+        stage=stage,
+        failed=current.tasks_failed,
+    )
+    if status in (StageStatus.FAILED, StageStatus.CANCELLED):
+        return {"next": "finalize", "error": error}
+    return {"next": "continue", "error": None}
+
+
+def _judge(stage: Stage, job: JobRecord) -> StageStatus:
+    policy = FailurePolicy(stage.max_failed_share, stage.stop_early)
+    if not policy.tolerates(stage.tasks_failed, stage.tasks_total or 0):
+        return StageStatus.FAILED
+    if job.cancel_requested or stage.tasks_cancelled:
+        return StageStatus.CANCELLED
+    return StageStatus.COMPLETED_WITH_ERRORS if stage.tasks_failed else StageStatus.COMPLETED
+
+
+def _stage_error(connection: Connection, stage: Stage) -> dict[str, Any]:
+    """Why the stage failed: the first failed task's error, and how many failed."""
+    failure = task_repository.first_failure(connection, stage.job_id, stage.stage)
+    first = (failure or {}).get("error") or {}
+    return {
+        **first,
+        "code": first.get("code", "stage_failed"),
+        "message": first.get("message", f"Stage {stage.name} failed."),
+        "stage": stage.stage,
+        "stage_name": stage.name,
+        "task_index": (failure or {}).get("task_index"),
+        "tasks_failed": stage.tasks_failed,
+        "tasks_total": stage.tasks_total,
+    }
+
+
+def finalize_job(job_id: str, error: dict[str, Any] | None) -> str:
+    """Bring the job to its one terminal state; the state. Finalizing twice changes nothing.
+
+    With an error, or after a cancel, what is still open is cancelled first. A finalizer that
+    fails for good fails the job; trouble that passes is raised, to be tried again.
+    """
+    with task_scope(job_id=job_id):
+        with database.transaction() as connection:
+            job = job_repository.get(connection, job_id)
+            stages = task_repository.stages(connection, job_id)
+        if job.status.is_terminal:
+            return job.status.value
+        result: dict[str, Any] | None = None
+        status = _job_status(stages, error)
+        if status in (JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS):
+            status, result, error = _result(job, status)
+        _end(job_id, status, result, error)
+    return status.value
+
+
+def _job_status(stages: list[Stage], error: dict[str, Any] | None) -> JobStatus:
+    if error is not None or any(stage.status is StageStatus.FAILED for stage in stages):
+        return JobStatus.FAILED
+    finished = (StageStatus.COMPLETED, StageStatus.COMPLETED_WITH_ERRORS)
+    if any(stage.status not in finished for stage in stages):
+        # Not failed and not through: only a cancel ends a job there.
+        return JobStatus.CANCELLED
+    if any(stage.status is StageStatus.COMPLETED_WITH_ERRORS for stage in stages):
+        return JobStatus.COMPLETED_WITH_ERRORS
+    return JobStatus.COMPLETED
+
+
+def _result(
+    job: JobRecord, status: JobStatus
+) -> tuple[JobStatus, dict[str, Any] | None, dict[str, Any] | None]:
+    context = LedgerContext.of(job)
+    if context.definition.finalize is None:
+        return status, None, None
+    try:
+        return status, context.definition.finalize(context), None
+    except Exception as failure:
+        fault = faults.classify(failure)
+        if fault.transient:
+            raise
+        return JobStatus.FAILED, None, {**fault.record, "stage_name": "finalize"}
+
+
+def _end(
+    job_id: str,
+    status: JobStatus,
+    result: dict[str, Any] | None,
+    error: dict[str, Any] | None,
+) -> None:
+    with database.transaction() as connection:
+        for stage in task_repository.stages(connection, job_id):
+            if stage.status is StageStatus.RUNNING and not stage.is_done:
+                window.lock_stage(connection, job_id, stage.stage)
+                task_repository.stop(connection, job_id, stage.stage)
+                task_repository.cancel_waiting(connection, job_id, stage.stage)
+                task_repository.abandon_running(connection, job_id, stage.stage)
+        if status in (JobStatus.FAILED, JobStatus.CANCELLED):
+            job_repository.close_open_stages(connection, job_id, StageStatus(status.value))
+        if not job_repository.finish(connection, job_id, status, result=result, error=error):
+            return
+    job_progress.sample(job_id, force=True)
+    message = f"Job {status.value.replace('_', ' ')}"
+    job_progress.event(
+        job_id,
+        f"job_{status.value}",
+        f"{message}: {error['message']}" if error else message,
+        error=status is JobStatus.FAILED,
+    )
+    if status in (JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS):
+        remove_work(job_id)
+
+
+def remove_work(job_id: str) -> None:
+    """Remove the job's files between stages. Housekeeping does it where this is not reached."""
+    BlobWorkspace(job_id).remove()
+    with database.transaction() as connection:
+        job_repository.work_removed(connection, job_id)

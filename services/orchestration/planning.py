@@ -1,0 +1,82 @@
+"""Planning and dispatching a stage: the first two activities of each."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+from core.models.job import StageStatus
+from infrastructure import database, faults, job_progress, job_repository, task_repository
+from infrastructure.telemetry import task_scope
+from services.orchestration import window
+from services.orchestration.context import LedgerContext
+
+
+class PlanVerdict(TypedDict):
+    """What the orchestrator learns: small, whatever the stage's size."""
+
+    next: Literal["dispatch", "skip", "finalize"]
+    error: dict[str, object] | None
+
+
+def plan_stage(job_id: str, stage: int) -> PlanVerdict:
+    """Write the tasks of a stage. Planning twice changes nothing.
+
+    A planner that fails for good ends the job: `next` is finalize, with the error. Trouble
+    that passes is raised, and the activity is tried again.
+    """
+    with task_scope(job_id=job_id, stage=stage):
+        try:
+            return _plan(job_id, stage)
+        except Exception as error:
+            fault = faults.classify(error)
+            if fault.transient:
+                raise
+            with database.transaction() as connection:
+                task_repository.open_stage(connection, job_id, stage)
+            job_progress.event(
+                job_id, "planning_failed", fault.record["message"], error=True, stage=stage
+            )
+            return {"next": "finalize", "error": {**fault.record, "stage": stage}}
+
+
+def _plan(job_id: str, stage: int) -> PlanVerdict:
+    with database.transaction() as connection:
+        current = window.lock_stage(connection, job_id, stage)
+        job = job_repository.get(connection, job_id)
+        if current.status not in (StageStatus.PENDING, StageStatus.RUNNING):
+            return {"next": "skip", "error": None}
+        if job.cancel_requested or job.status.is_terminal:
+            return {"next": "finalize", "error": None}
+        job_repository.begin(connection, job_id)
+        job_repository.enter_stage(connection, job_id, stage)
+        if current.tasks_total is None:
+            context = LedgerContext.of(job)
+            specs = context.definition.stages[stage].planner(context)
+            task_type = context.definition.task_type(stage)
+            total = task_repository.plan(connection, job_id, stage, task_type, specs)
+        else:
+            total = current.tasks_total
+        task_repository.open_stage(connection, job_id, stage)
+    job_progress.event(
+        job_id, "stage_started", f"Stage {current.name}: {total} tasks", stage=stage, tasks=total
+    )
+    return {"next": "dispatch", "error": None}
+
+
+def dispatch_stage(job_id: str, stage: int) -> bool:
+    """Open the window and send its tasks; whether the stage is done already (it was empty,
+    or this is not the first time). Dispatching twice sends only what there is room for.
+    """
+    with task_scope(job_id=job_id, stage=stage):
+        with database.transaction() as connection:
+            current = window.lock_stage(connection, job_id, stage)
+            progress = window.refill(connection, current)
+        progress.send()
+    job_progress.sample(job_id, force=True)
+    return progress.done or current.is_done
+
+
+def count_stages(job_id: str) -> int:
+    """How many stages the job has, as submitted."""
+    with database.transaction() as connection:
+        return job_repository.get(connection, job_id).total_stages

@@ -1,0 +1,126 @@
+"""Repair: find what a crash left behind, and bring it on its way again.
+
+A commit and the send or start that should follow it are two systems: a process can die
+between them. The ledger always knows what should be under way, so the reconciler compares:
+tasks queued without a message, retries whose scheduled message was lost, tasks whose worker
+died, stages that ended unheard, jobs without an orchestration.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from config import get_settings
+from core.models.job import JobStatus
+from core.models.task import TaskOutcome, TaskStatus
+from infrastructure import (
+    database,
+    job_progress,
+    job_repository,
+    locks,
+    reconcile_repository,
+    task_repository,
+)
+from infrastructure.job_repository import ActiveJob
+from infrastructure.telemetry import task_scope
+from services.orchestration import closing, window
+from services.orchestration.worker import StageDone
+
+log = logging.getLogger(__name__)
+
+# A job that was touched so recently is being started by whoever submitted it.
+_STARTING_SECONDS = 15.0
+_MAX_RESTARTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What only the Durable client can do about a round: raise events, start orchestrations."""
+
+    ended: list[StageDone]
+    to_check: list[ActiveJob]
+
+
+def reconcile_all() -> Findings | None:
+    """One round over all running stages. None where another instance is at it."""
+    with locks.singleton("reconcile") as mine:
+        if not mine:
+            return None
+        with database.transaction() as connection:
+            running = reconcile_repository.running_stages(connection)
+            active = job_repository.active(connection, _STARTING_SECONDS)
+        ended = [
+            StageDone(each.job_id, each.stage)
+            for each in running
+            if each.done_at is not None or reconcile_stage(each.job_id, each.stage)
+        ]
+    return Findings(ended, active)
+
+
+def reconcile_stage(job_id: str, stage: int) -> bool:
+    """Repair one stage; whether it is done. Doing so at any moment is harmless."""
+    with task_scope(job_id=job_id, stage=stage):
+        with database.transaction() as connection:
+            current = window.lock_stage(connection, job_id, stage)
+            if current.is_done:
+                return True
+            lost = reconcile_repository.exhausted(connection, job_id, stage)
+            settled = task_repository.settle(
+                connection, job_id, stage, [_worker_lost(*task) for task in lost]
+            )
+            progress = window.move_on(connection, current, settled)
+            overdue = reconcile_repository.requeue_overdue(
+                connection, job_id, stage, get_settings().resend_after_seconds
+            )
+        if overdue or lost:
+            log.warning("%d tasks sent again, %d lost their worker", len(overdue), len(lost))
+            job_progress.event(
+                job_id,
+                "tasks_recovered",
+                f"{len(overdue)} tasks sent again, {len(lost)} failed with their worker",
+                stage=stage,
+            )
+        return window.Progress(progress.stage, [*progress.to_send, *overdue], progress.done).send()
+
+
+def _worker_lost(index: int, attempt: int) -> TaskOutcome:
+    error = {
+        "code": "worker_lost",
+        "message": "The worker died or lost its lease at every attempt at this task.",
+    }
+    return TaskOutcome(index, attempt, TaskStatus.FAILED, error=error)
+
+
+def may_restart(job_id: str) -> bool:
+    """Note that a job without an orchestration gets one again; whether it still may.
+
+    One that fails every time is ended as failed, rather than started for ever.
+    """
+    with database.transaction() as connection:
+        restarts = job_repository.count_restart(connection, job_id)
+    if restarts is None:
+        return False
+    if restarts <= _MAX_RESTARTS:
+        job_progress.event(job_id, "orchestration_started_again", "Orchestration started again")
+        return True
+    error = {
+        "code": "orchestration_failed",
+        "message": f"The job's orchestration failed {_MAX_RESTARTS} times in a row.",
+    }
+    status = closing.finalize_job(job_id, error)
+    log.error("job %s: %s after %d restarts", job_id, status, _MAX_RESTARTS)
+    return status not in {each.value for each in JobStatus if each.is_terminal}
+
+
+def housekeeping() -> None:
+    """Remove old metrics, and the work files of jobs that ended without removing them."""
+    with locks.singleton("housekeeping") as mine:
+        if not mine:
+            return
+        job_progress.prune()
+        with database.transaction() as connection:
+            orphans = job_repository.work_to_remove(connection)
+        for job_id in orphans:
+            with task_scope(job_id=job_id):
+                closing.remove_work(job_id)

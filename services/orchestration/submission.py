@@ -1,0 +1,122 @@
+"""Submitting a job: the same submission twice is one job."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from core import identifiers
+from core.errors import FieldError, InvalidParameters
+from core.job_definition import JobDefinition, JobParameters
+from core.registry import registry
+from infrastructure import database, job_progress, job_repository, locks
+from infrastructure.job_repository import NewStage
+from services.orchestration.context import PreviewContext
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a submission led to. `created` is False where the job was there already."""
+
+    job_id: str
+    job_type: str
+    status: str
+    created: bool
+
+
+def validate(definition: JobDefinition[Any], parameters: Mapping[str, Any]) -> JobParameters:
+    """The parameters as the job's model, or `InvalidParameters` naming each field at fault.
+
+    Strict, as JSON is: a number in quotes is not a number.
+    """
+    try:
+        checked: JobParameters = definition.parameters.model_validate_json(
+            json.dumps(parameters), strict=True
+        )
+    except ValidationError as error:
+        errors: list[FieldError] = [
+            {"loc": list(fault["loc"]), "msg": fault["msg"].removeprefix("Value error, ")}
+            for fault in error.errors(include_url=False, include_input=False)
+        ]
+        named = ", ".join(
+            dict.fromkeys(".".join(map(str, e["loc"])) or "parameters" for e in errors)
+        )
+        raise InvalidParameters(
+            f"The parameters of {definition.name} are not valid: {named}.", errors
+        ) from None
+    return checked
+
+
+def submit(job_type: str, parameters: Mapping[str, Any], *, rerun: bool = False) -> Submission:
+    """Validate and write the job's row. Its orchestration is started by the caller; should
+    that fail, the reconciler starts it.
+
+    Raises `NotFound` for an unknown job type, `InvalidParameters` for bad parameters.
+    """
+    definition = registry.get(job_type)
+    checked = validate(definition, parameters)
+    canonical = checked.model_dump(mode="json")
+    key = identifiers.submission_key(job_type, canonical)
+    with database.transaction() as connection:
+        locks.lock(connection, locks.Space.SUBMISSION, key)
+        run = job_repository.next_run(connection, key) if rerun else 0
+        job_id = identifiers.job_id(job_type, canonical, run)
+        created = job_repository.insert(
+            connection,
+            job_id=job_id,
+            job_type=job_type,
+            parameters=canonical,
+            submission_key=key,
+            run=run,
+            stages=_stages(definition, checked),
+        )
+        status = job_repository.get(connection, job_id).status
+    if created:
+        job_progress.event(job_id, "job_submitted", f"{job_type} submitted", run=run)
+    return Submission(job_id, job_type, status, created)
+
+
+def preview(job_type: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The plan of a job that is not run: its stages, with task counts where known.
+
+    Only the first stage can be planned: the later ones depend on results. Nothing is written.
+    """
+    definition = registry.get(job_type)
+    checked = validate(definition, parameters)
+    first_total = sum(1 for _ in definition.stages[0].planner(PreviewContext(checked)))
+    stages = [
+        {
+            "index": index,
+            "name": stage.name,
+            "description": stage.description,
+            "queue": stage.queue_for(checked).value,
+            "max_parallel": stage.max_parallel_for(checked),
+            "tasks_total": first_total if index == 0 else None,
+        }
+        for index, stage in enumerate(definition.stages)
+    ]
+    return {
+        "job_type": job_type,
+        "parameters": checked.model_dump(mode="json"),
+        "plan": {"stages": stages},
+    }
+
+
+def _stages(definition: JobDefinition[Any], parameters: JobParameters) -> list[NewStage]:
+    return [
+        NewStage(
+            name=stage.name,
+            queue=stage.queue_for(parameters).value,
+            max_parallel=stage.max_parallel_for(parameters),
+            tasks_per_message=stage.tasks_per_message_for(parameters),
+            max_attempts=stage.retry.max_attempts,
+            lease_seconds=stage.lease_seconds,
+            max_failed_share=stage.on_failure.max_failed_share,
+            stop_early=stage.on_failure.stop_early,
+        )
+        for stage in definition.stages
+    ]

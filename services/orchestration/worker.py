@@ -1,0 +1,201 @@
+"""Running tasks: claim, call the handler, settle.
+
+A worker receives messages that name tasks. It claims them in the ledger (what it cannot claim
+is a duplicate or was cancelled, and needs no work), runs their handlers, and writes all the
+outcomes of a stage in one transaction. Delivery is at least once; what makes an effect count
+once is the fence (task, attempt) in that transaction.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import json
+import logging
+import random
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from config import get_settings
+from core.errors import PermanentTaskError, Unavailable
+from core.job_definition import JsonObject
+from core.messages import MalformedMessage, TaskMessage
+from core.models.task import ClaimedTask, TaskOutcome, TaskStatus
+from infrastructure import database, faults, job_progress, job_repository, task_repository
+from infrastructure.telemetry import task_scope
+from services.orchestration import window
+from services.orchestration.context import LedgerContext, RunningTask
+from services.orchestration.leases import Holding, keeper
+
+log = logging.getLogger(__name__)
+
+# A task's result is a row in the ledger; whatever is larger belongs into the workspace.
+_RESULT_LIMIT_BYTES = 256 * 1024
+
+_SETTLE_PATIENCE_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class StageDone:
+    """A stage that this worker brought to zero: its orchestrator must be told."""
+
+    job_id: str
+    stage: int
+
+    @property
+    def event(self) -> str:
+        return f"stage_{self.stage}_done"
+
+
+def run_messages(bodies: Sequence[bytes]) -> list[StageDone]:
+    """Do the work that the messages name; the stages that ended by it.
+
+    Raises `MalformedMessage` after all valid messages were worked off, so that delivery of
+    the malformed one is tried again and at last ends in the dead-letter queue; `Unavailable`
+    when the database is down, so that all of them come again.
+    """
+    groups: dict[tuple[str, int], list[Sequence[int]]] = defaultdict(list)
+    malformed: MalformedMessage | None = None
+    for body in bodies:
+        try:
+            message = TaskMessage.decode(body)
+            groups[message.job_id, message.stage].append(message.indexes)
+        except MalformedMessage as error:
+            log.error("a message on a task queue cannot be read: %s", error)
+            malformed = error
+    done = [
+        ended
+        for (job_id, stage), runs in groups.items()
+        if (ended := _run_stage_tasks(job_id, stage, runs)) is not None
+    ]
+    if malformed is not None:
+        raise malformed
+    return done
+
+
+def _run_stage_tasks(job_id: str, stage: int, runs: Sequence[Sequence[int]]) -> StageDone | None:
+    """Claim, run and settle tasks of one stage. `runs` are the index lists of the messages."""
+    with task_scope(job_id=job_id, stage=stage):
+        claimed = _claim(job_id, stage, [index for run in runs for index in run])
+        if not claimed:
+            return None
+        with database.transaction() as connection:
+            job = job_repository.get(connection, job_id)
+            current = task_repository.stage(connection, job_id, stage)
+        context = LedgerContext.of(job)
+        with keeper.hold(job_id, stage, list(claimed.values()), current.lease_seconds) as holding:
+            work = [[claimed[index] for index in run if index in claimed] for run in runs]
+            run_all = _RunTasks(context, stage, holding)
+            outcomes = [outcome for batch in _spread(run_all, work) for outcome in batch]
+            progress = _settle(job_id, stage, outcomes)
+        finished = progress.send()
+        job_progress.sample(job_id)
+        return StageDone(job_id, stage) if finished else None
+
+
+def _claim(job_id: str, stage: int, indexes: Sequence[int]) -> dict[int, ClaimedTask]:
+    with database.transaction() as connection:
+        tasks = task_repository.claim(connection, job_id, stage, sorted(set(indexes)))
+    return {task.task_index: task for task in tasks}
+
+
+@lru_cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(get_settings().light_threads, thread_name_prefix="light-task")
+
+
+def _spread(
+    run: Callable[[list[ClaimedTask]], list[TaskOutcome]], work: list[list[ClaimedTask]]
+) -> list[list[TaskOutcome]]:
+    """Run the tasks of each message one after the other, and the messages side by side."""
+    work = [tasks for tasks in work if tasks]
+    if len(work) == 1:
+        return [run(work[0])]
+    scope = [contextvars.copy_context() for _ in work]
+    futures = [
+        _threads().submit(context.run, run, tasks)
+        for context, tasks in zip(scope, work, strict=True)
+    ]
+    return [future.result() for future in futures]
+
+
+class _RunTasks:
+    """Calls a stage's handler for claimed tasks; never raises: a failure is an outcome."""
+
+    def __init__(self, job: LedgerContext[Any], stage: int, holding: Holding) -> None:
+        self._job = job
+        self._stage = job.definition.stages[stage]
+        self._holding = holding
+
+    def __call__(self, tasks: list[ClaimedTask]) -> list[TaskOutcome]:
+        return [self._run(task) for task in tasks]
+
+    def _run(self, task: ClaimedTask) -> TaskOutcome:
+        context = RunningTask(
+            self._job.job_id, self._job.parameters, self._job.definition, task, self._holding
+        )
+        with task_scope(task=task.task_index, attempt=task.attempt):
+            try:
+                context.check()
+                result = _checked(self._stage.handler(context))
+            except Exception as error:  # every failure of a handler is an outcome
+                return self._failure(task, error)
+        return TaskOutcome(task.task_index, task.attempt, TaskStatus.COMPLETED, result=result)
+
+    def _failure(self, task: ClaimedTask, error: Exception) -> TaskOutcome:
+        fault = faults.classify(error)
+        retry = self._stage.retry
+        if fault.cancelled:
+            status, delay = TaskStatus.CANCELLED, None
+        elif fault.transient and task.tries < retry.max_attempts:
+            delay = retry.delay_seconds(task.tries, random.random())
+            status = TaskStatus.PENDING
+            log.warning("goes again in %.1f s: %s", delay, fault.record["message"])
+        else:
+            status, delay = TaskStatus.FAILED, None
+            expected = fault.record["code"] != "internal_error"
+            log.error("failed: %s", fault.record["message"], exc_info=not expected)
+        return TaskOutcome(
+            task.task_index, task.attempt, status, error=fault.record, retry_in=delay
+        )
+
+
+def _checked(result: JsonObject | None) -> JsonObject | None:
+    """The result, if it can be kept in the ledger."""
+    if not result:
+        return result
+    try:
+        text = json.dumps(result, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise PermanentTaskError(
+            f"The task's result is not JSON: {error}", code="result_not_json"
+        ) from error
+    if len(text) > _RESULT_LIMIT_BYTES or "\\u0000" in text:
+        raise PermanentTaskError(
+            f"The task's result has {len(text)} bytes of JSON (limit {_RESULT_LIMIT_BYTES}) or "
+            "holds a NUL: such results belong into the workspace.",
+            code="result_too_large",
+        )
+    return result
+
+
+def _settle(job_id: str, stage: int, outcomes: Sequence[TaskOutcome]) -> window.Progress:
+    """Write the outcomes; wait a while for a database that is restarting.
+
+    The work is done: giving it up at once would only mean doing it again. Should the commit
+    have gone through although its answer was lost, the second try changes nothing, and the
+    reconciler sends what the first one put into the window.
+    """
+    patience = time.monotonic() + _SETTLE_PATIENCE_SECONDS
+    while True:
+        try:
+            progress, _ = window.settle(job_id, stage, outcomes)
+            return progress
+        except Unavailable:
+            if time.monotonic() > patience:
+                raise
+            time.sleep(1.0)
