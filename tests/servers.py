@@ -20,6 +20,10 @@ from pathlib import Path
 import docker
 import psycopg
 from docker.errors import DockerException
+from psycopg import sql
+from testcontainers.core.container import DockerContainer
+
+from local.stack import azurite, service_bus
 from local.stack.errors import StackError
 from local.stack.part import Part
 from local.stack.ports import HOST, SETTINGS, free_ports
@@ -34,10 +38,6 @@ from local.stack.settings import (
     azurite_connection_string,
     service_bus_connection_string,
 )
-from psycopg import sql
-from testcontainers.core.container import DockerContainer
-
-from local.stack import azurite, service_bus
 
 POSTGIS_IMAGE = "postgis/postgis:16-3.4"
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import psycopg
-from azure.storage.blob import BlobServiceClient
 
-from tests.servers import Azurite, PostgresServer
+from tests.servers import PostgresServer
 
 
 def test_a_test_database_has_the_schemas(database_url: str) -> None:
