@@ -1,0 +1,313 @@
+"""Run one importable function in a child process that may die, hang or eat memory.
+
+Native parsers (GDAL, OGR, expat) meet files that strangers made. They run here, so that a
+crash costs one file and not the worker::
+
+    with Sandbox(Limits(wall_seconds=30)) as sandbox:
+        facts = sandbox.call("infrastructure.raster_probe:probe", {"name": "a.tif"},
+                             sources={"raster": BlobSource(...)}, check=context.check)
+
+The child has limits on memory, CPU time, wall time and written bytes, an environment without
+the app's settings, and no network where the kernel lets it give that up. It cannot open the
+file itself: it asks for byte ranges over its pipe, and the parent, which holds the
+credentials, answers. A child that died or was killed is replaced at the next call.
+
+On the pipe each frame is a header (4 bytes of length, big-endian, 1 byte of kind) and a body:
+JSON, or the bytes of a range.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from core.errors import GeoforgeError
+from infrastructure.sandbox_child import HEADER, MAX_FRAME_BYTES, Frame
+
+_START_SECONDS = 30.0
+_TICK_SECONDS = 0.5
+
+# Formats that make GDAL open other files or the network on behalf of the one it was given.
+_INDIRECT_DRIVERS = (
+    "VRT", "GTI", "WMS", "WMTS", "WCS", "WFS", "OAPIF", "OGCAPI", "STACIT", "STACTA", "DERIVED",
+    "EEDA", "EEDAI", "PLMosaic", "PLSCENES", "NGW", "HTTP", "RasterLite", "TileDB", "Zarr",
+    "DAAS", "CSW", "AmigoCloud", "Carto", "Elastic", "GeoRSS", "GMLAS", "MRF", "KMLSuperOverlay",
+    "PostGISRaster", "PostgreSQL", "MySQL", "MSSQLSpatial", "MongoDBv3", "ODBC", "OGR_VRT",
+)  # fmt: skip
+
+
+class SandboxFault(StrEnum):
+    """What went wrong in the child."""
+
+    RAISED = "raised"
+    CRASHED = "crashed"
+    TIMED_OUT = "timed_out"
+    OUT_OF_MEMORY = "out_of_memory"
+
+
+class SandboxError(GeoforgeError):
+    """The function did not return. `fault` says how; the message can be shown to users."""
+
+    code = "sandbox_failed"
+
+    def __init__(self, fault: SandboxFault, message: str) -> None:
+        super().__init__(message, code=f"sandbox_{fault}")
+        self.fault = fault
+
+
+class ByteSource(Protocol):
+    """Something that the parent reads for the child, in ranges."""
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        ...
+
+    def read(self, offset: int, length: int) -> bytes:
+        """At most `length` bytes from `offset`; fewer only at the end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one call may take. The memory is counted beyond what the idle child holds."""
+
+    memory_bytes: int = 1 << 30
+    cpu_seconds: int = 30
+    wall_seconds: float = 60.0
+    written_file_bytes: int = 0
+    open_files: int = 256
+
+
+class Sandbox:
+    """A child process for calls made one after the other. Not for use by two threads at once."""
+
+    def __init__(
+        self, limits: Limits | None = None, *, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.limits = limits or Limits()
+        self._environment = dict(environment or {})
+        self._process: subprocess.Popen[bytes] | None = None
+        self._directory: str | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def directory(self) -> Path:
+        """A private directory that parent and child share; removed by `close`.
+
+        The child may write files of at most `limits.written_file_bytes` there.
+        """
+        if self._directory is None:
+            self._directory = tempfile.mkdtemp(prefix="geoforge-sandbox-")
+        return Path(self._directory)
+
+    def call(
+        self,
+        function: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        sources: Mapping[str, ByteSource] | None = None,
+        check: Callable[[], None] | None = None,
+    ) -> Any:
+        """The result of `package.module:function(**arguments, **sources)`, which is JSON.
+
+        Each source reaches the function as a seekable binary file. `check` is called about
+        twice a second and may raise, to stop the wait. Raises `SandboxError`; what a source's
+        `read` raises comes out unchanged. After anything but an answer the child is killed.
+        """
+        sources = sources or {}
+        request = {
+            "function": function,
+            "arguments": dict(arguments or {}),
+            "sources": {name: source.size for name, source in sources.items()},
+            "limits": asdict(self.limits),
+        }
+        process = self._running()
+        try:
+            self._send(process, Frame.CALL, json.dumps(request).encode())
+            answer = self._serve(process, sources, check)
+        except BaseException:
+            self._kill()
+            raise
+        if "error" in answer:
+            raise SandboxError(SandboxFault(answer["fault"]), answer["error"])
+        return answer["result"]
+
+    def close(self) -> None:
+        """End the child and remove its directory. Safe to repeat."""
+        self._kill()
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            self._directory = None
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is not None and self._process.poll() is None:
+            return self._process
+        self._kill()
+        self._process = process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "infrastructure.sandbox_child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=self.directory,
+            env=self._child_environment(),
+            start_new_session=True,
+            bufsize=0,
+        )
+        try:
+            self._receive(process, time.monotonic() + _START_SECONDS, None)  # Frame.READY
+        except BaseException:
+            self._kill()
+            raise
+        return process
+
+    def _child_environment(self) -> dict[str, str]:
+        """Nothing of the app's own environment but what starts Python."""
+        inherited = ("PATH", "LD_LIBRARY_PATH", "LANG", "TZ", "SYSTEMROOT")
+        return {
+            **{name: os.environ[name] for name in inherited if name in os.environ},
+            "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "HOME": str(self.directory),
+            "TMPDIR": str(self.directory),
+            "OPENBLAS_NUM_THREADS": "1",
+            "OMP_NUM_THREADS": "1",
+            "GDAL_NUM_THREADS": "1",
+            "GDAL_SKIP": " ".join(_INDIRECT_DRIVERS),
+            "OGR_SKIP": " ".join(_INDIRECT_DRIVERS),
+            "GDAL_DRIVER_PATH": "disable",
+            "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+            "GDAL_PAM_ENABLED": "NO",
+            "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
+            "PROJ_NETWORK": "OFF",
+            **self._environment,
+        }
+
+    def _serve(
+        self,
+        process: subprocess.Popen[bytes],
+        sources: Mapping[str, ByteSource],
+        check: Callable[[], None] | None,
+    ) -> dict[str, Any]:
+        """Answer the child's range requests until it returns its result."""
+        deadline = time.monotonic() + self.limits.wall_seconds
+        while True:
+            kind, body = self._receive(process, deadline, check)
+            message: dict[str, Any] = json.loads(body)
+            if kind is not Frame.READ:
+                return message
+            began = time.monotonic()
+            data = sources[message["source"]].read(message["offset"], message["length"])
+            # The time that storage takes is not the child's.
+            deadline += time.monotonic() - began
+            self._send(process, Frame.DATA, data)
+
+    def _send(self, process: subprocess.Popen[bytes], kind: Frame, body: bytes) -> None:
+        assert process.stdin is not None
+        view = memoryview(HEADER.pack(len(body), kind) + body)
+        try:
+            while view:
+                view = view[process.stdin.write(view) :]
+        except BrokenPipeError:
+            raise self._death(process) from None
+
+    def _receive(
+        self,
+        process: subprocess.Popen[bytes],
+        deadline: float,
+        check: Callable[[], None] | None,
+    ) -> tuple[Frame, bytes]:
+        header = self._read(process, HEADER.size, deadline, check)
+        try:
+            length, kind = HEADER.unpack(header)
+            frame = Frame(kind)
+        except (struct.error, ValueError):
+            raise SandboxError(SandboxFault.CRASHED, "The parser lost its senses.") from None
+        if length > MAX_FRAME_BYTES:
+            raise SandboxError(
+                SandboxFault.RAISED, f"The parser's answer is over {MAX_FRAME_BYTES:,} bytes."
+            )
+        return frame, self._read(process, length, deadline, check)
+
+    def _read(
+        self,
+        process: subprocess.Popen[bytes],
+        length: int,
+        deadline: float,
+        check: Callable[[], None] | None,
+    ) -> bytes:
+        assert process.stdout is not None
+        descriptor = process.stdout.fileno()
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        parts: list[bytes] = []
+        while length > 0:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise SandboxError(
+                    SandboxFault.TIMED_OUT,
+                    f"The parser took longer than {self.limits.wall_seconds:g} seconds.",
+                )
+            if not poll.poll(min(left, _TICK_SECONDS) * 1000):
+                if check is not None:
+                    check()
+                continue
+            part = os.read(descriptor, min(length, 1 << 20))
+            if not part:
+                raise self._death(process)
+            parts.append(part)
+            length -= len(part)
+        return b"".join(parts)
+
+    def _death(self, process: subprocess.Popen[bytes]) -> SandboxError:
+        """Why the child is gone."""
+        try:
+            code = process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return SandboxError(SandboxFault.CRASHED, "The parser closed its pipe.")
+        if code == -signal.SIGXCPU:
+            return SandboxError(
+                SandboxFault.TIMED_OUT,
+                f"The parser used more than {self.limits.cpu_seconds} seconds of CPU time.",
+            )
+        if code < 0:
+            return SandboxError(
+                SandboxFault.CRASHED, f"The parser crashed ({signal.Signals(-code).name})."
+            )
+        return SandboxError(SandboxFault.CRASHED, f"The parser ended with exit code {code}.")
+
+    def _kill(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.poll() is None:
+            # Its own session: what it may have started goes with it.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()

@@ -1,0 +1,191 @@
+"""The child's side of `infrastructure.sandbox`: `python -m infrastructure.sandbox_child`.
+
+It gives up what it can (network, core dumps, new privileges), then answers calls on its pipe
+until the pipe closes. Imports the standard library only: what it parses with is imported by
+the functions that it is asked to call.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import io
+import json
+import os
+import resource
+import struct
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Any, BinaryIO, cast
+
+HEADER = struct.Struct(">IB")
+MAX_FRAME_BYTES = 64 << 20
+_BUFFER_BYTES = 64 << 10
+
+# linux/sched.h and linux/prctl.h
+_CLONE_NEWUSER = 0x10000000
+_CLONE_NEWNET = 0x40000000
+_PR_SET_NO_NEW_PRIVS = 38
+
+
+class Frame(IntEnum):
+    """The kinds of frames on the pipe."""
+
+    READY = 1
+    CALL = 2
+    READ = 3
+    DATA = 4
+    RESULT = 5
+
+
+class Channel:
+    """The pipe to the parent."""
+
+    def __init__(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
+        self._incoming = incoming
+        self._outgoing = outgoing
+
+    def receive(self) -> bytes:
+        """The body of the next frame. Raises EOFError when the parent is gone."""
+        length, _kind = HEADER.unpack(self._exactly(HEADER.size))
+        return self._exactly(length)
+
+    def send(self, kind: Frame, message: Mapping[str, Any]) -> None:
+        body = json.dumps(message).encode()
+        self._outgoing.write(HEADER.pack(len(body), kind) + body)
+        self._outgoing.flush()
+
+    def _exactly(self, length: int) -> bytes:
+        data = self._incoming.read(length)
+        if len(data) < length:
+            raise EOFError
+        return data
+
+
+class RemoteFile(io.RawIOBase):
+    """A file of the parent's, read in ranges over the channel."""
+
+    def __init__(self, channel: Channel, name: str, size: int) -> None:
+        self._channel = channel
+        self._name = name
+        self._size = size
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        if base + offset < 0:
+            raise OSError(f"cannot seek to {base + offset}")
+        self._position = base + offset
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        length = min(len(buffer), self._size - self._position)
+        if length <= 0:
+            return 0
+        self._channel.send(
+            Frame.READ, {"source": self._name, "offset": self._position, "length": length}
+        )
+        data = self._channel.receive()
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+
+def main() -> None:
+    """Serve calls until the parent closes the pipe."""
+    channel = _take_over_pipes()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    isolated = _leave_network()
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    channel.send(Frame.READY, {"network_isolated": isolated})
+    while True:
+        try:
+            request = json.loads(channel.receive())
+        except EOFError:
+            return
+        channel.send(Frame.RESULT, _answer(channel, request))
+
+
+def _take_over_pipes() -> Channel:
+    """Keep the pipes for the protocol: what a parser prints must not end up in it."""
+    incoming, outgoing = os.dup(0), os.dup(1)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 0)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    return Channel(os.fdopen(incoming, "rb"), os.fdopen(outgoing, "wb"))
+
+
+def _leave_network() -> bool:
+    """Move to an empty network namespace; whether the kernel allowed it."""
+    if sys.platform != "linux":
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    # Root may do so as it is; others become root of a user namespace of their own first.
+    return libc.unshare(_CLONE_NEWNET) == 0 or libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0
+
+
+def _end_with_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+def _answer(channel: Channel, request: Mapping[str, Any]) -> dict[str, Any]:
+    module, _, name = request["function"].partition(":")
+    try:
+        function = getattr(importlib.import_module(module), name)
+        _limit(request["limits"])
+        files = {
+            source: io.BufferedReader(RemoteFile(channel, source, size), _BUFFER_BYTES)
+            for source, size in request["sources"].items()
+        }
+        result = function(**request["arguments"], **files)
+        json.dumps(result)
+    except MemoryError:
+        limit = request["limits"]["memory_bytes"] >> 20
+        return {
+            "fault": "out_of_memory",
+            "error": f"The parser needed more than {limit:,} MiB of memory.",
+        }
+    except Exception as error:  # Everything that the function raises is the caller's to judge.
+        return {"fault": "raised", "error": f"{type(error).__name__}: {error}"[:2000]}
+    return {"result": result}
+
+
+def _limit(limits: Mapping[str, Any]) -> None:
+    """Set the limits of one call. Soft ones, so that the next call can set its own."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    spent = int(usage.ru_utime + usage.ru_stime)
+    _soft(resource.RLIMIT_CPU, spent + 1 + limits["cpu_seconds"])
+    _soft(resource.RLIMIT_FSIZE, limits["written_file_bytes"])
+    _soft(resource.RLIMIT_NOFILE, limits["open_files"])
+    if sys.platform == "linux":
+        with open("/proc/self/statm") as statm:
+            held = int(statm.read().split()[0]) * resource.getpagesize()
+        _soft(resource.RLIMIT_AS, held + limits["memory_bytes"])
+
+
+def _soft(kind: int, value: int) -> None:
+    _, hard = resource.getrlimit(kind)
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard)
+    resource.setrlimit(kind, (value, hard))
+
+
+if __name__ == "__main__":
+    # The functions see this module under its own name, not as __main__.
+    cast(Any, importlib.import_module("infrastructure.sandbox_child")).main()
