@@ -21,6 +21,7 @@ def _parser() -> argparse.ArgumentParser:
     up = command.add_parser("up", help="start the stack and wait until it serves")
     up.add_argument("parts", nargs="*", metavar="PART", help=f"only these: {names}")
     command.add_parser("down", help="stop the stack; its data stays on disk")
+    command.add_parser("erase", help="stop the stack and delete all that it holds")
     command.add_parser("status", help="show each part; exit code 1 unless every one serves")
     logs = command.add_parser("logs", help="show the last lines of the logs")
     logs.add_argument("parts", nargs="*", metavar="PART", help=f"{names}, supervisor, migrate")
@@ -42,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 commands.up(settings, chosen.parts)
             case "down":
                 commands.down(settings)
+            case "erase":
+                commands.erase(settings)
             case "status":
                 return 0 if commands.status(settings) else 1
             case "logs":

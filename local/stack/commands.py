@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from local.stack.assembly import NAMES, build, select, wanted_ports
 from local.stack.errors import StackError
 from local.stack.locks import exclusive, is_held
 from local.stack.ports import require_free
+from local.stack.postgres import Cluster
 from local.stack.process import Process, tail
 from local.stack.settings import CHECKOUT, StackSettings
 from local.stack.state import PartState, StackState
@@ -61,6 +63,14 @@ def down(settings: StackSettings) -> None:
     with _one_at_a_time(settings):
         if not _stop(settings):
             say("The stack is not running.")
+
+
+def erase(settings: StackSettings) -> None:
+    """Stop the stack and delete all that it holds: databases, blobs, messages and logs."""
+    down(settings)
+    Cluster.under(settings.state, settings.ports.postgres).remove()
+    shutil.rmtree(settings.state)
+    say(f"Deleted {settings.state} and the database cluster.")
 
 
 def status(settings: StackSettings) -> bool:

@@ -1,0 +1,68 @@
+# geoforge on one machine. `make` alone lists what can be made.
+
+PYTHON := .venv/bin/python
+STACK := $(PYTHON) -m local.stack
+PACKAGES := $(wildcard function_app.py config core infrastructure services jobs web_interfaces local benchmarks)
+# `make lock UPGRADE=1` takes the newest versions in place of those that are locked.
+COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-header $(if $(UPGRADE),--upgrade)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up down status logs env demo test lint format bench lock worker-check clean
+
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  Ports: GEOFORGE_HTTP_PORT (7071), GEOFORGE_POSTGRES_PORT (55432),"
+	@echo "         GEOFORGE_SERVICE_BUS_PORT (5672), GEOFORGE_BLOB_PORT (10000)"
+
+setup:
+	@local/setup.sh
+
+demo: setup ## Start the stack, ingest a collection, show what was published
+	@$(STACK) demo
+
+up: setup ## Start the stack and wait until it is healthy (PARTS="postgres azurite": only these)
+	@$(STACK) up $(PARTS)
+
+down: ## Stop the stack; its data stays
+	@$(STACK) down
+
+status: ## Show each part of the stack
+	@$(STACK) status
+
+logs: ## Show the parts' logs (PARTS=host LINES=100 FOLLOW=1)
+	@$(STACK) logs $(PARTS) $(if $(LINES),--lines $(LINES)) $(if $(FOLLOW),--follow)
+
+env: ## Print KEY=VALUE lines of the running stack
+	@$(STACK) env
+
+test: ## Run the tests, on a stack of their own (ARGS="tests/unit -k ports")
+	@local/setup.sh tests
+	@$(PYTHON) -m pytest $(ARGS)
+
+lint: setup ## Check style, types and the walls between packages
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy --strict $(PACKAGES)
+	@.venv/bin/lint-imports
+
+format: setup ## Put the code into the style that lint wants
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+bench: ## Measure tasks per second beside procrastinate and Prefect (ARGS=...)
+	@local/setup.sh bench
+	@$(PYTHON) -m benchmarks $(ARGS)
+
+worker-check: setup ## Load the app in Microsoft's own worker, where Python 3.13 is installed
+	@bash local/worker_check.sh
+
+lock: setup ## Lock the dependencies again (UPGRADE=1: to their newest versions)
+	$(COMPILE) pyproject.toml --group local --group test --group lint --group tools \
+		--output-file requirements.lock
+	$(COMPILE) pyproject.toml --constraint requirements.lock --output-file requirements.txt
+	$(COMPILE) --group bench --output-file requirements-bench.lock
+
+clean: ## Stop the stack and delete all that it holds
+	@$(STACK) erase
