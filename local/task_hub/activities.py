@@ -78,9 +78,7 @@ class ActivityDispatcher:
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
             for lease in leases:
-                task = asyncio.create_task(
-                    self._run(lease), name=f"activity-{lease.name}"
-                )
+                task = asyncio.create_task(self._run(lease), name=f"activity-{lease.name}")
                 self._running[lease.id] = task
             try:
                 async with asyncio.timeout(POLL_SECONDS):

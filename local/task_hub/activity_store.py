@@ -50,9 +50,7 @@ select instance_id, execution_id, event from ended order by place
 class ActivityStore:
     """The activities' side of the hub, for one host (`owner`)."""
 
-    def __init__(
-        self, database: Database, owner: str, *, lease_seconds: float = 30.0
-    ) -> None:
+    def __init__(self, database: Database, owner: str, *, lease_seconds: float = 30.0) -> None:
         self._database = database
         self._owner = owner
         self.lease_seconds = lease_seconds
@@ -99,7 +97,6 @@ class ActivityStore:
         """End the leases that this owner left behind when it was killed."""
         async with self._database.transaction() as connection:
             await connection.execute(
-                "update task_hub.activities set owner = null, leased_until = null "
-                "where owner = %s",
+                "update task_hub.activities set owner = null, leased_until = null where owner = %s",
                 (self._owner,),
             )

@@ -72,9 +72,7 @@ class HubClient:
         instance_id = uuid.uuid4().hex if instance_id is None else instance_id
         check_identifier("instance id", instance_id)
         if not await self._store.create(instance_id, orchestrator, input_json, version):
-            raise InstanceExists(
-                f"An instance with id '{instance_id}' is already running."
-            )
+            raise InstanceExists(f"An instance with id '{instance_id}' is already running.")
         self._changed()
         return instance_id
 
@@ -169,9 +167,7 @@ class HubClient:
         if status is None:
             raise _not_found(instance_id)
         if status.is_final:
-            raise InstanceGone(
-                f"The instance '{instance_id}' has finished: {status.value}."
-            )
+            raise InstanceGone(f"The instance '{instance_id}' has finished: {status.value}.")
         self._changed()
 
 

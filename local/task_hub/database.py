@@ -1,4 +1,4 @@
-"""The hub's connection to PostgreSQL: pool, schema, notifications, and what happens when it is away.
+"""The hub's PostgreSQL: pool, schema, notifications, and what happens when it is away.
 
 Every access goes through `transaction`, which turns a lost server into `HubUnavailable`; callers
 back off and try again, or answer 503. `Database` itself watches the server over its LISTEN
@@ -136,13 +136,9 @@ class Database:
         )
 
     async def _create_schema(self, hub_name: str) -> None:
-        schema = (
-            resources.files("local.task_hub").joinpath("sql/schema.sql").read_text()
-        )
+        schema = resources.files("local.task_hub").joinpath("sql/schema.sql").read_text()
         async with self.transaction() as connection:
-            await connection.execute(
-                "select pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,)
-            )
+            await connection.execute("select pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
             await connection.execute(schema.encode())
             await connection.execute(
                 "insert into task_hub.hub (name) values (%s) on conflict do nothing",
@@ -180,9 +176,7 @@ class Database:
                     await connection.execute(f"listen {CHANNEL}")
                     self._publish(None)
                     while True:
-                        async for notice in connection.notifies(
-                            timeout=_LISTEN_TIMEOUT_SECONDS
-                        ):
+                        async for notice in connection.notifies(timeout=_LISTEN_TIMEOUT_SECONDS):
                             self._publish(notice.payload)
                         await connection.execute("select 1")
             except psycopg.OperationalError as error:

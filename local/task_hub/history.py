@@ -67,9 +67,7 @@ SCHEDULED_BY_CODE = frozenset(
 )
 
 
-def event(
-    kind: EventType, at: datetime, *, event_id: int = NO_EVENT_ID, **fields: Any
-) -> Event:
+def event(kind: EventType, at: datetime, *, event_id: int = NO_EVENT_ID, **fields: Any) -> Event:
     """An event of this kind at this time (aware, UTC)."""
     return {
         "EventType": int(kind),

@@ -216,9 +216,7 @@ class InstanceStore:
                 await notify(connection, INSTANCES)
         return status
 
-    async def purge(
-        self, where: InstanceFilter, *, ids: Sequence[str] | None = None
-    ) -> int:
+    async def purge(self, where: InstanceFilter, *, ids: Sequence[str] | None = None) -> int:
         """Delete finished instances with all that belongs to them; returns how many."""
         async with self._database.transaction() as connection:
             cursor = await connection.execute(
@@ -234,9 +232,7 @@ class InstanceStore:
         async with self._database.transaction() as connection:
             return await self._rewind(connection, instance_id, reason)
 
-    async def _rewind(
-        self, connection: Connection, instance_id: str, reason: str
-    ) -> Status | None:
+    async def _rewind(self, connection: Connection, instance_id: str, reason: str) -> Status | None:
         cursor = await connection.execute(
             "select * from task_hub.instances where instance_id = %s for update",
             (instance_id,),
@@ -293,7 +289,5 @@ class InstanceStore:
                 name=created["Name"],
                 input_json=created["Input"],
                 version=created["Version"],
-                parent=Parent(
-                    instance.instance_id, instance.execution_id, created["EventId"]
-                ),
+                parent=Parent(instance.instance_id, instance.execution_id, created["EventId"]),
             )

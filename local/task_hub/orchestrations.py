@@ -74,9 +74,7 @@ class OrchestrationDispatcher:
         except HubUnavailable:
             return _RETRY_SECONDS
         for instance in instances:
-            task = asyncio.create_task(
-                self._turn(instance), name=f"turn-{instance.instance_id}"
-            )
+            task = asyncio.create_task(self._turn(instance), name=f"turn-{instance.instance_id}")
             self._busy[instance.instance_id] = task
         if next_message is None:
             return POLL_SECONDS
@@ -93,9 +91,7 @@ class OrchestrationDispatcher:
             await asyncio.sleep(_RETRY_SECONDS)
         except Exception:
             self._memories.pop(instance.instance_id, None)
-            log.exception(
-                "a turn of instance %s failed and is tried again", instance.instance_id
-            )
+            log.exception("a turn of instance %s failed and is tried again", instance.instance_id)
             await asyncio.sleep(_RETRY_AFTER_ERROR_SECONDS)
         finally:
             del self._busy[instance.instance_id]
@@ -108,9 +104,7 @@ class OrchestrationDispatcher:
             instance.turns,
         ):
             memory = None
-        messages, history = await self._store.load(
-            instance, with_history=memory is None
-        )
+        messages, history = await self._store.load(instance, with_history=memory is None)
         if memory is None:
             memory = Memory(instance.execution_id, instance.turns, history)
         turn = await take_turn(

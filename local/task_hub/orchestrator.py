@@ -143,7 +143,7 @@ class _Any(_Node):
         for child in children:
             child.parent = self
 
-    def child_finished(self, child: _Node) -> None:
+    def child_finished(self, child: _Node) -> None:  # noqa: ARG002 - whichever it is
         self.finish()
 
 
@@ -192,9 +192,7 @@ class _Retry(_Node):
             self.finish()
         else:
             delay = self._policy.delay_after(self._attempt_number)
-            self._timer = self._replay.schedule_timer(
-                self._action, self._replay.now + delay
-            )
+            self._timer = self._replay.schedule_timer(self._action, self._replay.now + delay)
             self._timer.parent = self
 
     def ids_ended_by(self, leaf: _Leaf) -> list[int | None]:
@@ -306,10 +304,7 @@ class Replay:
                 self._advance()
             case _ if kind in SCHEDULED_BY_CODE:
                 self._check_recorded(kind, event)
-            case (
-                EventType.TASK_COMPLETED
-                | EventType.SUB_ORCHESTRATION_INSTANCE_COMPLETED
-            ):
+            case EventType.TASK_COMPLETED | EventType.SUB_ORCHESTRATION_INSTANCE_COMPLETED:
                 self._complete(event["TaskScheduledId"], succeeded=True)
             case EventType.TASK_FAILED | EventType.SUB_ORCHESTRATION_INSTANCE_FAILED:
                 self._complete(event["TaskScheduledId"], succeeded=False)
@@ -348,8 +343,7 @@ class Replay:
                 fits = kind is EventType.TASK_SCHEDULED and name == event["Name"]
             case ScheduledChild(name=name):
                 fits = (
-                    kind is EventType.SUB_ORCHESTRATION_INSTANCE_CREATED
-                    and name == event["Name"]
+                    kind is EventType.SUB_ORCHESTRATION_INSTANCE_CREATED and name == event["Name"]
                 )
             case ScheduledTimer():
                 fits = kind is EventType.TIMER_CREATED
@@ -367,9 +361,7 @@ class Replay:
     # -- actions
 
     def _advance(self) -> None:
-        while self._started < len(self._actions) and (
-            self._current is None or self._current.done
-        ):
+        while self._started < len(self._actions) and (self._current is None or self._current.done):
             self._started += 1
             self._current = self._start(self._actions[self._started - 1])
 
@@ -383,9 +375,7 @@ class Replay:
             case CallHttp(input=request):
                 return self._schedule(
                     index,
-                    lambda event_id: ScheduledActivity(
-                        event_id, HTTP_ACTIVITY, request
-                    ),
+                    lambda event_id: ScheduledActivity(event_id, HTTP_ACTIVITY, request),
                 )
             case CreateTimer(fire_at=fire_at, cancelled=cancelled):
                 timer = self.schedule_timer(index, fire_at, cancelled=cancelled)
@@ -402,15 +392,11 @@ class Replay:
             case WhenAny(children=children):
                 return _Any([self._start(child) for child in children])
 
-    def schedule_call(
-        self, action: int, call: CallActivity | CallSubOrchestration
-    ) -> _Leaf:
+    def schedule_call(self, action: int, call: CallActivity | CallSubOrchestration) -> _Leaf:
         """Number and schedule one attempt of a call, for the action of this index."""
         match call:
             case CallActivity(name=name, input=text):
-                return self._schedule(
-                    action, lambda i: ScheduledActivity(i, name, text)
-                )
+                return self._schedule(action, lambda i: ScheduledActivity(i, name, text))
             case CallSubOrchestration():
                 return self._schedule(
                     action,
@@ -419,9 +405,7 @@ class Replay:
                     ),
                 )
 
-    def schedule_timer(
-        self, action: int, fire_at: datetime, *, cancelled: bool = False
-    ) -> _Leaf:
+    def schedule_timer(self, action: int, fire_at: datetime, *, cancelled: bool = False) -> _Leaf:
         """Number and schedule a timer, for the action of this index."""
         return self._schedule(action, lambda i: ScheduledTimer(i, fire_at, cancelled))
 
@@ -489,9 +473,7 @@ class ContinuedAsNew:
 Verdict = Waiting | Completed | Failed | ContinuedAsNew
 
 
-def decide(
-    history: Iterable[Event], reply: OrchestratorReply
-) -> tuple[Replay, Verdict]:
+def decide(history: Iterable[Event], reply: OrchestratorReply) -> tuple[Replay, Verdict]:
     """Replay the code's actions against the history and say what becomes of the instance."""
     replay = Replay(reply.actions)
     try:

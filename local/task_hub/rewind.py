@@ -32,17 +32,13 @@ class Rewind:
     def of(cls, history: Sequence[Event]) -> Rewind:
         """The rewind of a history that ends with a failed execution."""
         repeated = set(history[-1].get(FAILED_IDS, ()))
-        kept = [
-            event for event in history[:-1] if not _belongs_to_failure(event, repeated)
-        ]
+        kept = [event for event in history[:-1] if not _belongs_to_failure(event, repeated)]
         redo = [event for event in kept if event["EventId"] in repeated]
         return cls(
             history=kept,
             activities=[e for e in redo if e["EventType"] == EventType.TASK_SCHEDULED],
             children=[
-                e
-                for e in redo
-                if e["EventType"] == EventType.SUB_ORCHESTRATION_INSTANCE_CREATED
+                e for e in redo if e["EventType"] == EventType.SUB_ORCHESTRATION_INSTANCE_CREATED
             ],
         )
 

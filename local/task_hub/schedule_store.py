@@ -40,9 +40,7 @@ class ScheduleStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def ensure(
-        self, function: str, schedule: str, next_run: datetime
-    ) -> ScheduleState:
+    async def ensure(self, function: str, schedule: str, next_run: datetime) -> ScheduleState:
         """What is known of the function; `next_run` is kept if it is new or its schedule is."""
         async with self._database.transaction() as connection:
             cursor = await connection.execute(

@@ -95,9 +95,7 @@ async def take_turn(
                 turn.status = Status.RUNNING
             turn.scheduled = [_named(op, instance) for op in memory.replay.unrecorded()]
             turn.cancelled_timers = memory.replay.cancelled_timers()
-            scheduled_events = [
-                _scheduled_event(operation, now) for operation in turn.scheduled
-            ]
+            scheduled_events = [_scheduled_event(operation, now) for operation in turn.scheduled]
             memory.replay.record(scheduled_events)
             turn.events += [
                 *scheduled_events,
@@ -120,9 +118,7 @@ async def take_turn(
     return _remember(memory, turn)
 
 
-async def _run(
-    instance: Instance, memory: Memory, turn: Turn, run_code: RunCode
-) -> Verdict:
+async def _run(instance: Instance, memory: Memory, turn: Turn, run_code: RunCode) -> Verdict:
     """The verdict on the turn's new events; runs the code only if they can let it proceed."""
     replay = memory.replay
     if replay is not None:
@@ -223,9 +219,7 @@ def _scheduled_event(operation: Scheduled, now: datetime) -> Event:
                 event_id=event_id,
                 FireAt=format_time(fire_at),
             )
-        case ScheduledChild(
-            event_id=event_id, name=name, input=text, instance_id=child_id
-        ):
+        case ScheduledChild(event_id=event_id, name=name, input=text, instance_id=child_id):
             return event(
                 EventType.SUB_ORCHESTRATION_INSTANCE_CREATED,
                 now,
@@ -237,9 +231,7 @@ def _scheduled_event(operation: Scheduled, now: datetime) -> Event:
             )
 
 
-def _finish(
-    turn: Turn, now: datetime, status: Status, output: str | None, **fields: Any
-) -> None:
+def _finish(turn: Turn, now: datetime, status: Status, output: str | None, **fields: Any) -> None:
     kind = (
         EventType.EXECUTION_TERMINATED
         if status is Status.TERMINATED
@@ -247,9 +239,7 @@ def _finish(
     )
     turn.status = status
     turn.output = output
-    turn.events.append(
-        event(kind, now, OrchestrationStatus=status.value, Result=output, **fields)
-    )
+    turn.events.append(event(kind, now, OrchestrationStatus=status.value, Result=output, **fields))
 
 
 def _remember(memory: Memory, turn: Turn) -> Turn:

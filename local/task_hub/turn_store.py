@@ -96,16 +96,12 @@ class LeaseLost(Exception):
 class TurnStore:
     """The orchestrations' side of the hub, for one host (`owner`)."""
 
-    def __init__(
-        self, database: Database, owner: str, *, lease_seconds: float = 60.0
-    ) -> None:
+    def __init__(self, database: Database, owner: str, *, lease_seconds: float = 60.0) -> None:
         self._database = database
         self._owner = owner
         self._lease_seconds = lease_seconds
 
-    async def claim(
-        self, limit: int, busy: Collection[str]
-    ) -> tuple[list[Instance], float | None]:
+    async def claim(self, limit: int, busy: Collection[str]) -> tuple[list[Instance], float | None]:
         """Up to `limit` instances to take a turn of, and seconds until the next message is due.
 
         `busy` are the instances this host already works on.
@@ -184,9 +180,7 @@ class TurnStore:
                 "delete from task_hub.inbox where id = any (%s)", (turn.consumed,)
             )
             if turn.restart is not None:
-                await self._continue_as_new(
-                    connection, instance, turn, new_execution_id
-                )
+                await self._continue_as_new(connection, instance, turn, new_execution_id)
             elif turn.events:
                 await self._append(connection, instance, turn, orchestrators)
 
@@ -246,21 +240,15 @@ class TurnStore:
             await notify(connection, ACTIVITIES)
         for operation in turn.scheduled:
             match operation:
-                case ScheduledTimer(
-                    event_id=event_id, fire_at=fire_at, cancelled=False
-                ):
+                case ScheduledTimer(event_id=event_id, fire_at=fire_at, cancelled=False):
                     fired = {
                         "EventType": EventType.TIMER_FIRED,
                         "TimerId": event_id,
                         "FireAt": format_time(fire_at),
                     }
-                    await self._send(
-                        connection, instance, fired, at=fire_at, timer_id=event_id
-                    )
+                    await self._send(connection, instance, fired, at=fire_at, timer_id=event_id)
                 case ScheduledChild():
-                    await self._start_child(
-                        connection, instance, operation, orchestrators
-                    )
+                    await self._start_child(connection, instance, operation, orchestrators)
 
     async def _start_child(
         self,
@@ -305,9 +293,7 @@ class TurnStore:
             (instance.instance_id, instance.execution_id, at, timer_id, Json(message)),
         )
 
-    async def _tell_parent(
-        self, connection: Connection, parent: Parent, turn: Turn
-    ) -> None:
+    async def _tell_parent(self, connection: Connection, parent: Parent, turn: Turn) -> None:
         if turn.status is Status.COMPLETED:
             outcome: dict[str, Any] = {
                 "EventType": EventType.SUB_ORCHESTRATION_INSTANCE_COMPLETED,
@@ -348,12 +334,8 @@ class TurnStore:
                 "instance_id": instance.instance_id,
             },
         )
-        await connection.execute(
-            "delete from task_hub.history where instance_id = %s", key
-        )
-        await connection.execute(
-            "delete from task_hub.activities where instance_id = %s", key
-        )
+        await connection.execute("delete from task_hub.history where instance_id = %s", key)
+        await connection.execute("delete from task_hub.activities where instance_id = %s", key)
         await connection.execute(
             "delete from task_hub.inbox where instance_id = %s and execution_id is not null",
             key,
@@ -361,9 +343,7 @@ class TurnStore:
         # The start, then the early events, are heard before what is left in the inbox.
         messages: list[Event] = [{"EventType": EventType.EXECUTION_STARTED}]
         for early in turn.restart.events:
-            messages.append(
-                {name: early[name] for name in ("EventType", "Name", "Input")}
-            )
+            messages.append({name: early[name] for name in ("EventType", "Name", "Input")})
         for message in messages:
             await connection.execute(
                 "insert into task_hub.inbox (instance_id, visible_at, event) "
