@@ -8,6 +8,7 @@ import os
 import time
 from datetime import timedelta
 from pathlib import Path
+from typing import List  # noqa: UP035
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -269,9 +270,9 @@ async def on_message(
 
 
 @queues.service_bus_queue_trigger(
-    arg_name="msgs", queue_name="sample-batch", connection="SAMPLE_BUS", cardinality="many"
+    arg_name="msgs", queue_name="%SAMPLE_BATCH_QUEUE%", connection="SAMPLE_BUS", cardinality="many"
 )
-async def on_batch(msgs: list[func.ServiceBusMessage]) -> None:
+async def on_batch(msgs: List[func.ServiceBusMessage]) -> None:  # noqa: UP006 - the worker knows only List
     trace(f"batch {len(msgs)} " + ",".join(msg.get_body().decode() for msg in msgs))
 
 
