@@ -149,8 +149,12 @@ def prune(connection: Connection, retention: timedelta) -> int:
 
 
 def _json(value: object) -> Jsonb:
-    # Figures come from handlers: a path or a time is shown as text rather than refused.
-    return Jsonb(value, dumps=functools.partial(json.dumps, default=str, allow_nan=False))
+    return Jsonb(value, dumps=functools.partial(json.dumps, default=_as_text, allow_nan=False))
+
+
+def _as_text(value: object) -> str:
+    # Figures come from handlers: a path or a date is shown as text rather than refused.
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _record(row: database.Row) -> MetricRecord:

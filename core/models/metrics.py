@@ -232,7 +232,7 @@ def snapshot_payload(
 def event_view(event: MetricRecord) -> dict[str, Any]:
     """An event as snapshots and pages show it. `kind` is for programs, `message` for people."""
     return {
-        "timestamp": event.timestamp.isoformat(),
+        "timestamp": event.timestamp,
         "error": event.metric_type is MetricType.ERROR,
         "kind": event.payload["kind"],
         "message": event.payload["message"],

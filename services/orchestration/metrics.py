@@ -18,8 +18,9 @@ JsonObject = dict[str, Any]
 
 EVENT_TYPES = (MetricType.EVENT, MetricType.ERROR)
 
-# Snapshots behind a job's throughput line, and events beside the jobs.
-_POINTS = 60
+# Snapshots behind the line of a job's throughput.
+POINTS = 60
+
 _EVENTS = 20
 
 # More jobs than this do not run at once; the sum of their rates stays a cheap query.
@@ -100,19 +101,6 @@ def overview(*, cards: int = 20, rows: int = 10) -> JsonObject:
     return metrics_repository.transact(read)
 
 
-def story(connection: Connection, job_id: str) -> JsonObject:
-    """What one job's page shows beside the job: {context, throughput, events}, newest first."""
-    snapshots = metrics_repository.latest_of_each(
-        connection, [job_id], [MetricType.SNAPSHOT], _POINTS
-    )
-    events = metrics_repository.page(connection, job_id, limit=50, types=EVENT_TYPES)
-    return {
-        "context": metrics_repository.contexts(connection, [job_id]).get(job_id, {}),
-        "throughput": throughput(snapshots[job_id]),
-        "events": [event_view(event) for event in events],
-    }
-
-
 def _running(connection: Connection) -> list[JsonObject]:
     return _views(connection, [JobStatus.RUNNING], _MOST_RUNNING)
 
@@ -135,7 +123,7 @@ def _with_metrics(connection: Connection, jobs: Sequence[JsonObject]) -> list[Js
     if not ids:
         return []
     figures = metrics_repository.contexts(connection, ids)
-    snapshots = metrics_repository.latest_of_each(connection, ids, [MetricType.SNAPSHOT], _POINTS)
+    snapshots = metrics_repository.latest_of_each(connection, ids, [MetricType.SNAPSHOT], POINTS)
     return [
         {
             **job,

@@ -91,23 +91,40 @@ def list_tasks(
     Raises `NotFound` for an unknown job, `InvalidParameters` for a stage that the job does not
     have, a status that does not exist, or a cursor that no page gave.
     """
+    return metrics_repository.transact(
+        lambda connection: tasks_page(
+            connection,
+            find(connection, job_id),
+            stage=stage,
+            status=status,
+            limit=limit,
+            cursor=cursor,
+        )
+    )
+
+
+def tasks_page(
+    connection: Connection,
+    state: JobState,
+    *,
+    stage: int | None,
+    status: str | None,
+    limit: int,
+    cursor: str | None,
+) -> JsonObject:
+    """As `list_tasks`, for a job that was read already."""
     wanted = one_of(TaskStatus, "status", status)
     after = None if cursor is None else index_key(cursor, parts=2)
-
-    def read(connection: Connection) -> JsonObject:
-        state = find(connection, job_id)
-        if stage is not None and not 0 <= stage < state.job.total_stages:
-            raise bad_query("stage", f"must be between 0 and {state.job.total_stages - 1}")
-        rows = status_repository.tasks(
-            connection, job_id, limit=limit + 1, stage=stage, status=wanted, after=after
-        )
-        last = rows[limit - 1] if len(rows) > limit else None
-        return {
-            "tasks": [_task(row) for row in rows[:limit]],
-            "next": None if last is None else cursor_after(last["stage"], last["task_index"]),
-        }
-
-    return metrics_repository.transact(read)
+    if stage is not None and not 0 <= stage < state.job.total_stages:
+        raise bad_query("stage", f"must be between 0 and {state.job.total_stages - 1}")
+    rows = status_repository.tasks(
+        connection, state.job.job_id, limit=limit + 1, stage=stage, status=wanted, after=after
+    )
+    last = rows[limit - 1] if len(rows) > limit else None
+    return {
+        "tasks": [_task(row) for row in rows[:limit]],
+        "next": None if last is None else cursor_after(last["stage"], last["task_index"]),
+    }
 
 
 def find(connection: Connection, job_id: str) -> JobState:

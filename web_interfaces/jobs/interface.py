@@ -1,0 +1,102 @@
+"""/api/interface/jobs: the list of jobs, one job, and a form for each job type."""
+
+from __future__ import annotations
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from core.models.job import JobStatus
+from core.models.task import TaskStatus
+from core.registry import registry
+from services.orchestration import report, status
+from web_interfaces.api.http import integer
+from web_interfaces.pages.forms import fields, texts
+from web_interfaces.pages.registry import Page, register
+from web_interfaces.pages.rendering import auth_level, page_endpoint, render
+
+PAGE = register(
+    Page(
+        name="jobs",
+        title="Jobs",
+        description="Every job: its stages, tasks, errors and result; submit, cancel and resume.",
+        order=20,
+    )
+)
+
+_JOBS_A_PAGE = 25
+_TASKS_A_PAGE = 25
+
+bp = df.Blueprint()
+
+
+@bp.route(route="api/interface/jobs", methods=["GET"], auth_level=auth_level())
+@page_endpoint
+def jobs_page(req: func.HttpRequest) -> func.HttpResponse:
+    """?status=, ?job_type=, ?cursor=. Only the first page is live: the others do not move."""
+    # A select of the filter that was left at "any" arrives as an empty text.
+    wanted, job_type = req.params.get("status") or None, req.params.get("job_type") or None
+    cursor = req.params.get("cursor")
+    page = status.list_jobs(limit=_JOBS_A_PAGE, cursor=cursor, status=wanted, job_type=job_type)
+    return render(
+        req,
+        "jobs/list.html",
+        page=PAGE,
+        live=cursor is None,
+        job_types=list(registry),
+        statuses=list(JobStatus),
+        filters={"status": wanted, "job_type": job_type},
+        cursor=cursor,
+        jobs=page["jobs"],
+        next=page["next"],
+    )
+
+
+@bp.route(route="api/interface/jobs/{job_id}", methods=["GET"], auth_level=auth_level())
+@page_endpoint
+def job_page(req: func.HttpRequest) -> func.HttpResponse:
+    """One job; ?task_status=, ?task_stage=, ?cursor= choose the tasks. Live until it ends."""
+    job = report.job_report(
+        req.route_params["job_id"],
+        task_stage=_stage(req),
+        task_status=req.params.get("task_status") or None,
+        task_cursor=req.params.get("cursor"),
+        task_limit=_TASKS_A_PAGE,
+    )
+    return render(
+        req,
+        "jobs/job.html",
+        page=PAGE,
+        live=not job["status"].is_terminal,
+        job=job,
+        task_statuses=list(TaskStatus),
+        task_stage=_stage(req),
+        task_status=req.params.get("task_status") or None,
+        cursor=req.params.get("cursor"),
+        # None where this version of the app has no such job type any more.
+        form_texts=texts(job["parameters"])
+        if any(known.name == job["job_type"] for known in registry)
+        else None,
+    )
+
+
+@bp.route(route="api/interface/jobs/new/{job_type}", methods=["GET"], auth_level=auth_level())
+@page_endpoint
+def new_job_page(req: func.HttpRequest) -> func.HttpResponse:
+    """The form comes from the parameters' schema: a new job type needs no page of its own.
+
+    Parameters in the query string fill the fields in, as "run with other parameters" does.
+    """
+    job_type = registry.get(req.route_params["job_type"])
+    return render(
+        req,
+        "jobs/new.html",
+        page=PAGE,
+        job_type=job_type,
+        fields=fields(job_type.parameters.model_json_schema(), req.params),
+    )
+
+
+def _stage(req: func.HttpRequest) -> int | None:
+    if not req.params.get("task_stage"):
+        return None
+    return integer(req, "task_stage", default=0, low=0, high=10_000)

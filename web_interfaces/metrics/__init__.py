@@ -1,0 +1,1 @@
+"""The dashboard: what runs now, how fast, and what ended."""

@@ -1,0 +1,120 @@
+"""How numbers, times and states read on the pages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+NOTHING = "\N{EN DASH}"
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+def number(value: float | None) -> str:
+    """12345 -> '12,345', 0.25 -> '0.25', None -> a dash."""
+    if value is None:
+        return NOTHING
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}".rstrip("0").rstrip(".")
+
+
+def rate(per_minute: float) -> str:
+    """Tasks per minute: two figures where it is slow, whole where it is fast."""
+    return f"{per_minute:,.1f}" if 0 < per_minute < 10 else f"{per_minute:,.0f}"
+
+
+def percent(value: float) -> str:
+    """99.9 -> '99.9%', 100.0 -> '100%', and a share that is tiny but not nothing '<0.1%'."""
+    if 0 < value < 0.1:
+        return "<0.1%"
+    return f"{value:.1f}".removesuffix(".0") + "%"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as people say it, in two units at most: '4.2 s', '3 min 20 s', '2 h 5 min'."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    for unit, name, smaller, smaller_name in (
+        (_DAY, "d", _HOUR, "h"),
+        (_HOUR, "h", _MINUTE, "min"),
+        (_MINUTE, "min", 1, "s"),
+    ):
+        if whole >= unit:
+            rest = whole % unit // smaller
+            return f"{whole // unit} {name}" + (f" {rest} {smaller_name}" if rest else "")
+    raise AssertionError("unreachable: a minute and more was handled")
+
+
+def between(start: datetime | None, end: datetime | None) -> str:
+    """How long something took, or has taken so far."""
+    if start is None:
+        return NOTHING
+    return duration(max(0.0, ((end or datetime.now(UTC)) - start).total_seconds()))
+
+
+def ago(time: datetime | None) -> str:
+    """'just now', '40 s ago', '3 min ago', '2 d ago'. In one unit: it is read at a glance."""
+    if time is None:
+        return NOTHING
+    seconds = (datetime.now(UTC) - time).total_seconds()
+    if seconds < 5:
+        return "just now"
+    for unit, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
+        if seconds >= unit:
+            return f"{int(seconds // unit)} {name} ago"
+    return f"{int(seconds)} s ago"
+
+
+def iso(time: datetime | None) -> str:
+    """ISO 8601 in UTC, to the second."""
+    return "" if time is None else time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def utc(time: datetime | None) -> str:
+    """'22 Nov 2026, 23:14:02 UTC'."""
+    if time is None:
+        return NOTHING
+    return time.astimezone(UTC).strftime("%d %b %Y, %H:%M:%S UTC").removeprefix("0")
+
+
+def words(name: str) -> str:
+    """completed_with_errors -> 'completed with errors'."""
+    return name.replace("_", " ")
+
+
+def heading(name: str) -> str:
+    """hello_fan_out -> 'Hello fan out'."""
+    text = words(name)
+    return text[:1].upper() + text[1:]
+
+
+def pretty_json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+def brief(value: Any, length: int = 160) -> str:
+    """A value in one line, cut where it is long."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = " ".join(text.split())
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def columns(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """The keys of some objects, in the order in which they first appear."""
+    return list(dict.fromkeys(key for row in rows for key in row))
+
+
+def line(points: Sequence[float], width: int, height: int) -> str:
+    """Points of an SVG polyline over the values, from 0 to their maximum."""
+    top = max(points, default=0) or 1
+    step = width / max(len(points) - 1, 1)
+    return " ".join(
+        f"{index * step:.1f},{height - 1 - (height - 2) * value / top:.1f}"
+        for index, value in enumerate(points)
+    )

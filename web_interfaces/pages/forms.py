@@ -1,0 +1,99 @@
+"""A job's parameters as a form: one field for each property of the JSON schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from web_interfaces.pages.formats import heading
+
+# Schema types with an input of their own; what has none (arrays, objects) is entered as JSON.
+_KINDS = {"integer": "integer", "number": "number", "boolean": "boolean", "string": "text"}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One input. `kind` tells the script how to turn its text into JSON.
+
+    integer, number, boolean, text, choice, or json. `default` is the text that the input
+    begins with; an input left empty is not sent, so that the job's own default applies.
+    """
+
+    name: str
+    label: str
+    help: str
+    kind: str
+    required: bool
+    default: str
+    placeholder: str
+    choices: tuple[str, ...]
+    minimum: float | None
+    maximum: float | None
+
+    @property
+    def is_checked(self) -> bool:
+        return self.kind == "boolean" and self.default == "true"
+
+
+def fields(schema: Mapping[str, Any], given: Mapping[str, str]) -> list[Field]:
+    """The fields of a parameters schema, the required ones first, else in their order.
+
+    `given` are texts to begin with in place of the defaults, as `texts` makes them.
+    """
+    required = set(schema.get("required", ()))
+    found = [
+        _field(name, _resolved(subschema, schema), name in required)
+        for name, subschema in schema.get("properties", {}).items()
+    ]
+    filled = [replace(field, default=given.get(field.name, field.default)) for field in found]
+    return sorted(filled, key=lambda field: not field.required)
+
+
+def texts(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """A job's parameters as the texts of its form; those that are null are left out."""
+    return {
+        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in parameters.items()
+        if value is not None
+    }
+
+
+def _resolved(subschema: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The subschema with its $ref followed, and without the null of an optional value."""
+    merged = dict(subschema)
+    while "$ref" in merged:
+        name = str(merged.pop("$ref")).rsplit("/", 1)[-1]
+        merged = {**schema["$defs"][name], **merged}
+    options = [option for option in merged.get("anyOf", ()) if option.get("type") != "null"]
+    if len(options) == 1:
+        del merged["anyOf"]
+        merged = _resolved({**options[0], **merged}, schema)
+    return merged
+
+
+def _field(name: str, subschema: Mapping[str, Any], required: bool) -> Field:
+    choices = tuple(str(value) for value in subschema.get("enum", ()))
+    kind = "choice" if choices else _KINDS.get(subschema.get("type", ""), "json")
+    examples = subschema.get("examples", ())
+    return Field(
+        name=name,
+        label=heading(name),
+        help=subschema.get("description", ""),
+        kind=kind,
+        required=required,
+        default=_text(subschema.get("default"), kind),
+        placeholder=f"e.g. {_text(examples[0], kind)}" if examples else "",
+        choices=choices,
+        minimum=subschema.get("minimum", subschema.get("exclusiveMinimum")),
+        maximum=subschema.get("maximum", subschema.get("exclusiveMaximum")),
+    )
+
+
+def _text(value: Any, kind: str) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str) and kind != "json":
+        return value
+    return json.dumps(value, ensure_ascii=False)

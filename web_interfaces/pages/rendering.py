@@ -1,0 +1,133 @@
+"""Templates to responses: whole pages, the live part of a page, and errors as pages.
+
+The live part. A template wraps what changes in `{% block live %}`; htmx asks for the page again
+every two seconds and is given this block alone. When what the page shows has come to its end,
+the answer has the status 286, at which htmx stops asking.
+
+Function keys. Where the pages ask for a key, a user opens one with `?code=KEY`, as Azure does
+everywhere. `link` puts the key into the links of the page, so that it goes along, and the
+scripts take it from the address for their calls of the API. Nothing is stored in the browser,
+and the referrer policy keeps the address from other hosts.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar, cast
+from urllib.parse import urlencode
+
+import azure.functions as func
+import jinja2
+
+from config import get_settings
+from core.errors import GeoforgeError
+from web_interfaces.pages import assets, formats
+from web_interfaces.pages.registry import ROOT, Page, pages
+
+log = logging.getLogger(__name__)
+
+F = TypeVar("F", bound=Callable[..., func.HttpResponse])
+
+STOP_POLLING = 286
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+    "Vary": "HX-Request",
+}
+
+
+def auth_level() -> func.AuthLevel:
+    """Who may open the pages, by GEOFORGE_PAGES_AUTH."""
+    anonymous = get_settings().pages_auth == "anonymous"
+    return func.AuthLevel.ANONYMOUS if anonymous else func.AuthLevel.FUNCTION
+
+
+@lru_cache
+def environment() -> jinja2.Environment:
+    """Everything that goes into a page is escaped, and an unknown name is an error."""
+    env = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent.parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for function in (
+        formats.number, formats.rate, formats.percent, formats.duration, formats.ago,
+        formats.iso, formats.utc, formats.words, formats.heading, formats.pretty_json,
+        formats.brief, formats.columns, formats.line,
+    ):  # fmt: skip
+        env.filters[function.__name__] = function
+    env.globals["between"] = formats.between
+    env.globals["asset"] = assets.url
+    env.globals["root"] = ROOT
+    return env
+
+
+def render(
+    req: func.HttpRequest,
+    template: str,
+    *,
+    page: Page | None = None,
+    live: bool = False,
+    status: int = 200,
+    **context: Any,
+) -> func.HttpResponse:
+    """The page, or its live block where htmx asks. `live`: it is worth asking again."""
+    text = environment().get_template(template)
+    names = {
+        "page": page,
+        "pages": pages(),
+        "live": live,
+        "here": link_to(req, **req.params),
+        "link": functools.partial(link_to, req),
+        "code": req.params.get("code"),
+        **context,
+    }
+    if req.headers.get("HX-Request") == "true" and "live" in text.blocks:
+        html = "".join(text.blocks["live"](text.new_context(names)))
+        status = status if live else STOP_POLLING
+    else:
+        html = text.render(names)
+    return func.HttpResponse(
+        html, status_code=status, mimetype="text/html", charset="utf-8", headers=HEADERS
+    )
+
+
+def link_to(req: func.HttpRequest, path: str | None = None, /, **query: Any) -> str:
+    """A link inside the app, with the function key that the request came with.
+
+    Without a path it leads to the page itself. Query parameters that are None are left out.
+    """
+    if path is None:
+        path = "/" + req.url.split("://", 1)[-1].partition("/")[2].partition("?")[0]
+    key = {"code": req.params["code"]} if "code" in req.params else {}
+    text = urlencode({name: value for name, value in {**query, **key}.items() if value is not None})
+    return f"{path}?{text}" if text else path
+
+
+def page_endpoint(function: F) -> F:
+    """Show the errors of a page as a page, with the error's HTTP status."""
+
+    @functools.wraps(function)
+    def guarded(req: func.HttpRequest) -> func.HttpResponse:
+        try:
+            return function(req)
+        except GeoforgeError as error:
+            return render(req, "error.html", status=error.status, error=error)
+        except Exception:  # the last line of defence: logged, answered with 500
+            log.exception("%s failed", function.__name__)
+            unknown = GeoforgeError("Something went wrong; the log has the details.")
+            return render(req, "error.html", status=unknown.status, error=unknown)
+
+    return cast(F, guarded)

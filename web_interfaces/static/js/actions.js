@@ -1,0 +1,51 @@
+// Cancel and resume: ask first, then POST to the API.
+
+import { post } from "./api.js";
+
+const WORDS = {
+  cancel: {
+    title: "Cancel this job?",
+    text: "Tasks that have not begun will not run, and running ones are asked to stop. "
+      + "The job can be resumed later.",
+    yes: "Cancel the job",
+  },
+  resume: {
+    title: "Resume this job?",
+    text: "Tasks that failed, were cancelled or were lost run again. What is completed stays.",
+    yes: "Resume the job",
+  },
+};
+
+const element = (id) => document.getElementById(id);
+
+export function startActions() {
+  const dialog = element("confirm");
+  if (!dialog) return;
+  let url = "";
+
+  // On the document: the buttons are in the live part, which changes.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-action]");
+    if (!button) return;
+    const words = WORDS[button.dataset.action];
+    url = button.dataset.url;
+    element("confirm-title").textContent = words.title;
+    element("confirm-text").textContent = words.text;
+    element("confirm-yes").textContent = words.yes;
+    element("confirm-error").hidden = true;
+    dialog.showModal();
+  });
+
+  element("confirm-yes").addEventListener("click", async (event) => {
+    event.target.disabled = true;
+    const answer = await post(url);
+    event.target.disabled = false;
+    if (answer.ok) {
+      // Anew rather than live: a page whose job had ended does not ask any more.
+      location.reload();
+      return;
+    }
+    element("confirm-error").textContent = answer.body.detail;
+    element("confirm-error").hidden = false;
+  });
+}

@@ -1,0 +1,10 @@
+// What the pages do beyond HTML and htmx.
+
+import { startActions } from "./actions.js";
+import { startForm } from "./form.js";
+import { startLive } from "./live.js";
+
+document.documentElement.classList.add("scripted");
+startActions();
+startForm();
+startLive();
