@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from tests.servers import (
@@ -17,6 +16,7 @@ from tests.servers import (
     ScratchDirectory,
     ServiceBus,
     StackUnderTest,
+    database_name,
     no_container_because,
 )
 
@@ -54,7 +54,7 @@ def migrated_template(postgres_server: PostgresServer) -> str:
 
     url = postgres_server.create_database()
     migrate(url)
-    return str(psycopg.conninfo.conninfo_to_dict(url)["dbname"])
+    return database_name(url)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ import docker
 import psycopg
 from docker.errors import DockerException
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from testcontainers.core.container import DockerContainer
 
 from local.stack import azurite, service_bus
@@ -82,7 +83,7 @@ class PostgresServer(ABC):
 
     def drop_database(self, url: str) -> None:
         """Delete a database, whoever is still connected to it."""
-        name = sql.Identifier(psycopg.conninfo.conninfo_to_dict(url)["dbname"])
+        name = sql.Identifier(database_name(url))
         with psycopg.connect(self.url(), autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
@@ -146,6 +147,11 @@ class ContainerPostgres(PostgresServer):
 
     def close(self) -> None:
         self._container.stop()
+
+
+def database_name(url: str) -> str:
+    """The database that a URL names."""
+    return str(conninfo_to_dict(url)["dbname"])
 
 
 def no_container_because() -> str | None:

@@ -20,6 +20,7 @@ def _parser() -> argparse.ArgumentParser:
 
     up = command.add_parser("up", help="start the stack and wait until it serves")
     up.add_argument("parts", nargs="*", metavar="PART", help=f"only these: {names}")
+    command.add_parser("demo", help="start the stack, ingest a collection, show what came of it")
     command.add_parser("down", help="stop the stack; its data stays on disk")
     command.add_parser("erase", help="stop the stack and delete all that it holds")
     command.add_parser("status", help="show each part; exit code 1 unless every one serves")
@@ -41,6 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         match chosen.command:
             case "up":
                 commands.up(settings, chosen.parts)
+            case "demo":
+                # Here, because the other commands need none of what it imports.
+                from local.demo import run
+
+                run.run(settings)
             case "down":
                 commands.down(settings)
             case "erase":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class StackError(Exception):
-    """The stack cannot do what was asked. The message is one line for a person and names the cure."""
+    """The stack cannot do what was asked. The message is for a person and names the cure."""
 
 
 class NotHealthy(Exception):

@@ -1,0 +1,103 @@
+"""The demo's side of geoforge's HTTP interface: submit a job, follow it, search the STAC API."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+FINISHED = frozenset({"completed", "completed_with_errors", "failed", "cancelled"})
+SUCCEEDED = frozenset({"completed", "completed_with_errors"})
+
+_POLL_SECONDS = 0.5
+_OUTAGE_SECONDS = 120.0
+_STANDSTILL_SECONDS = 600.0
+
+Job = dict[str, Any]
+
+
+class ApiError(Exception):
+    """The app refused a request, or does not answer. The message is for a person."""
+
+
+class Api:
+    """A client of a running app."""
+
+    def __init__(self, url: str) -> None:
+        """Prepare a client.
+
+        Args:
+            url: where the app is served, without /api.
+        """
+        # Not through a proxy that the environment may name: the app is on this machine.
+        self._client = httpx.Client(base_url=url, timeout=60.0, trust_env=False)
+
+    def __enter__(self) -> Api:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def submit(self, job_type: str, parameters: dict[str, Any], *, rerun: bool = False) -> Job:
+        """Submit a job; {job_id, status, created, ...}: the same submission gives the same job."""
+        query = {"rerun": "true"} if rerun else {}
+        return self._call("POST", f"/api/jobs/submit/{job_type}", params=query, json=parameters)
+
+    def resume(self, job_id: str) -> None:
+        """Put a job that failed or was cancelled back to work."""
+        self._call("POST", f"/api/jobs/{job_id}/resume")
+
+    def job(self, job_id: str) -> Job:
+        """The job as it stands."""
+        return self._call("GET", f"/api/jobs/{job_id}")
+
+    def follow(self, job_id: str) -> Iterator[Job]:
+        """The job again and again until it is finished, through restarts of the app.
+
+        Raises:
+            ApiError: the app does not answer for long, or the job does not get on.
+        """
+        answered = moved = time.monotonic()
+        seen: object = None
+        while True:
+            now = time.monotonic()
+            try:
+                job = self.job(job_id)
+            except ApiError as error:
+                if now - answered > _OUTAGE_SECONDS:
+                    raise ApiError(f"The app has not answered for a while: {error}") from error
+            else:
+                answered = now
+                yield job
+                if job["status"] in FINISHED:
+                    return
+                standing = (job["status"], job["stage"], job["stages"])
+                if standing != seen:
+                    seen, moved = standing, now
+                if now - moved > _STANDSTILL_SECONDS:
+                    raise ApiError(f"Nothing has moved for {_STANDSTILL_SECONDS:.0f} s.")
+            time.sleep(_POLL_SECONDS)
+
+    def items(self, collection: str) -> Iterator[dict[str, Any]]:
+        """All items of a collection, page by page, as a STAC client searches for them."""
+        page = self._call(
+            "GET", "/api/stac/search", params={"collections": collection, "limit": 100}
+        )
+        while True:
+            yield from page["features"]
+            following = [link for link in page["links"] if link["rel"] == "next"]
+            if not following:
+                return
+            page = self._call(following[0].get("method", "GET"), following[0]["href"])
+
+    def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        try:
+            response = self._client.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise ApiError(f"{method} {path}: {error or type(error).__name__}") from error
+        if response.is_error:
+            raise ApiError(f"{method} {path}: {response.status_code} {response.text.strip()}")
+        answer: dict[str, Any] = response.json()
+        return answer

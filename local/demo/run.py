@@ -1,0 +1,115 @@
+"""The demo from start to end. It leaves the stack running."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from azure.core.exceptions import AzureError
+
+from local.demo import report
+from local.demo.api import FINISHED, SUCCEEDED, Api, ApiError, Job
+from local.demo.source import choose
+from local.demo.upload import upload
+from local.stack import commands
+from local.stack.commands import say
+from local.stack.errors import StackError
+from local.stack.process import tail
+from local.stack.settings import CHECKOUT, STORAGE, StackSettings
+
+JOB_TYPE = "ingest_collection"
+BRONZE, SILVER = "bronze-demo", "silver-demo"
+
+
+def run(settings: StackSettings) -> None:
+    """Start the stack, bring a collection in, ingest it and show what was published.
+
+    Raises:
+        StackError: something failed; the message holds the job's error, or the end of the log of
+            the part that died.
+    """
+    state = commands.up(settings)
+    source = choose(settings.values, CHECKOUT, settings.state / "demo" / "collection")
+    say(f"\nCollection {source.collection_id}: {source.origin}")
+    url = state.environment["GEOFORGE_URL"]
+    try:
+        _upload(state.environment[STORAGE], source.root, source.files())
+        parameters = {
+            "source_container": BRONZE,
+            "target_container": SILVER,
+            "collection_json_path": source.collection_json,
+        }
+        with Api(url) as api:
+            job = _ingest(api, parameters)
+            items = list(api.items(source.collection_id))
+    except (ApiError, AzureError) as error:
+        raise StackError(f"The demo failed: {error}{_what_died(settings)}") from error
+    if not items:
+        raise StackError(f"The STAC API shows no item of {source.collection_id}.")
+    say("\nPublished, as the STAC API has it:")
+    for line in report.table(items):
+        say(line)
+    say(
+        f"\n  Dashboard  {url}/api/interface/metrics"
+        f"\n  This job   {url}/api/interface/jobs/{job['job_id']}"
+        f"\n  STAC API   {url}/api/stac"
+        "\n\nThe stack goes on running: make status, make logs, make down."
+    )
+
+
+def _upload(connection_string: str, root: Path, files: list[Path]) -> None:
+    began = time.monotonic()
+    done = upload(connection_string, BRONZE, root, files)
+    say(
+        f"Container {BRONZE}: {done.uploaded} files uploaded "
+        f"({done.bytes_sent / 1e6:.1f} MB), {done.unchanged} there already, "
+        f"{time.monotonic() - began:.1f} s"
+    )
+
+
+def _ingest(api: Api, parameters: dict[str, Any]) -> Job:
+    """Submit the job and follow it; where it was done before, once more, to show that it holds."""
+    submitted = api.submit(JOB_TYPE, parameters)
+    if not submitted["created"] and submitted["status"] in SUCCEEDED:
+        say("\nThis was ingested before. Once more, to show that it changes nothing:")
+        submitted = api.submit(JOB_TYPE, parameters, rerun=True)
+    elif not submitted["created"] and submitted["status"] in FINISHED:
+        say(f"\nAn earlier run has {submitted['status']}: resuming it.")
+        api.resume(submitted["job_id"])
+    say(f"\nJob {JOB_TYPE} {submitted['job_id']}")
+    return _follow(api, submitted["job_id"])
+
+
+def _follow(api: Api, job_id: str) -> Job:
+    """Show a job's progress until it is finished.
+
+    Raises:
+        StackError: it failed or was cancelled.
+    """
+    began = time.monotonic()
+    shown = ""
+    job: Job = {}
+    for job in api.follow(job_id):
+        line = report.progress(job, time.monotonic() - began)
+        # The clock alone is no news.
+        if line.partition(" s  ")[2] != shown:
+            shown = line.partition(" s  ")[2]
+            say(line)
+    if job["status"] not in SUCCEEDED:
+        raise StackError(f"The job {job['status']}: {json.dumps(job['error'], indent=2)}")
+    for line in report.result_lines(job["result"]):
+        say(line)
+    return job
+
+
+def _what_died(settings: StackSettings) -> str:
+    """The end of the log of each part that is not healthy."""
+    state = commands.running_stack(settings)
+    lines: list[str] = []
+    for part in state.parts if state else []:
+        if part.condition != "healthy" or part.restarts:
+            lines.append(f"\n{part.title} is {part.condition}; {part.log} ends:")
+            lines += [f"    {line}" for line in tail(settings.logs / f"{part.name}.log", 15)]
+    return "\n".join(lines)
