@@ -64,7 +64,10 @@ def event(job_id: str, kind: str, message: str, *, error: bool = False, **detail
     settings = get_metrics_settings()
     log.log(
         logging.WARNING if error else logging.INFO,
-        "%s %s: %s", settings.log_prefix, kind, message,
+        "%s %s: %s",
+        settings.log_prefix,
+        kind,
+        message,
         extra={"job_id": job_id, "kind": kind},
     )
     if not settings.enabled:
@@ -181,6 +184,8 @@ def _never_failing(what: str) -> Iterator[None]:
         if _warnings.passes(what, _WARNING_INTERVAL_SECONDS):
             log.warning(
                 "%s could not write a job's %s: %s",
-                get_metrics_settings().log_prefix, what, error,
+                get_metrics_settings().log_prefix,
+                what,
+                error,
                 exc_info=error,
             )

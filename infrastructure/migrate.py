@@ -56,7 +56,6 @@ def migrations() -> list[Migration]:
         (entry for entry in folder.iterdir() if entry.name.endswith(".sql")),
         key=lambda entry: entry.name,
     )
-    # Trusted text of this package, as LiteralString is meant to assure.
     return [Migration(file.name, cast("LiteralString", file.read_text("utf-8"))) for file in files]
 
 

@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from importlib import resources
 from types import MappingProxyType
-from typing import LiteralString, cast
+from typing import LiteralString
 
 _HEADER = re.compile(r"^-- name: ([a-z][a-z0-9_]*)\s*$", re.MULTILINE)
 
@@ -27,6 +27,5 @@ def load(file: str) -> MappingProxyType[str, LiteralString]:
             raise ValueError(f"sql/{file}.sql has two queries named {name!r}")
         # The comments stay in the file: psycopg would take a % in one for a placeholder.
         lines = [line for line in body.splitlines() if not line.lstrip().startswith("--")]
-        # Trusted text of this package, as LiteralString is meant to assure.
-        queries[name] = cast("LiteralString", "\n".join(lines).strip())
+        queries[name] = "\n".join(lines).strip()
     return MappingProxyType(queries)

@@ -13,7 +13,12 @@ from typing import Any
 
 from azure.identity.aio import DefaultAzureCredential
 from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver
-from azure.servicebus.exceptions import MessagingEntityNotFoundError
+from azure.servicebus.exceptions import (
+    MessagingEntityNotFoundError,
+    ServiceBusAuthenticationError,
+    ServiceBusAuthorizationError,
+    ServiceBusError,
+)
 
 from config import Settings
 from core.errors import Unavailable
@@ -44,8 +49,12 @@ class QueueProbe:
             peek.result(self._bound + _CLOSE_SECONDS)
         except MessagingEntityNotFoundError:
             raise Unavailable(f"There is no queue {queue!r} in the namespace.") from None
-        except TimeoutError:
-            raise Unavailable(f"Service Bus does not answer (queue {queue!r}).") from None
+        except (ServiceBusAuthenticationError, ServiceBusAuthorizationError) as error:
+            raise Unavailable(f"Service Bus refused the app's credential ({queue!r}).") from error
+        except (ServiceBusError, TimeoutError) as error:
+            # The SDK's text names addresses, and this is shown to everyone.
+            log.warning("looking into queue %r: %s", queue, error)
+            raise Unavailable(f"Service Bus does not answer (queue {queue!r}).") from error
         return f"queue {queue} can be read"
 
     def close(self) -> None:

@@ -116,7 +116,7 @@ def fill_window(connection: Connection, current: Stage) -> list[int]:
     )
     indexes = [row["task_index"] for row in rows]
     if indexes:
-        connection.execute(_sql["enqueue"], {**scope, "indexes": indexes})
+        connection.execute(_sql["enqueue"], _these(current.job_id, current.stage, indexes))
         connection.execute(
             _sql["widen"], {**scope, "sent": len(indexes), "next_index": indexes[-1] + 1}
         )
@@ -127,9 +127,7 @@ def claim(
     connection: Connection, job_id: str, index: int, indexes: Sequence[int]
 ) -> list[ClaimedTask]:
     """Take tasks for this worker. Duplicates, cancelled and ended ones are not returned."""
-    rows = connection.execute(
-        _sql["claim"], {"job_id": job_id, "stage": index, "indexes": list(indexes)}
-    )
+    rows = connection.execute(_sql["claim"], _these(job_id, index, indexes))
     return sorted((ClaimedTask(**row) for row in rows), key=lambda task: task.task_index)
 
 
@@ -140,9 +138,7 @@ def renew(
     rows = connection.execute(
         _sql["renew"],
         {
-            "job_id": job_id,
-            "stage": index,
-            "indexes": [task.task_index for task in held],
+            **_these(job_id, index, [task.task_index for task in held]),
             "attempts": [task.attempt for task in held],
         },
     )
@@ -153,12 +149,13 @@ def settle(
     connection: Connection, job_id: str, index: int, outcomes: Sequence[TaskOutcome]
 ) -> Settled:
     """Write outcomes. One whose attempt is over, or no longer the last, changes nothing."""
+    if not outcomes:
+        return Settled(0, 0, 0, [])
+    connection.execute(_sql["no_nested_loops"])
     rows = connection.execute(
         _sql["settle"],
         {
-            "job_id": job_id,
-            "stage": index,
-            "indexes": [outcome.task_index for outcome in outcomes],
+            **_these(job_id, index, [outcome.task_index for outcome in outcomes]),
             "attempts": [outcome.attempt for outcome in outcomes],
             "statuses": [outcome.status.value for outcome in outcomes],
             "results": [_json(outcome.result) for outcome in outcomes],
@@ -287,6 +284,17 @@ def forget_after(connection: Connection, job_id: str, index: int) -> None:
     scope = {"job_id": job_id, "stage": index}
     connection.execute(_sql["forget_tasks_after"], scope)
     connection.execute(_sql["forget_stages_after"], scope)
+
+
+def _these(job_id: str, index: int, indexes: Sequence[int]) -> dict[str, Any]:
+    """Parameters that name some tasks of a stage, with the range that they lie in."""
+    return {
+        "job_id": job_id,
+        "stage": index,
+        "indexes": list(indexes),
+        "first": min(indexes),
+        "last": max(indexes),
+    }
 
 
 def _json(value: dict[str, Any] | None) -> Jsonb | None:

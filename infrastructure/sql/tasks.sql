@@ -1,8 +1,9 @@
 -- Queries on app.tasks and on the counters of one stage.
 -- Those that settle, send or reopen tasks run under the stage's advisory lock; `claim` and
 -- `renew` do not: they touch only rows, and (task, attempt) fences what they do.
--- "task_index = ANY(array)" rather than a join: the plan is an index scan even while the
--- statistics do not know yet that a stage of a million tasks was just planned.
+-- Beside "task_index = ANY(array)" stands the array's range, and rows are found again by ctid:
+-- so the plans stay index and tid scans even while the statistics do not know yet that a
+-- stage of a million tasks was just planned.
 
 -- name: stage
 SELECT * FROM app.job_stages WHERE job_id = %(job_id)s AND stage = %(stage)s;
@@ -35,7 +36,8 @@ LIMIT %(room)s;
 -- name: enqueue
 UPDATE app.tasks
 SET status = 'queued', queued_at = now()
-WHERE job_id = %(job_id)s AND stage = %(stage)s AND task_index = ANY(%(indexes)s);
+WHERE job_id = %(job_id)s AND stage = %(stage)s
+  AND task_index BETWEEN %(first)s AND %(last)s AND task_index = ANY(%(indexes)s);
 
 -- name: widen
 UPDATE app.job_stages
@@ -49,9 +51,10 @@ WITH stage AS (
     FROM app.job_stages
     WHERE job_id = %(job_id)s AND stage = %(stage)s AND status = 'running' AND NOT stopping
 ), claimable AS (
-    SELECT t.task_index
+    SELECT t.ctid
     FROM app.tasks t, stage
-    WHERE t.job_id = %(job_id)s AND t.stage = %(stage)s AND t.task_index = ANY(%(indexes)s)
+    WHERE t.job_id = %(job_id)s AND t.stage = %(stage)s
+      AND t.task_index BETWEEN %(first)s AND %(last)s AND t.task_index = ANY(%(indexes)s)
       AND (t.status = 'queued'
            OR (t.status = 'pending' AND t.not_before <= now() + interval '1 second')
            OR (t.status = 'running' AND t.lease_expires_at < now()
@@ -63,8 +66,7 @@ UPDATE app.tasks t
 SET status = 'running', attempt = t.attempt + 1, started_at = now(), not_before = NULL,
     lease_expires_at = now() + make_interval(secs => stage.lease_seconds)
 FROM stage
-WHERE t.job_id = %(job_id)s AND t.stage = %(stage)s
-  AND t.task_index = ANY(ARRAY(SELECT task_index FROM claimable))
+WHERE t.ctid = ANY(ARRAY(SELECT ctid FROM claimable))
 RETURNING t.task_index, t.attempt, t.attempts_before, t.parameters;
 
 -- name: renew
@@ -72,11 +74,17 @@ RETURNING t.task_index, t.attempt, t.attempts_before, t.parameters;
 UPDATE app.tasks t
 SET lease_expires_at = now() + make_interval(secs => s.lease_seconds)
 FROM app.job_stages s
-WHERE t.job_id = %(job_id)s AND t.stage = %(stage)s AND t.task_index = ANY(%(indexes)s)
+WHERE t.job_id = %(job_id)s AND t.stage = %(stage)s
+  AND t.task_index BETWEEN %(first)s AND %(last)s AND t.task_index = ANY(%(indexes)s)
   AND t.status = 'running'
   AND (t.task_index, t.attempt) IN (SELECT * FROM unnest(%(indexes)s::int[], %(attempts)s::int[]))
   AND s.job_id = t.job_id AND s.stage = t.stage
 RETURNING t.task_index, s.stopping;
+
+-- name: no_nested_loops
+-- For `settle`, to the end of the transaction. The planner takes the rows that are running
+-- for one or none, and would compare each of them with every outcome.
+SET LOCAL enable_nestloop = off;
 
 -- name: settle
 -- Write outcomes, each only for the attempt that it belongs to and only while that runs.
@@ -91,7 +99,8 @@ SET status = o.status, result = o.result, error = o.error, lease_expires_at = NU
     not_before = now() + make_interval(secs => o.retry_in),
     finished_at = CASE WHEN o.status <> 'pending' THEN now() END
 FROM outcome o
-WHERE t.job_id = %(job_id)s AND t.stage = %(stage)s AND t.task_index = ANY(%(indexes)s)
+WHERE t.job_id = %(job_id)s AND t.stage = %(stage)s
+  AND t.task_index BETWEEN %(first)s AND %(last)s AND t.task_index = ANY(%(indexes)s)
   AND t.task_index = o.task_index AND t.attempt = o.attempt AND t.status = 'running'
 RETURNING t.task_index, t.status, o.retry_in;
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Literal, TypedDict
 
+from core.errors import Unavailable
 from core.job_definition import FailurePolicy
 from core.models.job import JobRecord, JobStatus, StageStatus
 from infrastructure import database, faults, job_progress, job_repository, task_repository
@@ -13,6 +15,9 @@ from infrastructure.task_repository import Stage
 from infrastructure.telemetry import task_scope
 from services.orchestration import window
 from services.orchestration.context import LedgerContext
+
+
+log = logging.getLogger(__name__)
 
 
 class CloseVerdict(TypedDict):
@@ -150,7 +155,10 @@ def _end(
         error=status is JobStatus.FAILED,
     )
     if status in (JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS):
-        remove_work(job_id)
+        try:
+            remove_work(job_id)
+        except Unavailable as failure:  # the job is complete all the same
+            log.warning("housekeeping will remove the work files: %s", failure.message)
 
 
 def remove_work(job_id: str) -> None:

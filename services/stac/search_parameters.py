@@ -82,6 +82,17 @@ class Fields(BaseModel):
     include: list[Text] | None = None
     exclude: list[Text] | None = None
 
+    def as_pgstac(self) -> dict[str, list[str]]:
+        """pgstac lets `exclude` win; by the extension's rules, an inclusion that names the same
+        field or one inside it does."""
+        include, exclude = self.include or [], self.exclude or []
+        kept = [
+            name
+            for name in exclude
+            if not any(f"{each}.".startswith(f"{name}.") for each in include)
+        ]
+        return {"include": include, "exclude": kept}
+
 
 class ItemParameters(_Parameters):
     """The parameters of a collection's items."""
@@ -120,7 +131,7 @@ class ItemParameters(_Parameters):
         if self.sortby is not None:
             search["sortby"] = [field.model_dump() for field in self.sortby]
         if self.fields is not None:
-            search["fields"] = self.fields.model_dump(exclude_none=True)
+            search["fields"] = self.fields.as_pgstac()
         return search
 
 
