@@ -24,6 +24,7 @@ from config import MetricsSettings, get_metrics_settings
 from core.models.metrics import RATE_WINDOW, MetricType, snapshot_payload
 from infrastructure import metrics_repository, status_repository
 from infrastructure.database import Connection
+from infrastructure.telemetry import task_scope
 
 log = logging.getLogger(__name__)
 
@@ -62,14 +63,9 @@ _figures_guard = threading.Lock()
 def event(job_id: str, kind: str, message: str, *, error: bool = False, **details: Any) -> None:
     """Record something that happened to the job: `kind` for programs, `message` for people."""
     settings = get_metrics_settings()
-    log.log(
-        logging.WARNING if error else logging.INFO,
-        "%s %s: %s",
-        settings.log_prefix,
-        kind,
-        message,
-        extra={"job_id": job_id, "kind": kind},
-    )
+    with task_scope(job_id=job_id):
+        level = logging.WARNING if error else logging.INFO
+        log.log(level, "%s %s: %s", settings.log_prefix, kind, message)
     if not settings.enabled:
         return
     payload: dict[str, Any] = {"kind": kind, "message": message}
