@@ -11,7 +11,7 @@ import threading
 import traceback
 import uuid
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -142,16 +142,14 @@ class Worker:
             else self._threads
         )
         context = contextvars.copy_context()
-        future = asyncio.get_running_loop().run_in_executor(
-            pool, lambda: context.run(function.code, **arguments)
-        )
+        work = pool.submit(lambda: context.run(function.code, **arguments))
         try:
-            return await asyncio.shield(future)
+            return await asyncio.shield(asyncio.wrap_future(work))
         except asyncio.CancelledError:
-            if not future.cancel():
+            if not work.cancel():
                 # A thread cannot be stopped: its work goes on, and its result counts for nothing.
                 self.abandoned_threads += 1
-                future.add_done_callback(self._thread_returned)
+                work.add_done_callback(self._thread_returned)
                 log.warning(
                     "function '%s' goes on in its thread after its invocation was given up "
                     "(%d such threads)",
@@ -160,10 +158,8 @@ class Worker:
                 )
             raise
 
-    def _thread_returned(self, future: asyncio.Future[Any]) -> None:
+    def _thread_returned(self, _: Future[Any]) -> None:
         self.abandoned_threads -= 1
-        if not future.cancelled():
-            future.exception()  # retrieved, so that asyncio does not report it as forgotten
 
     def close(self) -> None:
         """Take no more work. Threads that still run are left to end with the process."""

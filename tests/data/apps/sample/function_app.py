@@ -84,9 +84,7 @@ def secret(req: func.HttpRequest) -> str:
 
 @app.route(route="start/{orchestrator}/{instance_id?}", methods=["POST"])
 @app.durable_client_input(client_name="client")
-async def start(
-    req: func.HttpRequest, client: df.DurableOrchestrationClient
-) -> func.HttpResponse:
+async def start(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     body = req.get_body()
     try:
         instance_id = await client.start_new(
@@ -115,9 +113,7 @@ async def raise_event(
 
 @app.route(route="status/{instance_id}", methods=["GET"])
 @app.durable_client_input(client_name="client")
-async def status(
-    req: func.HttpRequest, client: df.DurableOrchestrationClient
-) -> func.HttpResponse:
+async def status(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     found = await client.get_status(req.route_params["instance_id"], show_input=True)
     return func.HttpResponse(json.dumps(found.to_json() if found else None))
 
@@ -164,6 +160,7 @@ def watchdog(context: df.DurableOrchestrationContext):
             timer.cancel()
             return {"rounds": rounds, "result": done.result}
         rounds += 1
+        context.set_custom_status(rounds)
         yield context.call_activity("square", {"i": rounds})
 
 
@@ -258,9 +255,7 @@ async def tick(timer: func.TimerRequest) -> None:
     arg_name="msg", queue_name="%SAMPLE_QUEUE%", connection="SAMPLE_BUS"
 )
 @queues.durable_client_input(client_name="client")
-async def on_message(
-    msg: func.ServiceBusMessage, client: df.DurableOrchestrationClient
-) -> None:
+async def on_message(msg: func.ServiceBusMessage, client: df.DurableOrchestrationClient) -> None:
     body = json.loads(msg.get_body())
     trace(f"message {body['id']} delivery={msg.delivery_count}")
     if body.get("fail"):
