@@ -177,8 +177,8 @@ class HostIdentity:
         state_dir.mkdir(parents=True, exist_ok=True)
         self._file: IO[str] = (state_dir / "host-id").open("a+")
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
             self._file.close()
             raise StateInUse(f"another host runs with the state directory {state_dir}") from None
         self._file.seek(0)
