@@ -43,6 +43,7 @@ from local.stack.settings import (
 POSTGIS_IMAGE = "postgis/postgis:16-3.4"
 
 _SPARE_QUEUES = 32
+_COMMAND_SECONDS = 180.0
 
 
 class PostgresServer(ABC):
@@ -228,19 +229,14 @@ class ServiceBus(Server):
 
 
 class StackUnderTest:
-    """A whole stack with its supervisor, started by the commands that a user has.
+    """A whole stack with its supervisor, started by the commands that a user has."""
 
-    Attributes:
-        url: where its app is served.
-        database_url: its database.
-        environment: what `make env` prints of it.
-    """
-
-    def __init__(self, directory: Path, **settings: str) -> None:
+    def __init__(self, directory: Path, *, parts: tuple[str, ...] = (), **settings: str) -> None:
         """Start it.
 
         Args:
             directory: where it keeps its state.
+            parts: only these parts.
             settings: further environment variables.
         """
         self.directory = directory
@@ -253,32 +249,57 @@ class StackUnderTest:
             "GEOFORGE_STATE_DIR": str(directory),
             **settings,
         }
-        self.run("up")
-        self.environment = dict(
-            line.split("=", 1) for line in self.run("env").splitlines() if "=" in line
-        )
-        self.url = self.environment["GEOFORGE_URL"]
-        self.database_url = self.environment[DATABASE_URL]
+        self.run("up", *parts)
 
-    def run(self, *arguments: str, seconds: float = 180.0) -> str:
+    @property
+    def environment(self) -> dict[str, str]:
+        """What `make env` prints of it now."""
+        return dict(line.split("=", 1) for line in self.run("env").splitlines())
+
+    @property
+    def url(self) -> str:
+        """Where its app is served."""
+        return f"http://{HOST}:{self.port(SETTINGS['http'])}"
+
+    @property
+    def database_url(self) -> str:
+        """Its database."""
+        return self.environment[DATABASE_URL]
+
+    def port(self, setting: str) -> str:
+        """The port that a setting holds."""
+        return self._environment[setting]
+
+    def move_port(self, setting: str) -> None:
+        """Set another port, for the next `up`."""
+        self._environment[setting] = str(free_ports(1)[0])
+
+    def run(self, *arguments: str) -> str:
         """Run `python -m local.stack` on this stack; what it prints.
 
         Raises:
             StackError: the command failed; the message is all that it printed.
         """
-        answer = subprocess.run(
+        answer = self._command(*arguments)
+        if answer.returncode != 0:
+            raise StackError(f"{arguments}: {answer.stdout}{answer.stderr}")
+        return answer.stdout
+
+    def output(self, *arguments: str) -> str:
+        """Run a command that may fail; what it prints."""
+        return self._command(*arguments).stdout
+
+    def _command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [sys.executable, "-m", "local.stack", *arguments],
             cwd=CHECKOUT,
             env=self._environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=seconds,
+            timeout=_COMMAND_SECONDS,
             check=False,
         )
-        if answer.returncode != 0:
-            raise StackError(f"{arguments}: {answer.stdout}{answer.stderr}")
-        return answer.stdout
 
     def pid(self, part: str) -> int:
         """The process id of a part, or of the supervisor."""

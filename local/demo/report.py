@@ -23,7 +23,7 @@ def progress(job: Job, seconds: float) -> str:
         return line.rstrip()
     done, total = stage["tasks_completed"], stage["tasks_total"]
     counts = f"{done}/{total}" if total else ""
-    line += f" {stage['index']}/{job['total_stages']} {stage['name']:<20} {counts:>9}"
+    line += f" {stage['index'] + 1}/{job['total_stages']} {stage['name']:<20} {counts:>9}"
     if stage["tasks_failed"]:
         line += f", {stage['tasks_failed']} failed"
     rate = job["rates"].get("tasks_per_minute")

@@ -24,6 +24,8 @@ DATABASE_URL = "DATABASE_URL"
 STORAGE = "AZURE_STORAGE_CONNECTION_STRING"
 SERVICE_BUS = "SERVICE_BUS_CONNECTION_STRING"
 
+_IDENTITY_SETTINGS = (f"{STORAGE}__accountUrl", f"{SERVICE_BUS}__fullyQualifiedNamespace")
+
 ROLE = "geoforge"
 """The role that owns our own cluster."""
 
@@ -55,12 +57,19 @@ class StackSettings:
         """Read the settings of a checkout.
 
         Raises:
-            StackError: the file is not what Core Tools would accept, or a port is not one.
+            StackError: the file is not what Core Tools would accept, a port is not one, or a
+                setting makes sense on Azure only.
         """
         environment = os.environ if environment is None else environment
         merged = {**read_values(checkout / SETTINGS_FILE), **environment}
         # An empty value is no setting: so the environment can undo what the file says.
         values = {key: text for key, text in merged.items() if text}
+        for identity in _IDENTITY_SETTINGS:
+            if identity in values:
+                raise StackError(
+                    f"{identity} is for managed identities, which the stack does not use: "
+                    f"set {identity.partition('__')[0]} to a connection string instead."
+                )
         state = values.get("GEOFORGE_STATE_DIR")
         return cls(
             values=values,
