@@ -1,0 +1,71 @@
+"""Calls the app's HTTP functions in this process, by method and address, without a host."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import azure.durable_functions as df
+import azure.functions as func
+
+BASE = "http://geoforge.test"
+
+
+@dataclass(frozen=True)
+class Response:
+    """What a function answered."""
+
+    status: int
+    media_type: str
+    headers: dict[str, str]
+    text: str
+
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+class InProcessClient:
+    """A client of the HTTP functions of some blueprints; their functions take only a request."""
+
+    def __init__(self, *blueprints: df.Blueprint) -> None:
+        app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
+        for blueprint in blueprints:
+            app.register_functions(blueprint)
+        self._functions = [each for each in app.get_functions() if each.is_http_function()]
+
+    def get(self, address: str) -> Response:
+        return self.call("GET", address)
+
+    def post(self, address: str, body: Any) -> Response:
+        return self.call("POST", address, json.dumps(body).encode())
+
+    def call(self, method: str, address: str, body: bytes = b"") -> Response:
+        """Call the function whose route and methods fit; a link of an answer will do."""
+        parts = urlsplit(address.removeprefix(BASE))
+        for function in self._functions:
+            trigger = function.get_trigger()
+            methods = {str(getattr(each, "value", each)).upper() for each in trigger.methods}
+            found = re.fullmatch(_pattern(trigger.route), parts.path)
+            if found and method in methods:
+                break
+        else:
+            raise AssertionError(f"no function serves {method} {parts.path}")
+        request = func.HttpRequest(
+            method=method,
+            url=f"{BASE}{address.removeprefix(BASE)}",
+            params=dict(parse_qsl(parts.query, keep_blank_values=True)),
+            route_params={name: unquote(text) for name, text in found.groupdict().items()},
+            headers={"Content-Type": "application/json"} if body else {},
+            body=body,
+        )
+        answer = function.get_user_function()(request)
+        return Response(
+            answer.status_code, answer.mimetype, dict(answer.headers), answer.get_body().decode()
+        )
+
+
+def _pattern(route: str) -> str:
+    return "/" + re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route)
