@@ -166,7 +166,8 @@ def _start(
             if now is None or now.etag != source.etag:
                 raise _changed(source) from error
             return False
-        raise _failed(source, f"storage answered {error.status_code} {error.error_code}") from error
+        code = getattr(error, "error_code", None) or error.reason
+        raise _failed(source, f"storage answered {error.status_code} {code}") from error
     return True
 
 
@@ -241,7 +242,7 @@ def _undo(client: BlobClient, container: str, path: str) -> None:
     try:
         target = client.get_blob_properties()
         if target.copy.status == "pending":
-            client.abort_copy(target.copy.id)
+            client.abort_copy(target)
         client.delete_blob()
     except AzureError as error:
         log.warning("could not clean up %s/%s after a failed copy: %s", container, path, error)

@@ -30,19 +30,19 @@ class _OneFile:
     def isfile(self, path: str) -> bool:
         return path.rsplit("/", 1)[-1] == _NAME
 
-    def isdir(self, path: str) -> bool:
+    def isdir(self, _path: str) -> bool:
         return False
 
-    def ls(self, path: str) -> list[str]:
+    def ls(self, _path: str) -> list[str]:
         return []
 
-    def mtime(self, path: str) -> int:
+    def mtime(self, _path: str) -> int:
         return 0
 
     def rm(self, path: str) -> None:
         raise PermissionError(path)
 
-    def size(self, path: str) -> int:
+    def size(self, _path: str) -> int:
         return self.size_bytes
 
 
