@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from core.models.task import ClaimedTask
 from infrastructure import queries
@@ -15,11 +14,12 @@ _sql = queries.load("reconcile")
 
 @dataclass(frozen=True, slots=True)
 class RunningStage:
-    """A stage at work. With `done_at` it has ended, and its orchestrator should know."""
+    """A stage at work. One that `is_unheard` ended without its orchestrator noticing."""
 
     job_id: str
     stage: int
-    done_at: datetime | None
+    is_done: bool
+    is_unheard: bool
 
 
 def running_stages(connection: Connection) -> list[RunningStage]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, List  # noqa: UP035 - the worker wants List[...] on batch triggers
 
@@ -27,7 +28,11 @@ bp = df.Blueprint()
 _settings = get_settings()
 _connection = "SERVICE_BUS_CONNECTION_STRING"
 
+_TASK_THREADS = 32
+
 _RETRY = df.RetryOptions(first_retry_interval_in_milliseconds=5_000, max_number_of_attempts=5)
+# Tasks may run for hours: they have threads of their own, so that HTTP never waits for one.
+_task_threads = ThreadPoolExecutor(_TASK_THREADS, thread_name_prefix="task")
 _FIRST_WATCHDOG = timedelta(minutes=1)
 _LAST_WATCHDOG = timedelta(hours=1)
 
@@ -186,7 +191,8 @@ async def _work_off(
     messages = list(messages)
     bodies = [message.get_body() for message in messages]
     try:
-        done = await asyncio.to_thread(worker.run_messages, bodies)
+        loop = asyncio.get_running_loop()
+        done = await loop.run_in_executor(_task_threads, worker.run_messages, bodies)
     except Unavailable:
         # Abandoned messages come back at once: without a pause, a database that restarts
         # would spend all their deliveries within a second.

@@ -48,6 +48,7 @@ class JobRecord:
     result: dict[str, Any] | None
     error: dict[str, Any] | None
     cancel_requested: bool
+    work_removed_at: datetime | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

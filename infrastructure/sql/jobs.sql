@@ -19,7 +19,7 @@ FROM app.jobs WHERE submission_key = %(submission_key)s;
 
 -- name: get
 SELECT job_id, job_type, parameters, run, status, current_stage, total_stages, result, error,
-       cancel_requested, created_at, started_at, finished_at, updated_at
+       cancel_requested, work_removed_at, created_at, started_at, finished_at, updated_at
 FROM app.jobs WHERE job_id = %(job_id)s;
 
 -- name: begin
@@ -75,8 +75,7 @@ RETURNING restarts;
 -- Ended jobs whose files between stages are still there; resumable ones keep them a day.
 SELECT job_id FROM app.jobs
 WHERE work_removed_at IS NULL
-  AND (status IN ('completed', 'completed_with_errors')
-       OR finished_at < now() - interval '1 day')
+  AND (status = 'completed' OR finished_at < now() - interval '1 day')
   AND finished_at IS NOT NULL
 ORDER BY finished_at LIMIT 100;
 

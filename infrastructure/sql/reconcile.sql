@@ -1,7 +1,9 @@
 -- What the reconciler looks for: work that a crash left without a message or a worker.
 
 -- name: running_stages
-SELECT s.job_id, s.stage, s.done_at
+-- A stage that ended a while ago and is still running was not heard of by its orchestrator.
+SELECT s.job_id, s.stage, s.done_at IS NOT NULL AS is_done,
+       coalesce(s.done_at < now() - interval '10 seconds', false) AS is_unheard
 FROM app.job_stages s JOIN app.jobs j USING (job_id)
 WHERE j.status IN ('queued', 'running') AND s.status = 'running'
 ORDER BY j.created_at, s.stage;

@@ -16,7 +16,6 @@ from infrastructure.telemetry import task_scope
 from services.orchestration import window
 from services.orchestration.context import LedgerContext
 
-
 log = logging.getLogger(__name__)
 
 
@@ -154,7 +153,7 @@ def _end(
         f"{message}: {error['message']}" if error else message,
         error=status is JobStatus.FAILED,
     )
-    if status in (JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS):
+    if status is JobStatus.COMPLETED:  # all others can be resumed, and need their files
         try:
             remove_work(job_id)
         except Unavailable as failure:  # the job is complete all the same

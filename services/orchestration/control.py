@@ -55,6 +55,13 @@ def resume(job_id: str) -> int:
                 code="not_resumable",
                 job_status=job.status.value,
             )
+        if job.work_removed_at is not None:
+            raise Conflict(
+                "The job cannot be resumed: its files between stages were removed a day after "
+                "it ended. Submit it again with ?rerun=true.",
+                code="not_resumable",
+                job_status=job.status.value,
+            )
         first = _first_to_resume(task_repository.stages(connection, job_id))
         reopened = 0
         if first is not None:

@@ -70,6 +70,10 @@ def dispatch_stage(job_id: str, stage: int) -> bool:
     with task_scope(job_id=job_id, stage=stage):
         with database.transaction() as connection:
             current = window.lock_stage(connection, job_id, stage)
+            if job_repository.get(connection, job_id).cancel_requested:
+                # The cancel came while the stage was being planned.
+                task_repository.stop(connection, job_id, stage)
+                current = task_repository.cancel_waiting(connection, job_id, stage)
             progress = window.refill(connection, current)
         progress.send()
     job_progress.sample(job_id, force=True)

@@ -53,7 +53,7 @@ def reconcile_all() -> Findings | None:
         ended = [
             StageDone(each.job_id, each.stage)
             for each in running
-            if each.done_at is not None or reconcile_stage(each.job_id, each.stage)
+            if each.is_unheard or (not each.is_done and reconcile_stage(each.job_id, each.stage))
         ]
     return Findings(ended, active)
 
