@@ -7,7 +7,7 @@ COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --
 	--no-annotate --no-header $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs env demo test lint format bench lock worker-check clean
+.PHONY: help setup is-set-up up down status logs env demo test lint format bench lock worker-check clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,22 +18,25 @@ help: ## List what can be made
 setup:
 	@local/setup.sh
 
+is-set-up:
+	@test -e .local/setup/check || { echo "Nothing is set up here yet: run make setup." >&2; exit 1; }
+
 demo: setup ## Start the stack, ingest a collection, show what was published
 	@$(STACK) demo
 
 up: setup ## Start the stack and wait until it is healthy (PARTS="postgres azurite": only these)
 	@$(STACK) up $(PARTS)
 
-down: ## Stop the stack; its data stays
+down: is-set-up ## Stop the stack; its data stays
 	@$(STACK) down
 
-status: ## Show each part of the stack
+status: is-set-up ## Show each part of the stack
 	@$(STACK) status
 
-logs: ## Show the parts' logs (PARTS=host LINES=100 FOLLOW=1)
+logs: is-set-up ## Show the parts' logs (PARTS=host LINES=100 FOLLOW=1)
 	@$(STACK) logs $(PARTS) $(if $(LINES),--lines $(LINES)) $(if $(FOLLOW),--follow)
 
-env: ## Print KEY=VALUE lines of the running stack
+env: is-set-up ## Print KEY=VALUE lines of the running stack
 	@$(STACK) env
 
 test: ## Run the tests, on a stack of their own (ARGS="tests/unit -k ports")
@@ -63,5 +66,5 @@ lock: setup ## Lock the dependencies again (UPGRADE=1: to their newest versions)
 	$(COMPILE) pyproject.toml --constraint requirements.lock --output-file requirements.txt
 	$(COMPILE) --group bench --output-file requirements-bench.lock
 
-clean: ## Stop the stack and delete all that it holds
+clean: is-set-up ## Stop the stack and delete all that it holds
 	@$(STACK) erase

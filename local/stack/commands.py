@@ -153,8 +153,9 @@ def _start_supervisor(settings: StackSettings, names: Collection[str]) -> None:
     ours = {part.name for part in _orphans(settings)}
     ports = wanted_ports(settings, names)
     require_free(ports[name] for name in names if name not in ours)
-    if "postgres" in names:
-        say("Preparing the database cluster ...")
+    cluster = Cluster.under(settings.state, settings.ports.postgres)
+    if "postgres" in names and not cluster.exists():
+        say(f"Creating a database cluster in {cluster.home}")
     # Here as well as in the supervisor, so that what is missing is said to the person who asks.
     build(settings, names)
     supervisor = Process.start(

@@ -175,13 +175,17 @@ class Cluster:
         """The libpq URL of one of its databases."""
         return f"postgresql://{ROLE}:{quote(self.password)}@{HOST}:{self.port}/{database}"
 
+    def exists(self) -> bool:
+        """Whether the cluster has been created."""
+        return (self.data / "PG_VERSION").exists()
+
     def create(self) -> None:
         """Create the cluster, unless there is one.
 
         Raises:
             StackError: it cannot be created.
         """
-        if (self.data / "PG_VERSION").exists():
+        if self.exists():
             return
         binaries = Binaries.find()
         user = server_user()
