@@ -103,9 +103,10 @@ def sample(job_id: str, *, force: bool = False) -> bool:
         _debug(connection, settings, job_id, "snapshot", time.monotonic() - began)
         return True
 
+    wrote = False
     with _never_failing("snapshot"):
-        return metrics_repository.transact(write)
-    return False
+        wrote = metrics_repository.transact(write)
+    return wrote
 
 
 def context(job_id: str, **figures: Any) -> None:

@@ -13,7 +13,7 @@ import logging
 import sys
 from dataclasses import dataclass
 from importlib import resources
-from typing import LiteralString, cast
+from typing import LiteralString
 
 import psycopg
 
@@ -56,7 +56,7 @@ def migrations() -> list[Migration]:
         (entry for entry in folder.iterdir() if entry.name.endswith(".sql")),
         key=lambda entry: entry.name,
     )
-    return [Migration(file.name, cast("LiteralString", file.read_text("utf-8"))) for file in files]
+    return [Migration(file.name, file.read_text("utf-8")) for file in files]
 
 
 def migrate(database_url: str) -> list[str]:
