@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import azure.durable_functions as df
 import azure.functions as func
 
+from core.job_definition import JobDefinition
 from core.models.job import JobStatus
 from core.models.task import TaskStatus
 from core.registry import registry
@@ -62,20 +65,20 @@ def job_page(req: func.HttpRequest) -> func.HttpResponse:
         task_cursor=req.params.get("cursor"),
         task_limit=_TASKS_A_PAGE,
     )
+    # None where this version of the app has no such job type any more.
+    definition = next((each for each in registry if each.name == job["job_type"]), None)
     return render(
         req,
         "jobs/job.html",
         page=PAGE,
         live=not job["status"].is_terminal,
         job=job,
+        parameters=_in_order(job["parameters"], definition),
+        form_texts=definition and texts(job["parameters"]),
         task_statuses=list(TaskStatus),
         task_stage=_stage(req),
         task_status=req.params.get("task_status") or None,
         cursor=req.params.get("cursor"),
-        # None where this version of the app has no such job type any more.
-        form_texts=texts(job["parameters"])
-        if any(known.name == job["job_type"] for known in registry)
-        else None,
     )
 
 
@@ -100,3 +103,10 @@ def _stage(req: func.HttpRequest) -> int | None:
     if not req.params.get("task_stage"):
         return None
     return integer(req, "task_stage", default=0, low=0, high=10_000)
+
+
+def _in_order(parameters: dict[str, Any], definition: JobDefinition[Any] | None) -> dict[str, Any]:
+    """The parameters as the job type declares them: the ledger keeps no order of names."""
+    names = list(definition.parameters.model_fields) if definition else []
+    known = {name: parameters[name] for name in names if name in parameters}
+    return {**known, **parameters}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 NOTHING = "\N{EN DASH}"
+
+_ACRONYMS = {word.lower(): word for word in ("COG", "CRS", "H3", "ID", "JSON", "STAC", "URL")}
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -51,6 +54,19 @@ def duration(seconds: float | None) -> str:
     raise AssertionError("unreachable: a minute and more was handled")
 
 
+def about(seconds: float) -> str:
+    """An estimate, no more exact than it is: 'about 40 s', 'about 12 min', 'about 3 h'."""
+    if seconds < 5:
+        return "a few seconds"
+    if seconds < 90:
+        return f"about {math.ceil(seconds / 10) * 10} s"
+    if seconds < 90 * _MINUTE:
+        return f"about {round(seconds / _MINUTE)} min"
+    if seconds < 36 * _HOUR:
+        return f"about {round(seconds / _HOUR)} h"
+    return f"about {round(seconds / _DAY)} d"
+
+
 def between(start: datetime | None, end: datetime | None) -> str:
     """How long something took, or has taken so far."""
     if start is None:
@@ -89,20 +105,43 @@ def words(name: str) -> str:
 
 
 def heading(name: str) -> str:
-    """hello_fan_out -> 'Hello fan out'."""
-    text = words(name)
+    """hello_fan_out -> 'Hello fan out', collection_json_path -> 'Collection JSON path'."""
+    text = " ".join(_ACRONYMS.get(word, word) for word in name.split("_"))
     return text[:1].upper() + text[1:]
 
 
-def pretty_json(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
-
-
 def brief(value: Any, length: int = 160) -> str:
-    """A value in one line, cut where it is long."""
+    """A value in one line, cut where it is long. None is nothing."""
+    if value is None:
+        return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     text = " ".join(text.split())
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def figure(value: Any, name: str) -> str:
+    """A figure that a handler shows, read by its name: bytes_copied=183204551102 is '183.2 GB'."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return byte_size(value) if "bytes" in name.split("_") else number(value)
+    return brief(value, 60)
+
+
+def byte_size(size: float) -> str:
+    """Bytes in decimal units, as storage is sold: 1500 -> '1.5 kB'."""
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if abs(size) < 1000 or unit == "TB":
+            break
+        size /= 1000
+    return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
+
+
+def short_first(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain values before objects, and these before lists: the ledger keeps no order of names."""
+    return dict(sorted(values.items(), key=lambda item: _depth(item[1])))
+
+
+def _depth(value: Any) -> int:
+    return 2 if isinstance(value, list) else 1 if isinstance(value, dict) else 0
 
 
 def columns(rows: Sequence[dict[str, Any]]) -> list[str]:
@@ -111,8 +150,8 @@ def columns(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def line(points: Sequence[float], width: int, height: int) -> str:
-    """Points of an SVG polyline over the values, from 0 to their maximum."""
-    top = max(points, default=0) or 1
+    """Points of an SVG polyline over the values, from 0 to a little above their maximum."""
+    top = max(points, default=0) * 1.15 or 1
     step = width / max(len(points) - 1, 1)
     return " ".join(
         f"{index * step:.1f},{height - 1 - (height - 2) * value / top:.1f}"

@@ -63,9 +63,9 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     for function in (
-        formats.number, formats.rate, formats.percent, formats.duration, formats.ago,
-        formats.iso, formats.utc, formats.words, formats.heading, formats.pretty_json,
-        formats.brief, formats.columns, formats.line,
+        formats.number, formats.rate, formats.percent, formats.duration, formats.about, formats.ago,
+        formats.iso, formats.utc, formats.words, formats.heading,
+        formats.brief, formats.columns, formats.figure, formats.line, formats.short_first,
     ):  # fmt: skip
         env.filters[function.__name__] = function
     env.globals["between"] = formats.between
