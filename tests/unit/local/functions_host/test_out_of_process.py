@@ -76,9 +76,10 @@ def test_every_action_is_understood() -> None:
     assert isinstance(action, WhenAll)
     a, b, c, d, http, race = action.children
     assert a == CallActivity("a", '{"x": 1}')
-    assert b == CallActivity("b", "null", policy)
+    # The SDK wraps a call with retries into a group of its own.
+    assert b == WhenAll((CallActivity("b", "null", policy),))
     assert c == CallSubOrchestration("c", "[1]", "child")
-    assert d == CallSubOrchestration("d", "null", None, None, policy)
+    assert d == WhenAll((CallSubOrchestration("d", "null", None, None, policy),))
     assert isinstance(http, CallHttp)
     assert json.loads(http.input)["uri"] == "http://example.org"
     assert race == WhenAny((CreateTimer(LATER), WaitForEvent("done")))
