@@ -29,7 +29,6 @@ from services.stac.links import (
 from services.stac.search_parameters import (
     CollectionParameters,
     InvalidSearch,
-    ItemParameters,
     SearchParameters,
 )
 
@@ -109,10 +108,13 @@ def collection(collection_id: str, at: Addresses) -> JsonObject:
 
 
 def items(
-    collection_id: str, parameters: ItemParameters, at: Addresses, query: Mapping[str, str]
+    collection_id: str, parameters: SearchParameters, at: Addresses, query: Mapping[str, str]
 ) -> JsonObject:
-    """A page of a collection's items, or `NotFound` where there is no such collection."""
-    search = {**parameters.as_pgstac(), "collections": [collection_id]}
+    """A page of a collection's items, or `NotFound` where there is no such collection.
+
+    It takes all parameters of a search: pystac-client sends `collections` and `ids` here too.
+    """
+    search = parameters.within(collection_id).as_pgstac()
     with stac_repository.snapshot() as catalog:
         if not catalog.has_collection(collection_id):
             raise _no_collection(collection_id)
@@ -222,7 +224,7 @@ def _pages_by_body(page: JsonObject, here: str) -> list[Link]:
 
 
 def _feature_collection(
-    page: JsonObject, links: list[Link], at: Addresses, parameters: ItemParameters
+    page: JsonObject, links: list[Link], at: Addresses, parameters: SearchParameters
 ) -> JsonObject:
     features = page["features"]
     if parameters.wants_links:

@@ -94,9 +94,18 @@ class Fields(BaseModel):
         return {"include": include, "exclude": kept}
 
 
-class ItemParameters(_Parameters):
-    """The parameters of a collection's items."""
+class SearchParameters(_Parameters):
+    """The parameters of an Item Search. All that are given must hold for an item to be found."""
 
+    collections: list[Text] | None = Field(default=None, description="Ids of collections")
+    ids: list[Text] | None = Field(default=None, description="Ids of items")
+    intersects: Geometry | None = Field(
+        default=None, description="GeoJSON geometry that the items intersect; not beside bbox"
+    )
+    query: dict[str, Any] | None = Field(
+        default=None,
+        description="The query extension: {property: {operator: value}}; not beside filter",
+    )
     limit: Limit = DEFAULT_LIMIT
     token: Token | None = Field(
         default=None, description="Paging token, out of a next or prev link"
@@ -115,6 +124,18 @@ class ItemParameters(_Parameters):
         default=None, description="Members of the items to include and to exclude"
     )
 
+    @model_validator(mode="after")
+    def _exclusive(self) -> SearchParameters:
+        for one, other in (("intersects", "bbox"), ("query", "filter")):
+            if getattr(self, one) is not None and getattr(self, other) is not None:
+                raise ValueError(f"{one}: give {one} or {other}, not both")
+        return self
+
+    def within(self, collection_id: str) -> SearchParameters:
+        """The same search, in one of its collections."""
+        asked = self.collections is None or collection_id in self.collections
+        return self.model_copy(update={"collections": [collection_id] if asked else []})
+
     @property
     def wants_links(self) -> bool:
         """Whether the `fields` leave the items their links."""
@@ -126,43 +147,21 @@ class ItemParameters(_Parameters):
         """The argument of `pgstac.search`."""
         search: dict[str, Any] = {"limit": self.limit, "filter-lang": self.filter_lang}
         search |= self._place()
-        given = {"datetime": self.datetime, "token": self.token, "filter": self.filter}
+        given = {
+            "collections": self.collections,
+            "ids": self.ids,
+            "intersects": self.intersects,
+            "datetime": self.datetime,
+            "filter": self.filter,
+            "query": self.query,
+            "token": self.token,
+        }
         search |= {name: value for name, value in given.items() if value is not None}
         if self.sortby is not None:
             search["sortby"] = [field.model_dump() for field in self.sortby]
         if self.fields is not None:
             search["fields"] = self.fields.as_pgstac()
         return search
-
-
-class SearchParameters(ItemParameters):
-    """The parameters of an Item Search. All that are given must hold for an item to be found."""
-
-    collections: list[Text] | None = Field(default=None, description="Ids of collections")
-    ids: list[Text] | None = Field(default=None, description="Ids of items")
-    intersects: Geometry | None = Field(
-        default=None, description="GeoJSON geometry that the items intersect; not beside bbox"
-    )
-    query: dict[str, Any] | None = Field(
-        default=None,
-        description="The query extension: {property: {operator: value}}; not beside filter",
-    )
-
-    @model_validator(mode="after")
-    def _exclusive(self) -> SearchParameters:
-        for one, other in (("intersects", "bbox"), ("query", "filter")):
-            if getattr(self, one) is not None and getattr(self, other) is not None:
-                raise ValueError(f"{one}: give {one} or {other}, not both")
-        return self
-
-    def as_pgstac(self) -> dict[str, Any]:
-        given = {
-            "collections": self.collections,
-            "ids": self.ids,
-            "intersects": self.intersects,
-            "query": self.query,
-        }
-        return super().as_pgstac() | {k: value for k, value in given.items() if value is not None}
 
 
 class CollectionParameters(_Parameters):

@@ -98,14 +98,14 @@ class HttpFunction:
     @property
     def path(self) -> str:
         """The route as an OpenAPI path: `/api/tiles/{collection}/{z}`."""
-        return "/" + _ROUTE_PARAMETER.sub(r"{\1}", self.route)
+        return "/" + _ROUTE_PARAMETER.sub(r"{\1}", self.route).lstrip("/")
 
     @property
     def tag(self) -> str:
-        """The documented tag, or the path's first part after `api`."""
+        """The documented tag, or the path's first part after `api`; that of pages at the root."""
         if self.documentation.tag:
             return self.documentation.tag
-        return self.path.removeprefix("/api").strip("/").partition("/")[0].capitalize()
+        return (self.path.removeprefix("/api").strip("/").partition("/")[0] or "interface").title()
 
 
 def http_functions(blueprints: Iterable[df.Blueprint]) -> list[HttpFunction]:

@@ -16,7 +16,6 @@ from services.stac import catalog
 from services.stac.links import GEOJSON, JSON, SCHEMA, Addresses
 from services.stac.search_parameters import (
     CollectionParameters,
-    ItemParameters,
     SearchParameters,
     from_body,
     from_query,
@@ -109,12 +108,12 @@ def stac_collection(req: func.HttpRequest) -> func.HttpResponse:
 
 @bp.route(route="api/stac/collections/{collection_id}/items", methods=_READ, auth_level=_OPEN)
 @documented(
-    tag=_TAG, query=_query_of(ItemParameters), answers=_answer("A page of items", GEOJSON)
+    tag=_TAG, query=_query_of(SearchParameters), answers=_answer("A page of items", GEOJSON)
 )
 @public
 def stac_items(req: func.HttpRequest) -> func.HttpResponse:
     """The items of a collection."""
-    parameters = from_query(ItemParameters, req.params)
+    parameters = from_query(SearchParameters, req.params)
     page = catalog.items(_id(req, "collection_id"), parameters, _at(req), req.params)
     return json_response(page, content_type=GEOJSON)
 

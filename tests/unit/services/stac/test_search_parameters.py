@@ -10,7 +10,6 @@ from services.stac.search_parameters import (
     MAX_LIMIT,
     CollectionParameters,
     InvalidSearch,
-    ItemParameters,
     SearchParameters,
     from_body,
     from_query,
@@ -98,7 +97,7 @@ def test_pgstac_is_given_a_geometry_where_a_box_crosses_the_antimeridian() -> No
     ],
 )
 def test_an_inclusion_wins_over_the_exclusion_around_it(fields: str, exclude: list[str]) -> None:
-    search = from_query(ItemParameters, {"fields": fields}).as_pgstac()
+    search = from_query(SearchParameters, {"fields": fields}).as_pgstac()
     assert search["fields"]["exclude"] == exclude
 
 
@@ -107,7 +106,7 @@ def test_an_inclusion_wins_over_the_exclusion_around_it(fields: str, exclude: li
     [("", True), ("id", False), ("id,links", True), ("-links", False), ("-geometry", True)],
 )
 def test_links_are_made_unless_the_fields_leave_them_out(fields: str, wanted: bool) -> None:
-    assert from_query(ItemParameters, {"fields": fields}).wants_links is wanted
+    assert from_query(SearchParameters, {"fields": fields}).wants_links is wanted
 
 
 @pytest.mark.parametrize(
@@ -173,3 +172,10 @@ def test_collections_are_listed_by_id() -> None:
     search = from_query(CollectionParameters, {"offset": "20", "limit": "10"}).as_pgstac()
     by_id = [{"field": "id", "direction": "asc"}]
     assert search == {"limit": 10, "offset": 20, "sortby": by_id}
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(None, ["a"]), (["b", "a"], ["a"]), (["b"], [])])
+def test_a_search_within_a_collection_finds_nothing_elsewhere(
+    asked: list[str] | None, expected: list[str]
+) -> None:
+    assert SearchParameters(collections=asked).within("a").collections == expected

@@ -75,7 +75,7 @@ def test_every_http_function_of_the_app_is_in_it(document: dict[str, Any]) -> No
     for blueprint in web_interfaces.blueprints():
         app.register_functions(blueprint)
     registered = {
-        ("/" + re.sub(r"\{\*?(\w+)[^}]*\}", r"{\1}", trigger.route), method.lower())
+        (re.sub(r"\{\*?(\w+)[^}]*\}", r"{\1}", f"/{trigger.route.lstrip('/')}"), method.lower())
         for function in app.get_functions()
         if function.is_http_function()
         for trigger in [function.get_trigger()]
