@@ -27,6 +27,8 @@ INSTANCES, ACTIVITIES = "instances", "activities"
 
 _SCHEMA_LOCK = 0x67656F_687562  # "geohub"
 _CHECKOUT_TIMEOUT_SECONDS = 5.0
+_RECONNECT_SECONDS = 2.0
+"""After this long the pool forgets a failed attempt and its growing pauses, and starts afresh."""
 _LISTEN_TIMEOUT_SECONDS = 5.0
 _CONNECT_TIMEOUT_SECONDS = 5
 _RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
@@ -57,6 +59,7 @@ class Database:
             open=False,
             check=AsyncConnectionPool.check_connection,
             timeout=_CHECKOUT_TIMEOUT_SECONDS,
+            reconnect_timeout=_RECONNECT_SECONDS,
             kwargs={
                 "row_factory": dict_row,
                 "connect_timeout": _CONNECT_TIMEOUT_SECONDS,
