@@ -134,7 +134,7 @@ def _resolution_m(dataset: Any) -> float | None:
     t = dataset.transform
     width, height = math.hypot(t.a, t.d), math.hypot(t.b, t.e)
     if dataset.crs.is_geographic:
-        _, latitude = t * (dataset.width / 2, dataset.height / 2)
+        latitude = t.d * dataset.width / 2 + t.e * dataset.height / 2 + t.f
         width *= _METRES_PER_DEGREE * math.cos(math.radians(max(-90.0, min(90.0, latitude))))
         height *= _METRES_PER_DEGREE
     else:

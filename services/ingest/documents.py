@@ -39,8 +39,6 @@ def parse(data: bytes) -> JsonObject:
         raise DocumentError(f"is not valid JSON: {error}") from None
     if not isinstance(document, dict):
         raise DocumentError("is not a JSON object")
-    if _NUL.search(data):
-        raise DocumentError("holds a NUL character (\\u0000), which the database cannot keep")
     return document
 
 
@@ -49,6 +47,7 @@ def check_item(item: JsonObject) -> None:
     if item.get("type") != "Feature":
         raise DocumentError(f"type: is {item.get('type')!r}, an Item has 'Feature'")
     _check_version(item)
+    _check_text(item)
     _validate(Item, item)
     if len(item["id"]) > _MAX_ID_LENGTH:
         raise DocumentError(f"id: is longer than {_MAX_ID_LENGTH} characters")
@@ -65,6 +64,7 @@ def check_collection(collection: JsonObject) -> None:
             f"type: is {collection.get('type')!r}, a STAC Collection has 'Collection'"
         )
     _check_version(collection)
+    _check_text(collection)
     _validate(Collection, collection)
     if len(collection["id"]) > _MAX_ID_LENGTH or "/" in collection["id"]:
         raise DocumentError(
@@ -101,6 +101,11 @@ def _check_version(document: JsonObject) -> None:
     version = document.get("stac_version")
     if not isinstance(version, str) or not _STAC_VERSION.fullmatch(version):
         raise DocumentError(f"stac_version: is {version!r}, supported are 1.0 and 1.1")
+
+
+def _check_text(document: JsonObject) -> None:
+    if _NUL.search(orjson.dumps(document)):
+        raise DocumentError("holds a NUL character (\\u0000), which the database cannot keep")
 
 
 def _validate(model: type[BaseModel], document: JsonObject) -> None:
