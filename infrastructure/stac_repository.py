@@ -101,7 +101,5 @@ def snapshot() -> Iterator[CatalogSnapshot]:
     """One moment's view of the catalog, in a read-only transaction."""
     with database.transaction() as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        connection.execute(
-            _SQL["configure"], {"timeout_ms": str(STATEMENT_TIMEOUT_SECONDS * 1000)}
-        )
+        connection.execute(_SQL["configure"], {"timeout_ms": str(STATEMENT_TIMEOUT_SECONDS * 1000)})
         yield CatalogSnapshot(connection)

@@ -164,9 +164,7 @@ def queryables(at: Addresses, collection_id: str | None = None) -> JsonObject:
         if collection_id is not None and not catalog.has_collection(collection_id):
             raise _no_collection(collection_id)
         schema = catalog.queryables(collection_id)
-    address = (
-        at.queryables if collection_id is None else at.collection_queryables(collection_id)
-    )
+    address = at.queryables if collection_id is None else at.collection_queryables(collection_id)
     if schema is None:  # a catalog without collections has nothing to query
         schema = {
             "$schema": "http://json-schema.org/draft-07/schema#",

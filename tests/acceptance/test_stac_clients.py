@@ -89,9 +89,7 @@ def test_pystac_client_searches_collections(client: Client) -> None:
 
 
 # What the validator asks for and this API does not do; each is explained in docs/stac-api.md.
-EXPECTED = (
-    '"op": "between", "args": [{"property": "eo:cloud_cover"}, [0, 50]]',
-)
+EXPECTED = ('"op": "between", "args": [{"property": "eo:cloud_cover"}, [0, 50]]',)
 
 
 def _serve_schemas_from_pystac(monkeypatch: pytest.MonkeyPatch) -> None:

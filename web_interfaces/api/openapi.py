@@ -71,9 +71,7 @@ _SECURITY: JsonObject = {
 }
 
 
-@bp.route(
-    route="api/openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS
-)
+@bp.route(route="api/openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 @documented(tag="Operations", answers={200: Answer("The document", MEDIA_TYPE)})
 @endpoint
 def openapi_document(req: func.HttpRequest) -> func.HttpResponse:

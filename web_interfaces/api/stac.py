@@ -137,9 +137,7 @@ def stac_item(req: func.HttpRequest) -> func.HttpResponse:
 def stac_search(req: func.HttpRequest) -> func.HttpResponse:
     """Search the items of all collections."""
     parameters = from_query(SearchParameters, req.params)
-    return json_response(
-        catalog.search(parameters, _at(req), req.params), content_type=GEOJSON
-    )
+    return json_response(catalog.search(parameters, _at(req), req.params), content_type=GEOJSON)
 
 
 @bp.route(route="api/stac/search", methods=["POST"], auth_level=_OPEN)
@@ -159,9 +157,7 @@ def stac_queryables(req: func.HttpRequest) -> func.HttpResponse:
     return json_response(catalog.queryables(_at(req)), content_type=SCHEMA)
 
 
-@bp.route(
-    route="api/stac/collections/{collection_id}/queryables", methods=_READ, auth_level=_OPEN
-)
+@bp.route(route="api/stac/collections/{collection_id}/queryables", methods=_READ, auth_level=_OPEN)
 @documented(tag=_TAG, answers=_answer("A JSON Schema", SCHEMA))
 @public
 def stac_collection_queryables(req: func.HttpRequest) -> func.HttpResponse:

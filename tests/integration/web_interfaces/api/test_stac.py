@@ -201,7 +201,9 @@ def test_a_search_finds_by_post_and_by_get(
     texts = {
         name: ",".join(map(str, value))
         if isinstance(value, list)
-        else json.dumps(value) if isinstance(value, dict) else value
+        else json.dumps(value)
+        if isinstance(value, dict)
+        else value
         for name, value in search.items()
     }
     query = "&".join(f"{name}={quote(text)}" for name, text in texts.items())

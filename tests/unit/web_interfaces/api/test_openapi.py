@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -71,8 +72,9 @@ def nodes(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def test_every_http_function_of_the_app_is_in_it(document: dict[str, Any]) -> None:
+    orchestration = importlib.import_module("jobs.orchestration")
     app = df.DFApp()
-    for blueprint in web_interfaces.blueprints():
+    for blueprint in (orchestration.bp, *web_interfaces.blueprints()):
         app.register_functions(blueprint)
     registered = {
         (re.sub(r"\{\*?(\w+)[^}]*\}", r"{\1}", f"/{trigger.route.lstrip('/')}"), method.lower())
@@ -180,6 +182,25 @@ def test_documentation_stands_beside_the_function() -> None:
         ("style", {"type": "string"}),
     ]
     assert list(operation["responses"]["200"]["content"]) == ["application/vnd.mapbox-vector-tile"]
+
+
+def test_documentation_is_found_behind_a_durable_client() -> None:
+    bp = df.Blueprint()
+
+    @bp.route(route="api/start", methods=["POST"])
+    @bp.durable_client_input(client_name="client")
+    @documented(tag="Starting", body=Crop)
+    async def start(
+        req: func.HttpRequest, client: df.DurableOrchestrationClient
+    ) -> func.HttpResponse:
+        raise NotImplementedError
+
+    document = describe(http_functions([bp]), [], BASE)
+    operation = document["paths"]["/api/start"]["post"]
+    assert operation["tags"] == ["Starting"]
+    body = operation["requestBody"]["content"]["application/json"]
+    assert body["schema"] == {"$ref": "#/components/schemas/Crop"}
+    assert document["components"]["schemas"]["Crop"]["required"] == ["collection"]
 
 
 def test_an_undocumented_function_appears_all_the_same() -> None:
