@@ -125,10 +125,11 @@ install_packages() {
     case " $* " in *" postgresql "*) install_postgresql ;; esac
 }
 
+may_install() { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }
+
 require_apt() {
     has apt-get || fail "These are missing: $*. Install them with this system's package manager, then run make again."
-    [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null ||
-        fail "These packages are missing, and sudo wants a password. Run: sudo apt-get install $*"
+    may_install || fail "These packages are missing, and only root may install them. Run: sudo apt-get install $*"
 }
 
 system() {
@@ -151,7 +152,8 @@ pip_install() {
     local environment=$1 lock=$2 python
     python=$(find_python) || return
     # One that works is brought up to date, so that a stack that runs from it goes on running.
-    "$environment/bin/python" -m pip --version || "$python" -m venv --clear "$environment" || return
+    "$environment/bin/python" -m pip --version 2>/dev/null ||
+        "$python" -m venv --clear "$environment" || return
     "$environment/bin/python" -m pip install --quiet --no-input --disable-pip-version-check \
         --require-hashes --requirement "$lock"
 }
@@ -189,12 +191,11 @@ print(Binaries.find())'
 
 browser_is_installed() { has chromium || has chromium-browser || has google-chrome; }
 
-# Ubuntu has chromium as a snap only, which does not run everywhere: there the browser is left to
-# the developer, and tests that want one are skipped with that reason.
+# Ubuntu has chromium as a snap only, which does not run everywhere: there, and where we may install
+# nothing, the browser is left to the developer, and tests that want one are skipped.
 browser() {
     browser_is_installed && return
-    if has apt-get && ! grep -q '^ID=ubuntu' /etc/os-release; then
-        require_apt chromium
+    if has apt-get && may_install && ! grep -q '^ID=ubuntu' /etc/os-release; then
         run "[tests] Browser (chromium)" install_packages chromium
     else
         echo "No chromium on this machine: the tests in a browser will be skipped."

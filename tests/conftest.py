@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,11 @@ from tests.servers import (
 )
 
 _reason_for_no_container = cache(no_container_because)
+
+
+def pytest_configure() -> None:
+    """End in good order, servers and all, also when the session is told to end."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:

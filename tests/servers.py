@@ -285,15 +285,16 @@ class StackUnderTest:
             raise StackError(f"{arguments}: {answer.stdout}{answer.stderr}")
         return answer.stdout
 
-    def output(self, *arguments: str) -> str:
-        """Run a command that may fail; what it prints."""
-        return self._command(*arguments).stdout
+    def output(self, *arguments: str, **settings: str) -> str:
+        """Run a command that may fail, with further environment variables; all that it prints."""
+        answer = self._command(*arguments, **settings)
+        return answer.stdout + answer.stderr
 
-    def _command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def _command(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "local.stack", *arguments],
             cwd=CHECKOUT,
-            env=self._environment,
+            env={**self._environment, **settings},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

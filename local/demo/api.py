@@ -8,14 +8,15 @@ from typing import Any
 
 import httpx
 
+from local.demo import report
+from local.demo.report import Job
+
 FINISHED = frozenset({"completed", "completed_with_errors", "failed", "cancelled"})
 SUCCEEDED = frozenset({"completed", "completed_with_errors"})
 
 _POLL_SECONDS = 0.5
 _OUTAGE_SECONDS = 120.0
 _STANDSTILL_SECONDS = 600.0
-
-Job = dict[str, Any]
 
 
 class ApiError(Exception):
@@ -25,14 +26,17 @@ class ApiError(Exception):
 class Api:
     """A client of a running app."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
         """Prepare a client.
 
         Args:
             url: where the app is served, without /api.
+            transport: what carries the requests; httpx's own by default.
         """
         # Not through a proxy that the environment may name: the app is on this machine.
-        self._client = httpx.Client(base_url=url, timeout=60.0, trust_env=False)
+        self._client = httpx.Client(
+            base_url=url, timeout=60.0, trust_env=False, transport=transport
+        )
 
     def __enter__(self) -> Api:
         return self
@@ -73,8 +77,7 @@ class Api:
                 yield job
                 if job["status"] in FINISHED:
                     return
-                standing = (job["status"], job["stage"], job["stages"])
-                if standing != seen:
+                if (standing := report.standing(job)) != seen:
                     seen, moved = standing, now
                 if now - moved > _STANDSTILL_SECONDS:
                     raise ApiError(f"Nothing has moved for {_STANDSTILL_SECONDS:.0f} s.")

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from local.demo.api import Job
+Job = dict[str, Any]
+"""A job as the API gives it."""
+
+
+def standing(job: Job) -> tuple[Any, ...]:
+    """What makes a new progress line worth showing: time and rates alone do not."""
+    counts = [
+        (stage["status"], stage["tasks_completed"], stage["tasks_failed"])
+        for stage in job["stages"]
+    ]
+    return (job["status"], job["stage"], *counts)
 
 
 def progress(job: Job, seconds: float) -> str:
@@ -33,14 +43,28 @@ def progress(job: Job, seconds: float) -> str:
 
 
 def result_lines(result: Any) -> list[str]:
-    """The figures of a job's result, one a line; longer things are counted."""
+    """A job's result, one figure a line: its message first, lists as their length."""
     if not isinstance(result, dict):
-        return [] if result is None else [str(result)]
-    lines = []
-    for key, value in result.items():
-        shown = f"{len(value)}" if isinstance(value, (list, dict)) else str(value)
-        lines.append(f"  {key.replace('_', ' '):<28} {shown}")
+        return [] if result is None else [f"  {result}"]
+    shown = {key: _shown(value) for key, value in result.items() if key != "message"}
+    width = max((len(key) for key in shown), default=0)
+    lines = [f"  {result['message']}"] if "message" in result else []
+    for key, text in shown.items():
+        if text:
+            lines.append(f"  {key.replace('_', ' '):<{width}}  {text}")
     return lines
+
+
+def _shown(value: Any) -> str:
+    """A value in a few words; of a group its counts, and nothing where it has none."""
+    if isinstance(value, dict):
+        counts = {key: number for key, number in value.items() if type(number) is int}
+        return ", ".join(f"{number} {key.replace('_', ' ')}" for key, number in counts.items())
+    if isinstance(value, list):
+        return str(len(value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
 
 
 def table(items: Sequence[dict[str, Any]], limit: int = 15) -> list[str]:

@@ -10,7 +10,8 @@ from typing import Any
 from azure.core.exceptions import AzureError
 
 from local.demo import report
-from local.demo.api import FINISHED, SUCCEEDED, Api, ApiError, Job
+from local.demo.api import FINISHED, SUCCEEDED, Api, ApiError
+from local.demo.report import Job
 from local.demo.source import choose
 from local.demo.upload import upload
 from local.stack import commands
@@ -21,6 +22,8 @@ from local.stack.settings import CHECKOUT, STORAGE, StackSettings
 
 JOB_TYPE = "ingest_collection"
 BRONZE, SILVER = "bronze-demo", "silver-demo"
+
+_SILENCE_SECONDS = 10.0
 
 
 def run(settings: StackSettings) -> None:
@@ -89,14 +92,14 @@ def _follow(api: Api, job_id: str) -> Job:
         StackError: it failed or was cancelled.
     """
     began = time.monotonic()
-    shown = ""
+    shown: object = None
+    shown_at = began
     job: Job = {}
     for job in api.follow(job_id):
-        line = report.progress(job, time.monotonic() - began)
-        # The clock alone is no news.
-        if line.partition(" s  ")[2] != shown:
-            shown = line.partition(" s  ")[2]
-            say(line)
+        now = time.monotonic()
+        if report.standing(job) != shown or now - shown_at > _SILENCE_SECONDS:
+            shown, shown_at = report.standing(job), now
+            say(report.progress(job, now - began))
     if job["status"] not in SUCCEEDED:
         raise StackError(f"The job {job['status']}: {json.dumps(job['error'], indent=2)}")
     for line in report.result_lines(job["result"]):

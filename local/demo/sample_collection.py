@@ -22,7 +22,7 @@ import rasterio.shutil
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.io import MemoryFile
-from rasterio.transform import Affine, from_origin
+from rasterio.transform import Affine
 from rasterio.warp import transform_bounds
 
 COLLECTION_ID = "sample-terrain"
@@ -38,7 +38,7 @@ FLAWS = {
 _EPSG = 32633
 _ORIGIN = (380_000.0, 5_210_000.0)
 _PIXEL_METRES = 30.0
-_TILE = 512
+_TILE = 600  # More than 512: a smaller one would count as a COG without any overview.
 _COLUMNS, _ROWS = 3, 2
 _YEARS = (2020, 2024)
 _SEED = 20_240_601
@@ -80,9 +80,8 @@ class Tile:
         """From its pixels to metres of UTM zone 33 north."""
         west, north = _ORIGIN
         side = _TILE * _PIXEL_METRES
-        return from_origin(
-            west + self.column * side, north - self.row * side, _PIXEL_METRES, _PIXEL_METRES
-        )
+        left, top = west + self.column * side, north - self.row * side
+        return Affine(_PIXEL_METRES, 0.0, left, 0.0, -_PIXEL_METRES, top)
 
     @property
     def bbox(self) -> list[float]:

@@ -141,7 +141,12 @@ class StackSettings:
         The shell's own variables are left out: a second terminal is not a changed stack.
         """
         prefixes = ("GEOFORGE_", "AzureWebJobs", "METRICS_", "APPLICATIONINSIGHTS_")
-        relevant = {key: text for key, text in self.values.items() if key.startswith(prefixes)}
+        relevant = {
+            key: text
+            for key, text in self.values.items()
+            # Where the demo finds data concerns no part of the stack.
+            if key.startswith(prefixes) and key != "GEOFORGE_DATA"
+        }
         servers = (
             self.existing_database_url,
             self.storage_connection_string,

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from local.stack.errors import StackError
 from local.stack.process import Identity, Process
 
 Condition = Literal["waiting", "starting", "healthy", "unresponsive", "restarting", "failed"]
@@ -69,17 +70,26 @@ class StackState:
 
     @classmethod
     def read(cls, path: Path) -> StackState | None:
-        """Read what the last supervisor wrote; None where there is no such file."""
+        """Read what the last supervisor wrote; None where there is no such file.
+
+        Raises:
+            StackError: another version of geoforge wrote it.
+        """
         try:
             document = json.loads(path.read_text("utf-8"))
+            return cls(
+                supervisor=Identity(**document["supervisor"]),
+                fingerprint=document["fingerprint"],
+                environment=document["environment"],
+                parts=[_part(part) for part in document["parts"]],
+            )
         except FileNotFoundError:
             return None
-        return cls(
-            supervisor=Identity(**document["supervisor"]),
-            fingerprint=document["fingerprint"],
-            environment=document["environment"],
-            parts=[_part(part) for part in document["parts"]],
-        )
+        except (ValueError, KeyError, TypeError) as error:
+            raise StackError(
+                f"{path} is of another version of geoforge ({error!r}): end the processes that it "
+                "names, delete it, and try again."
+            ) from error
 
     def write(self, path: Path) -> None:
         """Replace the file, in one step: a reader sees the old state or the new."""

@@ -36,6 +36,13 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert not state.is_healthy()
 
 
+def test_a_file_of_another_version_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    path.write_text('{"supervisor": {"pid": 1}}')
+    with pytest.raises(StackError, match=r"state\.json is of another version"):
+        StackState.read(path)
+
+
 def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
     path = tmp_path / "below" / "a.lock"
     assert not is_held(path)
