@@ -17,8 +17,9 @@ _KINDS = {"integer": "integer", "number": "number", "boolean": "boolean", "strin
 class Field:
     """One input. `kind` tells the script how to turn its text into JSON.
 
-    integer, number, boolean, text, choice, or json. `default` is the text that the input
-    begins with; an input left empty is not sent, so that the job's own default applies.
+    integer, number, boolean, text, or json. `default` is the text that the input begins with;
+    an input left empty is not sent, so that the job's own default applies. A field with
+    `choices` takes one of these texts.
     """
 
     name: str
@@ -74,8 +75,8 @@ def _resolved(subschema: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[s
 
 
 def _field(name: str, subschema: Mapping[str, Any], required: bool) -> Field:
-    choices = tuple(str(value) for value in subschema.get("enum", ()))
-    kind = "choice" if choices else _KINDS.get(subschema.get("type", ""), "json")
+    kind = _KINDS.get(subschema.get("type", ""), "json")
+    choices = subschema.get("enum", [subschema["const"]] if "const" in subschema else ())
     examples = subschema.get("examples", ())
     return Field(
         name=name,
@@ -85,7 +86,7 @@ def _field(name: str, subschema: Mapping[str, Any], required: bool) -> Field:
         required=required,
         default=_text(subschema.get("default"), kind),
         placeholder=f"e.g. {_text(examples[0], kind)}" if examples else "",
-        choices=choices,
+        choices=tuple(_text(choice, kind) for choice in choices),
         minimum=subschema.get("minimum", subschema.get("exclusiveMinimum")),
         maximum=subschema.get("maximum", subschema.get("exclusiveMaximum")),
     )
