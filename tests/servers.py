@@ -17,12 +17,9 @@ import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-import docker
 import psycopg
-from docker.errors import DockerException
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
-from testcontainers.core.container import DockerContainer
 
 from local.stack import azurite, service_bus
 from local.stack.errors import StackError
@@ -40,6 +37,7 @@ from local.stack.settings import (
     service_bus_connection_string,
 )
 
+DOCKER_SOCKET = Path("/var/run/docker.sock")
 POSTGIS_IMAGE = "postgis/postgis:16-3.4"
 
 _SPARE_QUEUES = 32
@@ -121,6 +119,9 @@ class ContainerPostgres(PostgresServer):
 
     def __init__(self) -> None:
         super().__init__()
+        # Here, because it takes a second that a machine without Docker need not spend.
+        from testcontainers.core.container import DockerContainer
+
         # Of our choice, so that it is the same after a restart.
         [self._port] = free_ports(1)
         self._container = (
@@ -157,6 +158,11 @@ def database_name(url: str) -> str:
 
 def no_container_because() -> str | None:
     """Why PostgreSQL is not run in a container; None where it can be."""
+    if "DOCKER_HOST" not in os.environ and not DOCKER_SOCKET.exists():
+        return f"there is no Docker engine ({DOCKER_SOCKET} is missing)"
+    import docker
+    from docker.errors import DockerException
+
     try:
         client = docker.from_env(timeout=3)
         client.ping()
@@ -178,7 +184,12 @@ class Server:
         if self._process is not None and self._process.is_alive():
             return
         self._process = self.part.start()
-        self.part.wait_until_ready(self._process)
+        try:
+            self.part.wait_until_ready(self._process)
+        except BaseException:
+            # Whoever asked for it has nothing in hand to stop it with.
+            self.kill()
+            raise
 
     def stop(self) -> None:
         """End it in good order, if it runs."""
