@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json, Jsonb
 
 from core.errors import NotFound
 from core.models.job import JobRecord, JobStatus, StageStatus
@@ -121,7 +121,7 @@ def finish(
         {
             "job_id": job_id,
             "status": status,
-            "result": None if result is None else Jsonb(result),
+            "result": None if result is None else Json(result),
             "error": None if error is None else Jsonb(error),
         },
     ).fetchone()

@@ -11,7 +11,8 @@ CREATE TABLE IF NOT EXISTS app.jobs (
                            'failed', 'cancelled')),
     current_stage     integer NOT NULL DEFAULT 0,
     total_stages      integer NOT NULL CHECK (total_stages > 0),
-    result            jsonb,
+    -- json, not jsonb: a result is read by people, in the order in which it was written.
+    result            json,
     error             jsonb,
     cancel_requested  boolean NOT NULL DEFAULT false,
     -- Times that the reconciler had to start an orchestration again; bounded by it.

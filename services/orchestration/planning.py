@@ -58,7 +58,11 @@ def _plan(job_id: str, stage: int) -> PlanVerdict:
             total = current.tasks_total
         task_repository.open_stage(connection, job_id, stage)
     job_progress.event(
-        job_id, "stage_started", f"Stage {current.name}: {total} tasks", stage=stage, tasks=total
+        job_id,
+        "stage_started",
+        f"Stage {current.name} started: {total} {'task' if total == 1 else 'tasks'}",
+        stage=stage,
+        tasks=total,
     )
     return {"next": "dispatch", "error": None}
 
