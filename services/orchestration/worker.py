@@ -88,7 +88,8 @@ def _run_stage_tasks(job_id: str, stage: int, runs: Sequence[Sequence[int]]) -> 
             current = task_repository.stage(connection, job_id, stage)
         context = LedgerContext.of(job)
         with keeper.hold(job_id, stage, list(claimed.values()), current.lease_seconds) as holding:
-            work = [[claimed[index] for index in run if index in claimed] for run in runs]
+            # Taken out of `claimed`: a task that several messages of a batch name runs once.
+            work = [[claimed.pop(index) for index in run if index in claimed] for run in runs]
             run_all = _RunTasks(context, stage, holding)
             outcomes = [outcome for batch in _spread(run_all, work) for outcome in batch]
             progress = _settle(job_id, stage, outcomes)
