@@ -14,7 +14,7 @@ from local.stack.settings import DATABASE_URL, SERVICE_BUS, STORAGE, StackSettin
 NAMES = ("postgres", "azurite", "service-bus", "host")
 """The parts, in the order in which they are started."""
 
-_EXISTING_DATABASE_SECONDS = 15.0
+_EXISTING_DATABASE_SECONDS = 5.0
 
 
 def own_parts(settings: StackSettings) -> list[str]:

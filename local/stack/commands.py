@@ -21,6 +21,9 @@ from local.stack.settings import CHECKOUT, StackSettings
 from local.stack.state import PartState, StackState
 from local.stack.supervisor import lock_file, state_file
 
+# What setup has installed there is not the stack's.
+_KEPT = frozenset({"setup", "venv-bench", "venv-worker"})
+
 _POLL_SECONDS = 0.1
 _SUPERVISOR_SECONDS = 30.0
 _STOP_SECONDS = 120.0
@@ -69,8 +72,14 @@ def erase(settings: StackSettings) -> None:
     """Stop the stack and delete all that it holds: databases, blobs, messages and logs."""
     down(settings)
     Cluster.under(settings.state, settings.ports.postgres).remove()
-    shutil.rmtree(settings.state)
-    say(f"Deleted {settings.state} and the database cluster.")
+    for path in settings.state.iterdir():
+        if path.name in _KEPT:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    say(f"Deleted what the stack held in {settings.state}.")
 
 
 def status(settings: StackSettings) -> bool:

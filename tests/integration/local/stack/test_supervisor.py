@@ -19,7 +19,7 @@ from local.stack.errors import StackError
 from local.stack.ports import HOST
 from local.stack.process import Identity
 from local.stack.state import StackState
-from tests.servers import ScratchDirectory, StackUnderTest
+from tests.servers import PostgresServer, ScratchDirectory, StackUnderTest
 
 PARTS = ("postgres", "service-bus")
 
@@ -191,3 +191,38 @@ def test_the_logs_are_shown(up: StackUnderTest) -> None:
     assert "ready to accept connections" in shown
     with pytest.raises(StackError, match="no log of redis"):
         up.run("logs", "redis")
+
+
+def test_erase_deletes_what_the_stack_held_and_nothing_else() -> None:
+    with ScratchDirectory() as directory:
+        stamp = directory / "setup" / "python"
+        stamp.parent.mkdir()
+        stamp.write_text("digest")
+        stack = StackUnderTest(directory, parts=PARTS)
+        held = processes(stack)
+        stack.run("erase")
+        assert not any(identity.is_alive() for identity in held.values())
+        assert list(directory.iterdir()) == [stamp.parent]
+        assert stamp.read_text() == "digest"
+
+
+def test_an_existing_database_is_used_and_left_running(postgres_server: PostgresServer) -> None:
+    url = postgres_server.create_database()
+    with ScratchDirectory() as directory:
+        stack = StackUnderTest(directory, DATABASE_URL=url)
+        assert stack.database_url == url
+        assert "postgres" not in processes(stack)
+        with psycopg.connect(url) as connection:
+            assert connection.execute("SELECT to_regclass('app.jobs')").fetchone() != (None,)
+        with pytest.raises(StackError, match="settings name an existing server"):
+            stack.run("up", "postgres")
+        stack.close()
+    postgres_server.drop_database(url)
+
+
+def test_an_existing_database_that_does_not_answer_is_named() -> None:
+    with ScratchDirectory() as directory:
+        url = "postgresql://me:secret@127.0.0.1:1/db"
+        with pytest.raises(StackError, match="DATABASE_URL") as error:
+            StackUnderTest(directory, DATABASE_URL=url)
+    assert "secret" not in str(error.value)
