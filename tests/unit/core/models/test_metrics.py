@@ -88,6 +88,7 @@ class TestProgress:
         assert progress_pct(job(all_done, status=JobStatus.COMPLETED)) == 100.0
 
     def test_is_rounded_down(self) -> None:
+        assert progress_pct(job(stage(total=3, completed=2))) == 66.6
         assert progress_pct(job(stage(total=100_000, completed=99_999))) == 99.9
 
     @given(
