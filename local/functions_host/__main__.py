@@ -17,7 +17,9 @@ from local.functions_host.settings import (
     HostSettings,
     SettingsError,
     apply_local_settings,
+    is_disabled,
     load_host_settings,
+    thread_count,
 )
 from local.functions_host.worker import AppLoadError, Worker
 from local.task_hub.database import HubNameMismatch
@@ -26,7 +28,6 @@ log = logging.getLogger("local.functions_host")
 
 EXIT_PORT_TAKEN = 2
 EXIT_APP_ERROR = 3
-_DEFAULT_THREADS = 32
 
 
 def main() -> int:
@@ -39,10 +40,11 @@ def main() -> int:
         os.chdir(options.app_dir)
         worker = Worker.load(
             options.app_dir,
-            threads=int(os.environ.get("PYTHON_THREADPOOL_THREAD_COUNT") or _DEFAULT_THREADS),
+            threads=thread_count(os.environ),
             timeout=settings.function_timeout_seconds,
+            disabled=lambda name: is_disabled(name, os.environ),
         )
-        code = asyncio.run(_serve(options, settings, worker))
+        asyncio.run(_serve(options, settings, worker))
     except AppLoadError as error:
         if error.details:
             log.debug("%s", error.details)
@@ -54,29 +56,30 @@ def main() -> int:
     except (PortTaken, StateInUse) as error:
         log.error("%s", error)
         return EXIT_PORT_TAKEN
-    # Threads of functions that do not end would hold the interpreter's exit.
-    sys.stderr.flush()
-    os._exit(code)
+    return 0
 
 
-async def _serve(options: HostOptions, settings: HostSettings, worker: Worker) -> int:
+async def _serve(options: HostOptions, settings: HostSettings, worker: Worker) -> None:
+    """Run the host until a signal. Whatever ends it, it is stopped in good order."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     host = FunctionsHost(options, settings, worker, os.environ)
     starting = asyncio.create_task(host.start())
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    if starting.done():
-        await starting
-        log.info("ready on http://%s:%d", options.host, options.port)
-        await stopping
-    else:
+    try:
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            await starting
+            log.info("ready on http://%s:%d", options.host, options.port)
+            await stopping
+        log.info("stopping")
+    finally:
         starting.cancel()
-    log.info("stopping")
-    await host.stop()
+        stopping.cancel()
+        await asyncio.gather(starting, stopping, return_exceptions=True)
+        await host.stop()
     log.info("stopped")
-    return 0
 
 
 def _parse_arguments() -> HostOptions:
@@ -100,4 +103,8 @@ def _parse_arguments() -> HostOptions:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    # Threads of functions that do not end would hold the interpreter's own exit.
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)

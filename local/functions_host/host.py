@@ -16,7 +16,7 @@ from local.functions_host.durable_functions import DurableFunctions
 from local.functions_host.http_server import HttpServer
 from local.functions_host.keys import AccessControl, Keys
 from local.functions_host.service_bus_listener import ServiceBusTrigger
-from local.functions_host.settings import HostSettings, SettingsError, is_disabled
+from local.functions_host.settings import HostSettings, SettingsError
 from local.functions_host.timers import TimerTrigger
 from local.functions_host.webhooks import DurableWebhooks, Links
 from local.functions_host.worker import Worker
@@ -25,7 +25,8 @@ from local.task_hub.hub import HubSettings, TaskHub
 
 log = logging.getLogger(__name__)
 
-_STOP_SECONDS = 6.0
+_STOP_SECONDS = 4.0
+_RESTART_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,6 @@ class FunctionsHost:
                 environment=environment,
             )
             for function in worker.of_type("timerTrigger")
-            if not is_disabled(function.name, environment)
         ]
         self._queues = [
             ServiceBusTrigger(
@@ -100,34 +100,34 @@ class FunctionsHost:
                 environment=environment,
             )
             for function in worker.of_type("serviceBusTrigger")
-            if not is_disabled(function.name, environment)
         ]
+        self._triggers: tuple[TimerTrigger | ServiceBusTrigger, ...] = (
+            *self._timers,
+            *self._queues,
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Start everything. Raises PortTaken, HubNameMismatch."""
         await self._http.start()
         await self._hub.start()
-        for timer in self._timers:
-            self._tasks.append(asyncio.create_task(timer.run(), name=f"timer-{timer.name}"))
-        for queue in self._queues:
-            self._tasks.append(asyncio.create_task(queue.run(), name=f"queue-{queue.name}"))
-        for task in self._tasks:
-            task.add_done_callback(_report_end)
+        self._tasks = [
+            asyncio.create_task(_keep_running(trigger), name=f"trigger-{trigger.name}")
+            for trigger in self._triggers
+        ]
         self._state = "Running"
 
     async def stop(self) -> None:
         """Take no new work, let what is in hand end for some seconds, and close everything."""
         self._state = "Stopping"
-        for queue in self._queues:
-            queue.stop()
-        timers = [task for task in self._tasks if task.get_name().startswith("timer-")]
-        for task in timers:
+        for trigger in self._triggers:
+            trigger.stop()
+        # HTTP stays up meanwhile: durable clients of running functions call back over it.
+        draining = asyncio.create_task(self._hub.drain())
+        _, late = await asyncio.wait({*self._tasks, draining}, timeout=_STOP_SECONDS)
+        for task in late:
             task.cancel()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=_STOP_SECONDS)
-            for task in late:
-                task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
         await self._http.stop()
         await self._hub.stop()
         self._worker.close()
@@ -202,6 +202,11 @@ def _hub_database_url(environment: Mapping[str, str]) -> str:
     )
 
 
-def _report_end(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("%s ended unexpectedly", task.get_name(), exc_info=error)
+async def _keep_running(trigger: TimerTrigger | ServiceBusTrigger) -> None:
+    """Run a trigger until it is stopped, again after an error that it did not expect."""
+    while True:
+        try:
+            return await trigger.run()
+        except Exception:
+            log.exception("the trigger of '%s' failed and is started again", trigger.name)
+            await asyncio.sleep(_RESTART_SECONDS)

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 100 * 1024 * 1024
 ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-_DRAIN_SECONDS = 3.0
+_DRAIN_SECONDS = 2.0
 _NO_BODY = (204, 304)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 _CORES = os.cpu_count() or 1
+_DEFAULT_THREADS = 32
 _PERCENT_NAME = re.compile(r"%([^%]+)%")
 _TIME_SPAN = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{2}):(\d{2})(?:\.(\d{1,7}))?")
 
@@ -134,6 +135,14 @@ def connection_setting(name: str, environment: Mapping[str, str]) -> str:
         if environment.get(candidate):
             return environment[candidate]
     raise SettingsError(f"the connection setting {name} is not set")
+
+
+def thread_count(environment: Mapping[str, str]) -> int:
+    """Threads for synchronous functions. Raises SettingsError."""
+    text = environment.get("PYTHON_THREADPOOL_THREAD_COUNT") or str(_DEFAULT_THREADS)
+    if not text.isdigit() or int(text) < 1:
+        raise SettingsError(f"PYTHON_THREADPOOL_THREAD_COUNT must be a number, not {text!r}")
+    return int(text)
 
 
 def is_disabled(function: str, environment: Mapping[str, str]) -> bool:

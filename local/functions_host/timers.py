@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 _RETRY_SECONDS = 1.0
 _LONGEST_SLEEP_SECONDS = 60.0
 """After a suspend of the machine, or a change of its clock, this is how late a timer can be."""
+_BUSY_SECONDS = 1.0
+"""How long to wait for the host that runs the function now."""
 
 _NEVER = "0001-01-01T00:00:00"
 
@@ -48,6 +50,7 @@ class TimerTrigger:
         self._client = client
         self._run_on_startup = function.trigger.get("runOnStartup") is True
         self._monitored = function.trigger.get("useMonitor") is not False
+        self._stopping = asyncio.Event()
         self.schedule_text, self._schedule = _schedule_of(function, environment)
 
     @property
@@ -56,7 +59,10 @@ class TimerTrigger:
         return self._function.name
 
     async def run(self) -> None:
-        """Wait for each due time and run it, until cancelled."""
+        """Wait for each due time and run it, until stopped.
+
+        A run that lasts beyond its next due time is followed by one more at once.
+        """
         state = await self._state()
         # A due time of the past means that it fell into a downtime: it is made up for, once.
         past_due = state.next_run < datetime.now(UTC)
@@ -64,11 +70,14 @@ class TimerTrigger:
             log.info("timer '%s' is past due since %s", self.name, state.next_run.isoformat())
         elif self._run_on_startup:
             await self._hold_and_invoke(state, past_due=False)
-        while True:
-            await _sleep_until(state.next_run)
-            await self._run_due(state, past_due=past_due)
-            past_due = False
-            state = await self._state()
+        while not self._stopping.is_set():
+            if not await self._stopped_before(state.next_run):
+                past_due = not await self._run_due(state, past_due=past_due) and past_due
+                state = await self._state()
+
+    def stop(self) -> None:
+        """Run no more; `run` returns when what runs has ended."""
+        self._stopping.set()
 
     async def _state(self) -> ScheduleState:
         """What is due next, in the hub where other hosts see it, unless the app opts out."""
@@ -79,19 +88,22 @@ class TimerTrigger:
             try:
                 return await self._schedules.ensure(self.name, self.schedule_text, following)
             except HubUnavailable:
-                await asyncio.sleep(_RETRY_SECONDS)
+                await self._pause(_RETRY_SECONDS)
 
-    async def _run_due(self, state: ScheduleState, *, past_due: bool) -> None:
+    async def _run_due(self, state: ScheduleState, *, past_due: bool) -> bool:
+        """Run what is due, unless another host does; whether this host took it."""
         try:
             async with self._database.advisory_lock(f"timer:{self.name}") as held:
-                if not held:
-                    # Another host is running this occurrence, or still the one before it.
-                    await self._skip(state)
-                elif await self._take(state):
+                if held and await self._take(state):
                     await self._invoke(state, past_due=past_due)
+                    return True
         except HubUnavailable:
             # Not taken, it stays due; taken, it has run and only its lock was lost.
-            await asyncio.sleep(_RETRY_SECONDS)
+            await self._pause(_RETRY_SECONDS)
+            return False
+        if not held:
+            await self._pause(_BUSY_SECONDS)
+        return False
 
     async def _take(self, state: ScheduleState) -> bool:
         if not self._monitored:
@@ -104,10 +116,6 @@ class TimerTrigger:
             next_run=self._schedule.next_after(max(now, state.next_run)),
         )
 
-    async def _skip(self, state: ScheduleState) -> None:
-        if await self._take(state):
-            log.info("timer '%s' still runs and skips %s", self.name, state.next_run.isoformat())
-
     async def _hold_and_invoke(self, state: ScheduleState, *, past_due: bool) -> None:
         try:
             async with self._database.advisory_lock(f"timer:{self.name}") as held:
@@ -115,6 +123,21 @@ class TimerTrigger:
                     await self._invoke(state, past_due=past_due)
         except HubUnavailable:
             log.warning("timer '%s' could not run at startup: no database", self.name)
+
+    async def _stopped_before(self, moment: datetime) -> bool:
+        """Wait for a moment; whether the trigger was stopped first."""
+        while (remaining := (moment - datetime.now(UTC)).total_seconds()) > 0:
+            await self._pause(min(remaining, _LONGEST_SLEEP_SECONDS))
+            if self._stopping.is_set():
+                return True
+        return False
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
 
     async def _invoke(self, state: ScheduleState, *, past_due: bool) -> None:
         following = self._schedule.next_after(datetime.now(UTC))
@@ -146,8 +169,3 @@ def _timer_info(state: ScheduleState, following: datetime, *, past_due: bool) ->
         },
         "IsPastDue": past_due,
     }
-
-
-async def _sleep_until(moment: datetime) -> None:
-    while (remaining := (moment - datetime.now(UTC)).total_seconds()) > 0:
-        await asyncio.sleep(min(remaining, _LONGEST_SLEEP_SECONDS))

@@ -97,6 +97,8 @@ class DurableWebhooks:
     async def handle(self, request: web.Request, path: str) -> web.Response:
         """Answer a request for `path`, as 'instances/abc/terminate'."""
         segments = [segment for segment in path.split("/") if segment]
+        if any("\x00" in text for text in (path, *request.query.values())):
+            return problem(400, "A request may not contain NUL characters.")
         try:
             match (request.method, *segments):
                 case ("POST", "orchestrators", name, *rest) if len(rest) <= 1:

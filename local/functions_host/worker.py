@@ -10,7 +10,7 @@ import sys
 import threading
 import traceback
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -74,10 +74,18 @@ class Worker:
         )
 
     @classmethod
-    def load(cls, app_dir: Path, *, threads: int, timeout: float | None) -> Worker:
+    def load(
+        cls,
+        app_dir: Path,
+        *,
+        threads: int,
+        timeout: float | None,
+        disabled: Callable[[str], bool] = lambda _: False,
+    ) -> Worker:
         """Import function_app.py and index its functions. Raises AppLoadError.
 
-        `timeout` is the time limit of an invocation in seconds, None for no limit.
+        `timeout` is the time limit of an invocation in seconds, None for no limit. `disabled`
+        tells by name which functions are switched off.
         """
         app = _find_app(_import_app(app_dir / APP_FILE))
         try:
@@ -88,7 +96,8 @@ class Worker:
             raise AppLoadError(
                 f"{type(error).__name__}: {error}", traceback.format_exc()
             ) from error
-        return cls(app_dir, functions, threads=threads, timeout=timeout)
+        enabled = [function for function in functions if not disabled(function.name)]
+        return cls(app_dir, enabled, threads=threads, timeout=timeout)
 
     def of_type(self, trigger_type: str) -> list[Function]:
         """The functions with this trigger."""

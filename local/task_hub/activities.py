@@ -41,6 +41,8 @@ class ActivityDispatcher:
         self._running: dict[int, asyncio.Task[None]] = {}
         self._results: asyncio.Queue[ActivityResult] = asyncio.Queue()
         self._wake = asyncio.Event()
+        self._draining = False
+        self._idle = asyncio.Event()
         self.finished = 0
 
     def wake(self) -> None:
@@ -66,12 +68,19 @@ class ActivityDispatcher:
                 task.cancel()
             await asyncio.gather(*self._running.values(), return_exceptions=True)
 
+    async def drain(self) -> None:
+        """Claim no more, and return once what runs has been reported."""
+        self._draining = True
+        while self._running:
+            self._idle.clear()
+            await self._idle.wait()
+
     # -- running
 
     async def _claim(self) -> None:
         while True:
             self._wake.clear()
-            free = self._max_concurrent - len(self._running)
+            free = 0 if self._draining else self._max_concurrent - len(self._running)
             try:
                 leases = await self._store.claim(free) if free > 0 else []
             except HubUnavailable:
@@ -114,6 +123,7 @@ class ActivityDispatcher:
             self.finished += len(batch)
             for result in batch:
                 del self._running[result.lease.id]
+            self._idle.set()
             self._wake.set()
             self._results_sent()
 

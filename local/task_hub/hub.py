@@ -71,6 +71,10 @@ class TaskHub:
             asyncio.create_task(_for_ever(self.activities.run), name="activities"),
         ]
 
+    async def drain(self) -> None:
+        """Start no more activities, and return when those that run have reported."""
+        await self.activities.drain()
+
     async def stop(self) -> None:
         """Commit the turns in hand, give up running activities, and close the database."""
         for loop in self._loops:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from local.task_hub.database import Database, HubUnavailable
 from local.task_hub.functions import FunctionRunner
 from local.task_hub.models import Instance
-from local.task_hub.turn import Memory, take_turn
+from local.task_hub.turn import Memory, Turn, give_up, take_turn
 from local.task_hub.turn_store import LeaseLost, TurnStore
 
 log = logging.getLogger(__name__)
@@ -19,7 +19,10 @@ POLL_SECONDS = 1.0
 """How long a missed notification can go unnoticed."""
 
 _RETRY_SECONDS = 0.5
-_RETRY_AFTER_ERROR_SECONDS = 5.0
+_MAX_MEMORIES = 1000
+"""Instances whose history is kept between turns; the one longest at rest gives way."""
+_MAX_ERRORS = 4
+"""After so many errors in a row, of a kind that nothing here expects, an instance is failed."""
 
 
 class OrchestrationDispatcher:
@@ -38,6 +41,7 @@ class OrchestrationDispatcher:
         self._max_concurrent = max_concurrent
         self._memories: dict[str, Memory] = {}
         self._busy: dict[str, asyncio.Task[None]] = {}
+        self._errors: dict[str, list[Exception]] = {}
         self._wake = asyncio.Event()
         self.turns = 0
         self.code_runs = 0
@@ -82,38 +86,44 @@ class OrchestrationDispatcher:
 
     async def _turn(self, instance: Instance) -> None:
         """One turn. Whatever goes wrong, the messages stay and the turn is taken again."""
+        instance_id = instance.instance_id
+        errors = self._errors.pop(instance_id, [])
         try:
-            await self._take(instance)
+            if len(errors) < _MAX_ERRORS:
+                await self._take(instance)
+            else:
+                await self._commit(instance, give_up(instance, errors[-1], datetime.now(UTC)))
         except LeaseLost:
-            self._memories.pop(instance.instance_id, None)
+            self._memories.pop(instance_id, None)
         except HubUnavailable:
-            self._memories.pop(instance.instance_id, None)
+            self._memories.pop(instance_id, None)
             await asyncio.sleep(_RETRY_SECONDS)
-        except Exception:
-            self._memories.pop(instance.instance_id, None)
-            log.exception("a turn of instance %s failed and is tried again", instance.instance_id)
-            await asyncio.sleep(_RETRY_AFTER_ERROR_SECONDS)
+        except Exception as error:
+            self._memories.pop(instance_id, None)
+            self._errors[instance_id] = [*errors, error]
+            log.exception("a turn of instance %s failed and is tried again", instance_id)
+            await asyncio.sleep(_RETRY_SECONDS * len(self._errors[instance_id]))
         finally:
-            del self._busy[instance.instance_id]
+            del self._busy[instance_id]
             self._wake.set()
 
     async def _take(self, instance: Instance) -> None:
-        memory = self._memories.get(instance.instance_id)
-        if memory and (memory.execution_id, memory.turns) != (
-            instance.execution_id,
-            instance.turns,
-        ):
+        memory = self._memories.pop(instance.instance_id, None)
+        if memory is not None and not memory.fits(instance):
             memory = None
         messages, history = await self._store.load(instance, with_history=memory is None)
         if memory is None:
             memory = Memory(instance.execution_id, instance.turns, history)
         turn = await take_turn(
-            instance,
-            messages,
-            memory,
-            datetime.now(UTC),
-            self._functions.run_orchestrator,
+            instance, messages, memory, datetime.now(UTC), self._functions.run_orchestrator
         )
+        await self._commit(instance, turn)
+        if not turn.status.is_final and turn.restart is None:
+            self._memories[instance.instance_id] = memory
+            if len(self._memories) > _MAX_MEMORIES:
+                del self._memories[next(iter(self._memories))]
+
+    async def _commit(self, instance: Instance, turn: Turn) -> None:
         await self._store.commit(
             instance,
             turn,
@@ -122,7 +132,3 @@ class OrchestrationDispatcher:
         )
         self.turns += 1
         self.code_runs += turn.code_ran
-        if turn.status.is_final or turn.restart is not None:
-            self._memories.pop(instance.instance_id, None)
-        else:
-            self._memories[instance.instance_id] = memory

@@ -49,6 +49,10 @@ class Memory:
     history: list[Event] = field(default_factory=list)
     replay: Replay | None = None
 
+    def fits(self, instance: Instance) -> bool:
+        """Whether nothing has happened to the instance since."""
+        return (self.execution_id, self.turns) == (instance.execution_id, instance.turns)
+
 
 @dataclass(slots=True)
 class Turn:
@@ -116,6 +120,17 @@ async def take_turn(
             turn.status = Status.RUNNING
             turn.restart = verdict
     return _remember(memory, turn)
+
+
+def give_up(instance: Instance, error: BaseException, now: datetime) -> Turn:
+    """A turn that fails an instance of which no turn can be taken, so that it is not for ever
+    tried again. It can be rewound once the cause is gone.
+    """
+    turn = Turn(instance.status, [], instance.custom_status)
+    turn.events = [event(EventType.ORCHESTRATOR_STARTED, now)]
+    text = f"The host cannot take a turn of this instance: {type(error).__name__}: {error}"
+    _finish(turn, now, Status.FAILED, json.dumps(text), **{FAILED_IDS: []})
+    return turn
 
 
 async def _run(instance: Instance, memory: Memory, turn: Turn, run_code: RunCode) -> Verdict:

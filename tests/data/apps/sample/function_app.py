@@ -217,6 +217,12 @@ def unlucky(context: df.DurableOrchestrationContext):
         return str(error)
 
 
+@app.orchestration_trigger(context_name="context")
+def poisonous(context: df.DurableOrchestrationContext):
+    """Asks for what no database stores."""
+    yield context.call_activity("nul\x00", None)
+
+
 @app.activity_trigger(input_name="payload")
 def square(payload: dict) -> int:
     if payload.get("sleep_ms"):

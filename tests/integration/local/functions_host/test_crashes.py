@@ -13,7 +13,6 @@ import pytest
 
 from tests.servers import LocalPostgres, ScratchDirectory
 
-
 SUM_OF_120 = sum(i * i for i in range(120))
 
 

@@ -86,6 +86,13 @@ def test_entity_fails_the_instance_and_says_why(host: Any) -> None:
     assert "entities are not supported" in status["output"]
 
 
+def test_instance_of_which_no_turn_can_be_taken_fails_in_the_end(host: Any) -> None:
+    host.begin("poisonous", "poisonous")
+    status = host.finished("poisonous")
+    assert status["runtimeStatus"] == "Failed"
+    assert "NUL" in status["output"]
+
+
 def test_event_for_an_instance_that_has_not_run_is_kept(new_host: Any) -> None:
     slow = new_host().start()
     # Suspended before it could run: whatever comes waits.
