@@ -67,7 +67,7 @@ def test_work_of_a_host_that_is_gone_for_good_is_taken_over(
 ) -> None:
     first = new_host().start()
     second = new_host().start()
-    first.begin("fan_out", "orphan", {"n": 40, "sleep_ms": 200})
+    first.begin("fan_out", "orphan", {"n": 40, "sleep_ms": 100})
     first.wait_for(lambda: first.trace() and second.trace(), "the work is not shared")
     first.kill()
     # The lease of a dead host ends after 30 s; the test does not wait for that.
@@ -115,11 +115,11 @@ def test_crash_of_postgres_is_survived(new_host: Any, own_postgres: LocalPostgre
 
 
 def test_timer_missed_in_a_downtime_runs_once_and_is_past_due(new_host: Any) -> None:
-    host = new_host(SAMPLE_SCHEDULE="*/2 * * * * *").start()
+    host = new_host(SAMPLE_SCHEDULE="* * * * * *").start()
     host.wait_for(lambda: len(host.trace()) >= 2, "the timer does not run")
     assert set(host.trace()) == {"tick past_due=False"}
     host.kill()
-    time.sleep(4.5)
+    time.sleep(2)
     before = len(host.trace())
     host.start()
     host.wait_for(lambda: len(host.trace()) >= before + 2, "the timer does not run again")
@@ -131,7 +131,7 @@ def test_timer_runs_on_one_of_two_hosts(new_host: Any) -> None:
     second = new_host(SAMPLE_SCHEDULE="* * * * * *").start()
     begun = len(first.trace()) + len(second.trace())
     started = time.monotonic()
-    time.sleep(5)
+    time.sleep(4)
     ran = len(first.trace()) + len(second.trace()) - begun
     assert abs(ran - (time.monotonic() - started)) <= 1.5
 
