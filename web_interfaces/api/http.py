@@ -189,5 +189,5 @@ def base_url(req: func.HttpRequest) -> str:
     public = get_settings().public_url
     if public:
         return public.rstrip("/")
-    head, _, _ = req.url.partition("/api")
+    head, _, _ = str(req.url).partition("/api")
     return head.rstrip("/")

@@ -122,7 +122,7 @@ async def resume_job(
 
 
 def _job_id(req: func.HttpRequest) -> str:
-    job_id = req.route_params["job_id"]
+    job_id = str(req.route_params["job_id"])
     if not is_job_id(job_id):
         raise NotFound(f"There is no job {job_id!r}.", code="unknown_job", job_id=job_id)
     return job_id
