@@ -106,7 +106,7 @@ def sample(job_id: str, *, force: bool = False) -> bool:
     wrote = False
     with _never_failing("snapshot"):
         wrote = metrics_repository.transact(write)
-    return wrote
+    return wrote  # noqa: RET504  # `_never_failing` may have left it at False
 
 
 def context(job_id: str, **figures: Any) -> None:
