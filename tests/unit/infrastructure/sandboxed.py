@@ -1,0 +1,81 @@
+"""What the tests of the sandbox run in it: well-behaved, and otherwise."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket
+import subprocess
+from typing import Any, BinaryIO
+
+
+def echo(**arguments: Any) -> Any:
+    return arguments
+
+
+def environment() -> dict[str, str]:
+    return dict(os.environ)
+
+
+def process() -> int:
+    return os.getpid()
+
+
+def fail(message: str) -> None:
+    raise ValueError(message)
+
+
+def crash() -> None:
+    ctypes.string_at(0)
+
+
+def leave(code: int) -> None:
+    os._exit(code)
+
+
+def spin() -> None:
+    while True:
+        pass
+
+
+def sleep_with_child() -> None:
+    subprocess.run(["sleep", "60"], check=True)
+
+
+def eat(mebibytes: int) -> int:
+    return len(bytearray(mebibytes << 20))
+
+
+def write(path: str, size: int) -> None:
+    with open(path, "wb") as file:
+        file.write(b"x" * size)
+
+
+def scribble() -> str:
+    print("not of the protocol")
+    os.write(1, b"neither")
+    return "well"
+
+
+def answer(size: int) -> str:
+    return "x" * size
+
+
+def not_json() -> object:
+    return object()
+
+
+def connect(port: int) -> str:
+    with socket.socket() as client:
+        client.settimeout(2)
+        client.connect(("127.0.0.1", port))
+    return "connected"
+
+
+def middle(offset: int, length: int, data: BinaryIO) -> str:
+    data.seek(offset)
+    return data.read(length).decode()
+
+
+def ends(data: BinaryIO) -> list[int]:
+    return [data.seek(0, 2), data.tell(), len(data.read()), data.seek(-3, 1)]
