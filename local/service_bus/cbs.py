@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import logging
 import time
 from collections.abc import Callable
 from urllib.parse import parse_qs, quote_plus
@@ -20,6 +21,8 @@ from local.service_bus.config import AccessKey
 from local.service_bus.errors import ServiceBusError
 from local.service_bus.namespace import Namespace
 from local.service_bus.requests import Request
+
+logger = logging.getLogger(__name__)
 
 NODE = "$cbs"
 
@@ -58,6 +61,8 @@ class Authorizations:
             self._put_token(request)
             status, text = _ACCEPTED, "Accepted"
         except ServiceBusError as error:
+            # The SDKs do not pass the description on, so it is told here as well.
+            logger.warning("a token was refused: %s", error)
             status, text = error.status, f"{error.condition}: {error.description}"
         return request.reply(
             {"status-code": encode_int(status), "status-description": encode_string(text)}

@@ -316,7 +316,7 @@ class Connection(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         """Sends bytes, together with what else is written in this pass of the event loop."""
         if not self._outgoing:
-            self._loop.call_soon(self._flush)
+            self.namespace.journal.call_last(self._flush)
         self._outgoing.append(data)
         self._outgoing_bytes += len(data)
         if self._outgoing_bytes >= _FLUSH_BYTES:

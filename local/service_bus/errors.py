@@ -54,7 +54,7 @@ def message_too_large(size: int, limit: int) -> ServiceBusError:
     return ServiceBusError(
         "amqp:link:message-size-exceeded",
         f"The received message (size {size} bytes) exceeds the limit ({limit} bytes) currently "
-        "allowed on the link.",
+        "allowed.",
         status=413,
     )
 

@@ -121,6 +121,7 @@ class Journal:
         self._next_sequences: dict[str, int] = {}
         self._session_states: dict[tuple[str, str], tuple[bytes | None, int]] = {}
         self._callbacks: list[Callable[[], None]] = []
+        self._calling: list[Callable[[], None]] | None = None
         try:
             directory.mkdir(parents=True, exist_ok=True)
             self._database = _open(directory / FILE_NAME, synchronous)
@@ -173,6 +174,16 @@ class Journal:
         elif not self._broken:
             callback()
 
+    def call_last(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` when those that wait for a commit have been called, or else soon.
+
+        So what they write goes out in the same pass of the event loop, and together.
+        """
+        if self._calling is not None:
+            self._calling.append(callback)
+        else:
+            self._schedule(callback)
+
     def _commit_soon(self) -> None:
         if not self._committing:
             self._committing = True
@@ -190,9 +201,12 @@ class Journal:
             self._failed(JournalError(f"cannot write messages to disk: {error}"))
             return
         self._committing = False
-        callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            callback()
+        self._calling, self._callbacks = self._callbacks, []
+        try:
+            for callback in self._calling:  # which grows by what `call_last` is given
+                callback()
+        finally:
+            self._calling = None
 
     def _write(self) -> None:
         execute, executemany = self._database.execute, self._database.executemany

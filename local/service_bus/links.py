@@ -144,16 +144,13 @@ class ProducerLink(IncomingLink):
 class RequestLink(IncomingLink):
     """The peer sends requests to a node; replies go out on a link that it attached for them."""
 
+    # A queue's own limit is checked by the operation, whose reply can say so.
+    _MAX_REQUEST_BYTES = 4 * 2**20
+
     def __init__(
-        self,
-        session: Session,
-        attach: Attach,
-        *,
-        node: str,
-        answer: Callable[[Request], bytes],
-        max_message_size: int,
+        self, session: Session, attach: Attach, *, node: str, answer: Callable[[Request], bytes]
     ) -> None:
-        super().__init__(session, attach, max_message_size)
+        super().__init__(session, attach, self._MAX_REQUEST_BYTES)
         self._node = node
         self._answer = answer
 
@@ -231,7 +228,7 @@ class ConsumerLink(OutgoingLink):
         else:
             # The SDKs read the tag as the lock token in .NET's byte order.
             delivery_id = self.session.send_transfer(self.handle, lock_token.bytes_le, payload)
-            self.session.unsettled[delivery_id] = (self, lock_token)
+            self.session.remember_delivery(delivery_id, self, lock_token)
 
     def settle(self, lock_token: UUID, state: Composite | None) -> bytes | None:
         """Settles a delivery in the queue; gives the state to answer with, if it was an outcome."""

@@ -113,7 +113,11 @@ def _peek(queue: Queue, arguments: Arguments) -> bytes | None:
 
 def _schedule(queue: Queue, arguments: Arguments) -> bytes:
     entries = [Arguments(entry) for entry in arguments.items("messages", dict)]
-    messages = [parse_message(entry.required("message", bytes)) for entry in entries]
+    payloads = [entry.required("message", bytes) for entry in entries]
+    size, limit = sum(map(len, payloads)), queue.spec.max_message_bytes
+    if size > limit:
+        raise errors.message_too_large(size, limit)
+    messages = [parse_message(payload) for payload in payloads]
     return _reply(sequence_numbers=codec.encode_longs(queue.enqueue(messages)))
 
 

@@ -98,8 +98,8 @@ class Message:
     lock_token: UUID | None = None
     locked_until: int = 0
 
-    def encode(self) -> bytes:
-        """The message as a receiver gets it; with its lock where it is locked."""
+    def encode(self, *, with_lock: bool = False) -> bytes:
+        """The message as a client gets it; with its lock for the receiver that holds it."""
         ttl = codec.NULL if self.time_to_live is None else codec.encode_uint(self.time_to_live)
         parts = [
             codec.encode_described(
@@ -125,7 +125,7 @@ class Message:
             added += _SCHEDULED_TIME, codec.encode_timestamp(self.scheduled_for)
         if self.dead_letter_source is not None:
             added += _DEADLETTER_SOURCE, codec.encode_string(self.dead_letter_source)
-        if self.lock_token is not None:
+        if with_lock and self.lock_token is not None:
             added += _LOCKED_UNTIL, codec.encode_timestamp(self.locked_until)
             token = RawMap(_LOCK_TOKEN + codec.encode_uuid(self.lock_token), 2)
             parts.append(
@@ -229,8 +229,7 @@ def _read_session_id(payload: bytes, position: int) -> str | None:
     count, position = codec.list_header(payload, position)
     if count <= _GROUP_ID:
         return None
-    for _ in range(_GROUP_ID):
-        position = codec.skip(payload, position)
+    position = codec.skip(payload, position, values=_GROUP_ID)
     session_id: Any
     session_id, _ = codec.decode(payload, position)
     return session_id if isinstance(session_id, str) else None

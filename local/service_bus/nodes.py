@@ -25,7 +25,6 @@ from local.service_bus.queues import Queue
 if TYPE_CHECKING:
     from local.service_bus.session import Session
 
-_TOKEN_BYTES = 64 * 1024
 _FILTERS = 7  # index among the fields of a source
 _ADDRESS = 0  # index among the fields of a source or a target
 _TIMEOUT = "com.microsoft:timeout"
@@ -59,20 +58,14 @@ def _link(session: Session, attach: Attach) -> Link:
         if attach.role:
             return ReplyLink(session, attach, node=path)
         answer = session.connection.authorizations.answer
-        return RequestLink(session, attach, node=path, answer=answer, max_message_size=_TOKEN_BYTES)
+        return RequestLink(session, attach, node=path, answer=answer)
     entity = path.removesuffix(management.NODE_SUFFIX)
     queue = _authorized_queue(session, entity)
     if path == entity:
         return _queue_link(session, attach, queue)
     if attach.role:
         return ReplyLink(session, attach, node=path)
-    return RequestLink(
-        session,
-        attach,
-        node=path,
-        answer=partial(management.answer, queue),
-        max_message_size=queue.spec.max_message_bytes,
-    )
+    return RequestLink(session, attach, node=path, answer=partial(management.answer, queue))
 
 
 def _authorized_queue(session: Session, path: str) -> Queue:

@@ -284,7 +284,7 @@ class Queue:
             consumer.deliver(message.encode(), None)
         else:
             token = self._lock(message, now)
-            consumer.deliver(message.encode(), token)
+            consumer.deliver(message.encode(with_lock=True), token)
 
     def _lock(self, message: Message, now: int) -> UUID:
         token = message.lock_token = uuid4()
@@ -338,6 +338,10 @@ class Queue:
         """The message is moved to the dead-letter queue."""
         message = self._settle(lock_token, properties)
         self._move_to_dead_letters(message, reason, description)
+
+    def is_locked(self, lock_token: UUID) -> bool:
+        """Whether a message is locked under this token, or was until a moment ago."""
+        return lock_token in self._locked
 
     def renew_lock(self, lock_token: UUID) -> int:
         """The lock starts anew; gives its end."""
@@ -440,7 +444,7 @@ class Queue:
         for message in messages:
             if lock:
                 token = self._lock(message, now)
-                received.append((token, message.encode()))
+                received.append((token, message.encode(with_lock=True)))
             else:
                 self._remove(message)
                 received.append((None, message.encode()))

@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 HANDLE_MAX = 1023
 
 _WINDOW = 2**31 - 1  # frames: what limits a peer is credit and the size of a message
+_TIDY_DELIVERIES = 4096
 _MIXED = 2  # snd-settle-mode: the sender may settle or not
 _FIRST = 0  # rcv-settle-mode: the receiver settles as it processes
 
@@ -43,12 +44,13 @@ class Session:
     def __init__(self, connection: Connection, channel: int, begin: Begin) -> None:
         self.connection = connection
         self.links: dict[int, Link] = {}
-        self.unsettled: dict[int, tuple[ConsumerLink, UUID]] = {}
+        self._unsettled: dict[int, tuple[ConsumerLink, UUID]] = {}
         self._channel = channel
         self._next_incoming_id = begin.next_outgoing_id
         self._next_outgoing_id = 0
         self._next_delivery_id = 0
         self._remote_window = begin.incoming_window
+        self._tidy_at = _TIDY_DELIVERIES
         self._held_back: deque[bytes] = deque()
         self._send(
             Code.BEGIN,
@@ -125,28 +127,38 @@ class Session:
         first = disposition.first
         last = first if disposition.last is None else disposition.last
         for delivery_id in self._deliveries(first, last):
-            link, lock_token = self.unsettled[delivery_id]
+            link, lock_token = self._unsettled[delivery_id]
             state = link.settle(lock_token, disposition.state)
             if state is None:
                 continue
-            del self.unsettled[delivery_id]
+            del self._unsettled[delivery_id]
             if not disposition.settled:
                 self.after_commit(partial(self.send_disposition, False, delivery_id, state))
 
     def _deliveries(self, first: int, last: int) -> list[int]:
         if first == last:
-            return [first] if first in self.unsettled else []
+            return [first] if first in self._unsettled else []
         span = serial_numbers.distance(first, last)
         return [
             number
-            for number in self.unsettled
+            for number in self._unsettled
             if 0 <= serial_numbers.distance(first, number) <= span
         ]
 
+    def remember_delivery(self, delivery_id: int, link: ConsumerLink, lock_token: UUID) -> None:
+        """Keeps a delivery until the peer settles it."""
+        self._unsettled[delivery_id] = (link, lock_token)
+        if len(self._unsettled) >= self._tidy_at:
+            # A peer whose locks end, or that settles through $management, never speaks of them.
+            for number, (each, token) in list(self._unsettled.items()):
+                if not each.queue.is_locked(token):
+                    del self._unsettled[number]
+            self._tidy_at = max(_TIDY_DELIVERIES, 2 * len(self._unsettled))
+
     def forget_deliveries(self, link: ConsumerLink) -> None:
         """Leaves a link's deliveries unsettled: dispositions for them mean nothing any more."""
-        for delivery_id in [n for n, (each, _) in self.unsettled.items() if each is link]:
-            del self.unsettled[delivery_id]
+        for delivery_id in [n for n, (each, _) in self._unsettled.items() if each is link]:
+            del self._unsettled[delivery_id]
 
     # --- going out --------------------------------------------------------------------
 

@@ -57,6 +57,11 @@ class Opaque(NamedTuple):
 # --- decoding -------------------------------------------------------------------------
 
 Decoded = tuple[Any, int]
+_MALFORMED = (IndexError, struct.error, TypeError, ValueError)
+"""What decoders raise: at a missing end, for a map's key that has no hash, for broken UTF-8."""
+
+_TRUNCATED = "the value ends before its bytes do"
+
 _Decoder = Callable[[bytes, int, int], Decoded]
 """(buffer, position after the constructor, depth) -> (value, position after the value)"""
 
@@ -68,16 +73,41 @@ def decode(buffer: bytes, position: int = 0) -> Decoded:
     """
     try:
         value, end = _decode(buffer, position, 0)
-    except DecodeError:
-        raise
-    except (IndexError, struct.error):
-        raise DecodeError("the value ends before its bytes do") from None
-    except (UnicodeDecodeError, TypeError, ValueError) as error:
-        raise DecodeError(str(error)) from None
+    except _MALFORMED as error:
+        raise _decode_error(error) from None
     # Slices of bytes do not complain about a missing end, so a truncated value shows here.
     if end > len(buffer):
-        raise DecodeError("the value ends before its bytes do")
+        raise DecodeError(_TRUNCATED)
     return value, end
+
+
+def decode_list(buffer: bytes, position: int = 0) -> tuple[list[Any], list[int]]:
+    """The items of the list that starts at `position`, and the positions around them.
+
+    Item number n is encoded between positions number n and n + 1. Raises DecodeError.
+    """
+    length, position = list_header(buffer, position)
+    if length > len(buffer):
+        raise DecodeError("a list or map is longer than its bytes")
+    items: list[Any] = []
+    positions = [position]
+    try:
+        for _ in range(length):
+            value, position = _decode(buffer, position, 1)
+            items.append(value)
+            positions.append(position)
+    except _MALFORMED as error:
+        raise _decode_error(error) from None
+    if position > len(buffer):
+        raise DecodeError(_TRUNCATED)
+    return items, positions
+
+
+def _decode_error(error: Exception) -> DecodeError:
+    if isinstance(error, DecodeError):
+        return error
+    truncated = isinstance(error, IndexError | struct.error)
+    return DecodeError(_TRUNCATED if truncated else str(error))
 
 
 def _decode(buffer: bytes, position: int, depth: int) -> Decoded:
@@ -289,14 +319,16 @@ _FIXED_WIDTHS = {0x4: 0, 0x5: 1, 0x6: 2, 0x7: 4, 0x8: 8, 0x9: 16}
 """By the high half of the constructor, which the specification makes the width's code."""
 
 
-def skip(buffer: bytes, position: int) -> int:
-    """The position just after the value that starts at `position`, which is not decoded."""
+def skip(buffer: bytes, position: int, values: int = 1) -> int:
+    """The position just after the value, or several, at `position`; they are not decoded."""
+    end = position
     try:
-        end = _skip(buffer, position, 0)
+        for _ in range(values):
+            end = _skip(buffer, end, 0)
     except (IndexError, struct.error):
-        raise DecodeError("the value ends before its bytes do") from None
+        raise DecodeError(_TRUNCATED) from None
     if end > len(buffer):
-        raise DecodeError("the value ends before its bytes do")
+        raise DecodeError(_TRUNCATED)
     return end
 
 

@@ -15,11 +15,11 @@ from local.service_bus.amqp.codec import (
     DecodeError,
     Described,
     decode,
+    decode_list,
     encode_described,
     encode_list,
     encode_string,
     encode_symbol,
-    list_header,
 )
 
 
@@ -204,28 +204,27 @@ def decode_performative(body: bytes) -> tuple[Performative, int]:
     layout = _LAYOUTS.get(code) if isinstance(code, int) else None
     if layout is None:
         raise DecodeError(f"{code!r} is not the descriptor of a performative")
-    count, position = list_header(body, position)
     build, types, mandatory = layout
-    fields: list[Any] = []
-    for index in range(count):
-        value, end = decode(body, position)
-        if index < len(types):
-            if type(value) is Described:
-                value = composite(value, body[position:end])
-            if value is not None and not isinstance(value, types[index]):
-                raise DecodeError(
-                    f"{build.__name__.lower()}: {build._fields[index]} cannot be {value!r:.60}"
-                )
-            fields.append(value)
-        position = end
+    fields, positions = decode_list(body, position)
+    # Fields that are beyond those of the class are not needed, and are left out.
+    del fields[len(types) :]
+    for index, value in enumerate(fields):
+        if value is None:
+            continue
+        if type(value) is Described:
+            raw = body[positions[index] : positions[index + 1]]
+            value = fields[index] = _composite(value, raw)
+        if not isinstance(value, types[index]):
+            raise DecodeError(
+                f"{build.__name__.lower()}: {build._fields[index]} cannot be {value!r:.60}"
+            )
     for index in mandatory:
         if index >= len(fields) or fields[index] is None:
             raise DecodeError(f"{build.__name__.lower()}: {build._fields[index]} is missing")
-    return build(*fields), position
+    return build(*fields), positions[-1]
 
 
-def composite(value: Described, raw: bytes) -> Composite:
-    """A described list as a `Composite`; raises DecodeError where it is something else."""
+def _composite(value: Described, raw: bytes) -> Composite:
     if not isinstance(value.descriptor, int) or not isinstance(value.value, list):
         raise DecodeError(f"{value.descriptor!r:.60} does not describe a composite type")
     return Composite(value.descriptor, value.value, raw)
