@@ -31,6 +31,7 @@ from local.task_hub.actions import (
     WhenAll,
     WhenAny,
 )
+from local.task_hub.awaited import AllOf, AnyOf, Awaited, Leaf
 from local.task_hub.history import SCHEDULED_BY_CODE, Event, EventType, parse_time
 
 # ------------------------------------------------------------------ what gets scheduled
@@ -72,82 +73,7 @@ class NonDeterministicOrchestration(Exception):
     """The code now schedules something else than its history says it did."""
 
 
-# ------------------------------------------------------------------ what is waited for
-
-
-class _Node:
-    """Something awaited: a leaf that an event completes, or a combination of nodes."""
-
-    __slots__ = ("done", "parent", "succeeded")
-
-    def __init__(self) -> None:
-        self.done = False
-        self.succeeded = True
-        self.parent: _Node | None = None
-
-    def finish(self, succeeded: bool = True) -> None:
-        if self.done:
-            return
-        self.done = True
-        self.succeeded = succeeded
-        if self.parent is not None:
-            self.parent.child_finished(self)
-
-    def child_finished(self, child: _Node) -> None:
-        raise NotImplementedError
-
-
-class _Leaf(_Node):
-    """A scheduled operation or an awaited event. `action` is the index of the action it is of."""
-
-    __slots__ = ("action", "event_id")
-
-    def __init__(self, action: int, event_id: int | None = None) -> None:
-        super().__init__()
-        self.action = action
-        self.event_id = event_id
-
-
-class _All(_Node):
-    """Done when every child is, also after a failure, as .NET's Task.WhenAll."""
-
-    __slots__ = ("_open",)
-
-    def __init__(self, children: Sequence[_Node]) -> None:
-        super().__init__()
-        pending = [child for child in children if not child.done]
-        self.succeeded = all(child.succeeded for child in children)
-        self._open = len(pending)
-        for child in pending:
-            child.parent = self
-        if not pending:
-            self.finish(self.succeeded)
-
-    def child_finished(self, child: _Node) -> None:
-        self._open -= 1
-        self.succeeded = self.succeeded and child.succeeded
-        if self._open == 0:
-            self.finish(self.succeeded)
-
-
-class _Any(_Node):
-    """Done when one child is."""
-
-    __slots__ = ()
-
-    def __init__(self, children: Sequence[_Node]) -> None:
-        super().__init__()
-        if not children or any(child.done for child in children):
-            self.finish()
-            return
-        for child in children:
-            child.parent = self
-
-    def child_finished(self, child: _Node) -> None:  # noqa: ARG002 - whichever it is
-        self.finish()
-
-
-class _Retry(_Node):
+class _Retry(Awaited):
     """A call that is tried again, with a timer after each failure."""
 
     __slots__ = (
@@ -172,16 +98,16 @@ class _Retry(_Node):
         self._action = action
         self._call = call
         self._policy = policy
-        self._timer: _Leaf | None = None
+        self._timer: Leaf | None = None
         self._attempt_number = 1
         self._attempt = self._start_attempt()
 
-    def _start_attempt(self) -> _Leaf:
+    def _start_attempt(self) -> Leaf:
         leaf = self._replay.schedule_call(self._action, self._call)
         leaf.parent = self
         return leaf
 
-    def child_finished(self, child: _Node) -> None:
+    def child_finished(self, child: Awaited) -> None:
         if child is self._timer:
             if self._attempt_number >= self._policy.max_attempts:
                 self.finish(succeeded=False)
@@ -195,7 +121,7 @@ class _Retry(_Node):
             self._timer = self._replay.schedule_timer(self._action, self._replay.now + delay)
             self._timer.parent = self
 
-    def ids_ended_by(self, leaf: _Leaf) -> list[int | None]:
+    def ids_ended_by(self, leaf: Leaf) -> list[int | None]:
         """Event ids of the last attempt and of the timer behind it, when `leaf` is that attempt."""
         if leaf is not self._attempt or self._timer is None or not self.done:
             return []
@@ -211,14 +137,14 @@ class Replay:
     def __init__(self, actions: Sequence[Action]) -> None:
         self._actions = actions
         self._started = 0
-        self._current: _Node | None = None
+        self._current: Awaited | None = None
         self._next_event_id = 0
-        self._open: dict[int, _Leaf] = {}
+        self._open: dict[int, Leaf] = {}
         self._recorded: set[int] = set()
         self._scheduled: dict[int, Scheduled] = {}
-        self._event_waits: defaultdict[str, list[_Leaf]] = defaultdict(list)
+        self._event_waits: defaultdict[str, list[Leaf]] = defaultdict(list)
         self._early_events: defaultdict[str, deque[Event]] = defaultdict(deque)
-        self._failed: list[_Leaf] = []
+        self._failed: list[Leaf] = []
         self._code_may_proceed = False
         self.now = datetime.min.replace(tzinfo=UTC)
         self.continuation: ContinueAsNew | None = None
@@ -329,7 +255,7 @@ class Replay:
         else:
             self._early_events[name].append(event)
 
-    def _finish_leaf(self, leaf: _Leaf, succeeded: bool) -> None:
+    def _finish_leaf(self, leaf: Leaf, succeeded: bool) -> None:
         if leaf.action < len(self._actions) - 1:
             self._code_may_proceed = True
         leaf.finish(succeeded)
@@ -365,7 +291,7 @@ class Replay:
             self._started += 1
             self._current = self._start(self._actions[self._started - 1])
 
-    def _start(self, action: Action) -> _Node:
+    def _start(self, action: Action) -> Awaited:
         index = self._started - 1
         match action:
             case CallActivity() | CallSubOrchestration():
@@ -386,13 +312,13 @@ class Replay:
                 return self._wait_for_event(index, name)
             case ContinueAsNew():
                 self.continuation = action
-                return _All([])
+                return AllOf([])
             case WhenAll(children=children):
-                return _All([self._start(child) for child in children])
+                return AllOf([self._start(child) for child in children])
             case WhenAny(children=children):
-                return _Any([self._start(child) for child in children])
+                return AnyOf([self._start(child) for child in children])
 
-    def schedule_call(self, action: int, call: CallActivity | CallSubOrchestration) -> _Leaf:
+    def schedule_call(self, action: int, call: CallActivity | CallSubOrchestration) -> Leaf:
         """Number and schedule one attempt of a call, for the action of this index."""
         match call:
             case CallActivity(name=name, input=text):
@@ -405,20 +331,20 @@ class Replay:
                     ),
                 )
 
-    def schedule_timer(self, action: int, fire_at: datetime, *, cancelled: bool = False) -> _Leaf:
+    def schedule_timer(self, action: int, fire_at: datetime, *, cancelled: bool = False) -> Leaf:
         """Number and schedule a timer, for the action of this index."""
         return self._schedule(action, lambda i: ScheduledTimer(i, fire_at, cancelled))
 
-    def _schedule(self, action: int, numbered: Callable[[int], Scheduled]) -> _Leaf:
+    def _schedule(self, action: int, numbered: Callable[[int], Scheduled]) -> Leaf:
         event_id = self._next_event_id
         self._next_event_id += 1
         self._scheduled[event_id] = numbered(event_id)
-        leaf = _Leaf(action, event_id)
+        leaf = Leaf(action, event_id)
         self._open[event_id] = leaf
         return leaf
 
-    def _wait_for_event(self, action: int, name: str) -> _Leaf:
-        leaf = _Leaf(action)
+    def _wait_for_event(self, action: int, name: str) -> Leaf:
+        leaf = Leaf(action)
         if early := self._early_events[name.casefold()]:
             early.popleft()
             leaf.finish()

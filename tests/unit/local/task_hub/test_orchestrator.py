@@ -169,6 +169,10 @@ def test_each_wait_takes_one_event() -> None:
     actions = [WaitForEvent("e"), WaitForEvent("e")]
     assert replay(actions, raised("e")).waiting
     assert not replay(actions, raised("e"), raised("e")).waiting
+    later = [CallActivity("a"), WaitForEvent("e"), WaitForEvent("e")]
+    history = [scheduled(0), raised("e"), completed(0)]
+    assert replay(later, *history).waiting
+    assert not replay(later, *history, raised("e")).waiting
 
 
 def test_events_nobody_waited_for_go_along_when_continuing_as_new() -> None:

@@ -218,6 +218,20 @@ def test_event_in_a_later_race_is_heard_at_once() -> None:
     assert simulation.output() == "event"
 
 
+def test_cancelled_timer_is_taken_back() -> None:
+    def cancels(context: Any) -> Any:
+        timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        yield context.task_any([context.wait_for_external_event("go"), timer])
+        timer.cancel()
+        yield context.call_activity("a", 1)
+
+    simulation = Simulation(cancels)
+    simulation.turn()
+    simulation.send({"EventType": EventType.EVENT_RAISED, "Name": "go", "Input": "1"})
+    assert simulation.turn().cancelled_timers == [0]
+    assert len(simulation.pending) == 1
+
+
 def test_messages_of_another_execution_are_dropped() -> None:
     simulation = Simulation(fan_out)
     simulation.turn()
