@@ -2,6 +2,8 @@
 
     DATABASE_URL=postgresql://... python -m benchmarks.stac_load [--items 20000] [--rounds 3]
 
+`make bench` runs it on a stack of its own, and reads what `--json` writes.
+
 Both read the same newline-delimited JSON and end with the same items in the catalog. The bare
 Loader commits each chunk as it goes and compares nothing; ours loads the collection and its
 items in one transaction under the catalog's lock, compares them with what is stored, and
@@ -14,7 +16,6 @@ from __future__ import annotations
 import argparse
 import random
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -33,11 +34,12 @@ from infrastructure import stac_loader
 GOAL = 0.8
 
 
-def main() -> int:
-    """Print the rates and their ratio; exit code 1 where the goal is missed."""
+def main() -> None:
+    """Print the rates and their ratio. They are for reading: the exit code does not judge them."""
     parser = argparse.ArgumentParser(description="Items per second into pgSTAC")
     parser.add_argument("--items", type=int, default=20_000, help="items of a load")
     parser.add_argument("--rounds", type=int, default=3, help="loads of each kind")
+    parser.add_argument("--json", type=Path, help="also write the seconds of each load here")
     options = parser.parse_args()
     url = get_settings().database_url.get_secret_value()
     with tempfile.TemporaryDirectory(prefix="geoforge-bench-") as directory:
@@ -55,9 +57,11 @@ def main() -> int:
                 f"unchanged again {options.items / again[-1]:,.0f} items/s",
                 flush=True,
             )
+    if options.json:
+        seconds = {"bare": bare, "ours": ours, "again": again}
+        options.json.write_bytes(orjson.dumps({"items": options.items, "seconds": seconds}))
     ratio = statistics.median(bare) / statistics.median(ours)
     print(f"geoforge / bare Loader, medians of {options.rounds}: {ratio:.2f} (goal: {GOAL})")
-    return 0 if ratio >= GOAL else 1
 
 
 def _collection(name: str) -> dict[str, Any]:
@@ -172,4 +176,4 @@ def _remove(url: str, name: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

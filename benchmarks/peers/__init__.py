@@ -1,0 +1,1 @@
+"""Programs that the peers' own Python runs: nothing of geoforge can be imported here."""

@@ -1,0 +1,41 @@
+"""procrastinate: tasks in PostgreSQL, an async worker, every state of a task committed to a row.
+
+Each run has a database of its own on the stack's server, so that it works on small tables.
+Its worker keeps finished jobs, as our ledger does, and has as many connections as it runs tasks
+at a time. Handing in (in bulk, a thousand at a time) is left out of the favourable reading, and
+so is the start of the process.
+"""
+
+from __future__ import annotations
+
+from benchmarks.errors import BenchmarkError
+from benchmarks.peer_run import PeerRun
+from benchmarks.programs import run_peer
+from benchmarks.stack import BenchStack
+
+CONCURRENCIES = (1, 10, 50)
+
+
+def run(stack: BenchStack, tasks: int, concurrency: int) -> PeerRun:
+    """Work off so many tasks with one worker.
+
+    Raises:
+        BenchmarkError: the worker failed, or did not complete every task.
+    """
+    stack.checkpoint()
+    with stack.database("bench_procrastinate") as url:
+        answer = run_peer(
+            "procrastinate_worker",
+            *("--tasks", str(tasks), "--concurrency", str(concurrency)),
+            environment={"DATABASE_URL": url},
+        )
+    if answer["recorded"] != tasks:
+        raise BenchmarkError(f"procrastinate completed {answer['recorded']} of {tasks} tasks")
+    return PeerRun(
+        peer="procrastinate",
+        variant=f"concurrency {concurrency}",
+        tasks=tasks,
+        committed_seconds=answer["defer_seconds"] + answer["work_seconds"],
+        favourable_seconds=answer["work_seconds"],
+        peak_bytes=answer["peak_bytes"],
+    )

@@ -1,0 +1,152 @@
+"""Shows what was measured: tables for people, a file of JSON for everything else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks import summary
+from benchmarks.engine import EngineRun
+from benchmarks.rounds import Results
+from benchmarks.stack import PARTS
+
+_MB = 1_000_000
+
+
+def text(results: Results, facts: dict[str, Any]) -> str:
+    """The report that is printed."""
+    sections = [
+        "\n".join(f"{name}: {value}" for name, value in facts.items()),
+        *_engine(results),
+        *_peers(results),
+        *_catalog(results),
+        *_claims(results),
+    ]
+    return "\n\n".join(sections)
+
+
+def write(results: Results, facts: dict[str, Any], file: Path) -> None:
+    """Write every run, not only the medians."""
+    document = {
+        "facts": facts,
+        "engine": [
+            {**asdict(run), "tasks_per_second": run.tasks_per_second} for run in results.engine
+        ],
+        "peers": [
+            {
+                **asdict(run),
+                "committed_per_second": run.committed_per_second,
+                "favourable_per_second": run.favourable_per_second,
+            }
+            for run in results.peers
+        ],
+        "catalog": None if results.catalog is None else asdict(results.catalog),
+        "claims": [asdict(claim) for claim in summary.claims(results)],
+        "failures": results.failures,
+    }
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns aligned by spaces: the first to the left, those with figures to the right."""
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+    lines = []
+    for row in [header, *rows]:
+        first, *others = [
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join([first, *others]).rstrip())
+    return "\n".join(lines)
+
+
+def _engine(results: Results) -> Iterator[str]:
+    if not results.engine:
+        return
+    best = summary.best_rates(results)
+    rates = summary.engine_rates(results)
+    yield table(
+        ["geoforge, whole path", "tasks/s", "ms/task", *(f"x {peer}" for peer in best)],
+        [
+            [
+                f"{tasks:,} tasks",
+                f"{rate:,.0f}",
+                f"{1000 / rate:.3f}",
+                *(f"{rate / other:.2f}" for other in best.values()),
+            ]
+            for tasks, rate in rates.items()
+        ],
+    )
+    # One run of each size is shown: the last, when the stack has been in use for longest.
+    last = {run.tasks: run for run in results.engine}
+    yield table(
+        ["Memory and growth", *(f"peak {title}" for title in PARTS.values()), *_GROWTH],
+        [_memory(last[tasks]) for tasks in sorted(last)],
+    )
+
+
+_GROWTH = ["host grew", "endpoint grew", "ledger per task", "history"]
+
+
+def _memory(run: EngineRun) -> list[str]:
+    peaks = [f"{run.peak_bytes[part] / _MB:,.0f} MB" for part in PARTS]
+    grown = [f"{run.grown_bytes[part] / run.tasks:,.0f} B/task" for part in ("host", "service-bus")]
+    ledger = f"{run.ledger_bytes_per_task:,.0f} B"
+    return [f"{run.tasks:,} tasks", *peaks, *grown, ledger, f"{run.history_events} events"]
+
+
+def _peers(results: Results) -> Iterator[str]:
+    if not results.peers:
+        return
+    favourable = summary.peer_rates(results, lambda run: run.favourable_per_second)
+    committed = summary.peer_rates(results, lambda run: run.committed_per_second)
+    peaks = {(run.peer, run.variant): run.peak_bytes for run in results.peers}
+    yield table(
+        ["Peers", "tasks/s", "until all committed", "peak of its process"],
+        [
+            [
+                ", ".join(variant),
+                f"{favourable[variant]:,.0f}",
+                f"{committed[variant]:,.0f}",
+                f"{peaks[variant] / _MB:,.0f} MB",
+            ]
+            for variant in sorted(favourable, key=lambda variant: favourable[variant])
+        ],
+    )
+
+
+def _catalog(results: Results) -> Iterator[str]:
+    load = results.catalog
+    if load is None:
+        return
+    loads = {
+        "bare pypgstac Loader": load.bare_seconds,
+        "geoforge": load.our_seconds,
+        "geoforge, again": load.repeat_seconds,
+    }
+    yield table(
+        [f"{load.items:,} STAC items", "items/s", "of bare"],
+        [
+            [
+                name,
+                f"{load.items / summary.median(seconds):,.0f}",
+                f"{summary.median(load.bare_seconds) / summary.median(seconds):.2f}",
+            ]
+            for name, seconds in loads.items()
+        ],
+    )
+
+
+def _claims(results: Results) -> Iterator[str]:
+    claims = summary.claims(results)
+    if claims:
+        yield "\n".join(
+            f"{'holds' if claim.holds else 'DOES NOT HOLD'}: {claim.text} ({claim.figures})"
+            for claim in claims
+        )
+    if results.failures:
+        yield "\n".join(["Could not be measured:", *(f"  {text}" for text in results.failures)])

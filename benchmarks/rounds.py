@@ -1,0 +1,166 @@
+"""Who is measured when: in rounds, each in the other direction than the one before.
+
+So no contender always comes first or always after the same other, and a disturbance from outside
+hits all alike. Each warms up before it is measured: the engine by a job that does not count, a
+peer by tasks that its program runs first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import psycopg
+
+from benchmarks import catalog, prefect_peer, procrastinate_peer
+from benchmarks.catalog import CatalogLoad
+from benchmarks.engine import Engine, EngineRun
+from benchmarks.errors import BenchmarkError
+from benchmarks.peer_run import PeerRun
+from benchmarks.stack import BenchStack
+
+CONTENDERS = ("engine", "procrastinate", "prefect", "stac")
+
+_WARM_UP_TASKS = 1_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be measured.
+
+    Attributes:
+        contenders: some of CONTENDERS.
+        sizes: numbers of tasks of the engine's jobs.
+        rounds: how often each is measured. A job of more than 20,000 tasks is measured once:
+            it takes long enough to be its own average.
+        procrastinate_tasks: tasks of one of procrastinate's runs.
+        prefect_tasks: tasks of one of Prefect's.
+        stac_items: items of a load into pgSTAC.
+    """
+
+    contenders: tuple[str, ...] = CONTENDERS
+    sizes: tuple[int, ...] = (1_000, 10_000, 100_000)
+    rounds: int = 3
+    procrastinate_tasks: int = 2_000
+    prefect_tasks: int = 500
+    stac_items: int = 20_000
+
+    def quick(self) -> Plan:
+        """The same once and small: enough to see that everything runs."""
+        return replace(
+            self,
+            sizes=(1_000, 2_000),
+            rounds=1,
+            procrastinate_tasks=300,
+            prefect_tasks=100,
+            stac_items=2_000,
+        )
+
+
+@dataclass
+class Results:
+    """Everything that was measured, and what could not be."""
+
+    engine: list[EngineRun] = field(default_factory=list)
+    peers: list[PeerRun] = field(default_factory=list)
+    catalog: CatalogLoad | None = None
+    failures: list[str] = field(default_factory=list)
+
+
+class Rounds:
+    """A plan, carried out on a running stack.
+
+    Attributes:
+        results: what has been measured so far.
+    """
+
+    LARGE = 20_000
+
+    def __init__(self, stack: BenchStack, plan: Plan, say: Callable[[str], None]) -> None:
+        """Prepare.
+
+        Args:
+            stack: the running stack.
+            plan: what is to be measured.
+            say: told of each run as it ends.
+        """
+        self.results = Results()
+        self._stack = stack
+        self._plan = plan
+        self._say = say
+        self._app = Engine(stack)
+
+    def measure(self) -> Results:
+        """Carry the plan out. What cannot be run is among the failures; the rest goes on."""
+        plan = self._plan
+        if "engine" in plan.contenders:
+            self._attempt("Warm-up", self._warm_up)
+        repeated = self._repeated()
+        for number in range(plan.rounds):
+            self._say(f"Round {number + 1} of {plan.rounds}")
+            for label, run in repeated if number % 2 == 0 else repeated[::-1]:
+                self._attempt(label, run)
+        for label, run in self._once():
+            self._attempt(label, run)
+        return self.results
+
+    def _repeated(self) -> list[tuple[str, Callable[[], str]]]:
+        plan, runs = self._plan, list[tuple[str, Callable[[], str]]]()
+        if "engine" in plan.contenders:
+            small = [tasks for tasks in plan.sizes if tasks <= self.LARGE]
+            runs += [
+                (f"geoforge, {tasks:,} tasks", partial(self._engine, tasks)) for tasks in small
+            ]
+        if "procrastinate" in plan.contenders:
+            runs += [
+                (f"procrastinate, concurrency {number}", partial(self._procrastinate, number))
+                for number in procrastinate_peer.CONCURRENCIES
+            ]
+        if "prefect" in plan.contenders:
+            runs.append(("Prefect", self._prefect))
+        return runs
+
+    def _once(self) -> list[tuple[str, Callable[[], str]]]:
+        plan, runs = self._plan, list[tuple[str, Callable[[], str]]]()
+        if "engine" in plan.contenders:
+            large = [tasks for tasks in plan.sizes if tasks > self.LARGE]
+            runs += [
+                (f"geoforge, {tasks:,} tasks", partial(self._engine, tasks)) for tasks in large
+            ]
+        if "stac" in plan.contenders:
+            runs.append((f"{plan.stac_items:,} STAC items", self._catalog))
+        return runs
+
+    def _warm_up(self) -> str:
+        return f"{self._app.run(_WARM_UP_TASKS).tasks_per_second:,.0f} tasks/s, not counted"
+
+    def _engine(self, tasks: int) -> str:
+        run = self._app.run(tasks)
+        self.results.engine.append(run)
+        return f"{run.tasks_per_second:,.0f} tasks/s"
+
+    def _procrastinate(self, concurrency: int) -> str:
+        return self._peer(
+            procrastinate_peer.run(self._stack, self._plan.procrastinate_tasks, concurrency)
+        )
+
+    def _prefect(self) -> str:
+        return self._peer(prefect_peer.run(self._stack, self._plan.prefect_tasks))
+
+    def _peer(self, run: PeerRun) -> str:
+        self.results.peers.append(run)
+        return f"{run.favourable_per_second:,.0f} tasks/s"
+
+    def _catalog(self) -> str:
+        load = catalog.load(self._stack, self._plan.stac_items, self._plan.rounds)
+        self.results.catalog = load
+        return f"{load.ratio:.2f} of the bare Loader's rate"
+
+    def _attempt(self, label: str, run: Callable[[], str]) -> None:
+        try:
+            outcome = run()
+        except (BenchmarkError, psycopg.Error) as error:
+            outcome = f"failed: {error}"
+            self.results.failures.append(f"{label}: {error}")
+        self._say(f"  {label:<34} {outcome}")

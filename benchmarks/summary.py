@@ -1,0 +1,123 @@
+"""From runs to figures: medians, each peer's best, and whether what we claim holds."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from benchmarks.catalog import CatalogLoad
+from benchmarks.engine import EVENTS_PER_LOOK, EngineRun
+from benchmarks.peer_run import PeerRun
+from benchmarks.rounds import Results
+from benchmarks.stac_load import GOAL as CATALOG_GOAL
+
+GOAL_TASKS_PER_SECOND = 1_000
+GOAL_OVER_PROCRASTINATE = 2.0
+
+Run = TypeVar("Run", EngineRun, PeerRun)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Something that is said of geoforge, and whether these figures bear it out."""
+
+    text: str
+    holds: bool
+    figures: str
+
+
+def median(values: Iterable[float]) -> float:
+    """The median of the values, of which there must be one."""
+    return statistics.median(values)
+
+
+def engine_rates(results: Results) -> dict[int, float]:
+    """Tasks per second of the whole path, by the number of tasks; medians."""
+    rates: dict[int, list[float]] = {}
+    for run in results.engine:
+        rates.setdefault(run.tasks, []).append(run.tasks_per_second)
+    return {tasks: median(rates[tasks]) for tasks in sorted(rates)}
+
+
+def peer_rates(results: Results, rate: Callable[[PeerRun], float]) -> dict[tuple[str, str], float]:
+    """Tasks per second by peer and variant; medians.
+
+    Args:
+        results: all runs.
+        rate: which of a run's two readings is meant.
+    """
+    rates: dict[tuple[str, str], list[float]] = {}
+    for run in results.peers:
+        rates.setdefault((run.peer, run.variant), []).append(rate(run))
+    return {variant: median(values) for variant, values in rates.items()}
+
+
+def best_rates(results: Results) -> dict[str, float]:
+    """The favourable rate of each peer's best variant."""
+    best: dict[str, float] = {}
+    for (peer, _), rate in peer_rates(results, lambda run: run.favourable_per_second).items():
+        best[peer] = max(best.get(peer, 0.0), rate)
+    return best
+
+
+def claims(results: Results) -> list[Claim]:
+    """What is claimed, as far as these runs can tell."""
+    rates, best = engine_rates(results), best_rates(results)
+    made = []
+    if rates:
+        slowest = min(rates.values())
+        made.append(
+            Claim(
+                f"At least {GOAL_TASKS_PER_SECOND:,} tasks/s, at every size",
+                slowest >= GOAL_TASKS_PER_SECOND,
+                f"slowest: {slowest:,.0f} tasks/s",
+            )
+        )
+        if "procrastinate" in best:
+            ratio = slowest / best["procrastinate"]
+            made.append(
+                Claim(
+                    f"At least {GOAL_OVER_PROCRASTINATE:g} times procrastinate at its best",
+                    ratio >= GOAL_OVER_PROCRASTINATE,
+                    f"{slowest:,.0f} / {best['procrastinate']:,.0f} = {ratio:.2f}",
+                )
+            )
+    if len(rates) > 1:
+        made += [_no_slower(rates), _history(results.engine)]
+    if results.catalog is not None:
+        made.append(_catalog(results.catalog))
+    return made
+
+
+def _no_slower(rates: dict[int, float]) -> Claim:
+    small, large = min(rates), max(rates)
+    return Claim(
+        f"{large:,} tasks no slower per task than {small:,}",
+        rates[large] >= rates[small],
+        f"{1000 / rates[large]:.3f} ms and {1000 / rates[small]:.3f} ms per task",
+    )
+
+
+def _history(runs: list[EngineRun]) -> Claim:
+    """A watchdog that has looked after a long stage leaves events; tasks must leave none."""
+    by_tasks = {run.tasks: run for run in sorted(runs, key=lambda run: run.tasks)}
+    without_looks = {run.history_events - run.watchdog_looks * EVENTS_PER_LOOK for run in runs}
+    return Claim(
+        "Orchestration history does not grow with tasks",
+        len(without_looks) == 1,
+        ", ".join(
+            f"{run.history_events} events at {tasks:,}"
+            + (f" ({run.watchdog_looks} looks of the watchdog)" if run.watchdog_looks else "")
+            for tasks, run in by_tasks.items()
+        ),
+    )
+
+
+def _catalog(load: CatalogLoad) -> Claim:
+    return Claim(
+        f"{load.items:,} STAC items at no less than {CATALOG_GOAL} of the bare Loader's rate",
+        load.ratio >= CATALOG_GOAL,
+        f"{load.ratio:.2f}",
+    )
