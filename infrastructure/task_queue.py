@@ -1,20 +1,15 @@
 """Sending task messages through azure-servicebus.
 
-Opening a sender takes about half a second, so each queue's sender stays open. The SDK's
-asyncio client is used, on an event loop in a thread of its own: its synchronous client's
-keep-alive thread touches frames without a lock.
+Opening a sender takes about half a second, so each queue's sender stays open.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
 
-from azure.identity.aio import DefaultAzureCredential
 from azure.servicebus import ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient, ServiceBusSender
 from azure.servicebus.exceptions import MessageSizeExceededError, ServiceBusError
@@ -23,10 +18,7 @@ from config import Settings, get_settings
 from core.errors import Unavailable
 from core.job_definition import Queue
 from core.messages import TaskMessage
-
-log = logging.getLogger(__name__)
-
-T = TypeVar("T")
+from infrastructure.service_bus import LoopThread, close_link, connect
 
 _SEND_TIMEOUT_SECONDS = 20.0
 
@@ -39,11 +31,7 @@ class TaskQueue:
         self._names = {Queue.LIGHT: settings.light_queue, Queue.HEAVY: settings.heavy_queue}
         self._client: ServiceBusClient | None = None
         self._senders: dict[Queue, ServiceBusSender] = {}
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="task-queue", daemon=True
-        )
-        self._thread.start()
+        self._loop = LoopThread("task-queue")
         self._sending: dict[Queue, asyncio.Lock] = {queue: asyncio.Lock() for queue in Queue}
 
     def send(
@@ -57,7 +45,9 @@ class TaskQueue:
         if not messages:
             return
         try:
-            self._run(self._send(queue, messages, delay_seconds))
+            self._loop.run(
+                self._send(queue, messages, delay_seconds), timeout=2 * _SEND_TIMEOUT_SECONDS
+            )
         except (ServiceBusError, OSError, TimeoutError) as error:
             raise Unavailable(
                 f"Service Bus does not take messages for queue {self._names[queue]!r}: "
@@ -67,15 +57,8 @@ class TaskQueue:
             ) from error
 
     def close(self) -> None:
-        if self._loop.is_running():
-            self._run(self._drop_connections())
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(timeout=5)
+        self._loop.run(self._drop_connections(), timeout=_SEND_TIMEOUT_SECONDS)
         self._loop.close()
-
-    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        return future.result(timeout=2 * _SEND_TIMEOUT_SECONDS)
 
     async def _send(
         self, queue: Queue, messages: Sequence[TaskMessage], delay_seconds: float
@@ -107,7 +90,7 @@ class TaskQueue:
     async def _sender(self, queue: Queue) -> ServiceBusSender:
         if queue not in self._senders:
             if self._client is None:
-                self._client = _client(self._settings)
+                self._client = connect(self._settings, retry_total=2, retry_backoff_factor=0.3)
             sender = self._client.get_queue_sender(self._names[queue])
             self._senders[queue] = await sender.__aenter__()
         return self._senders[queue]
@@ -115,21 +98,8 @@ class TaskQueue:
     async def _drop_connections(self) -> None:
         senders, self._senders = list(self._senders.values()), {}
         client, self._client = self._client, None
-        for closing in (*senders, *((client,) if client else ())):
-            try:
-                await asyncio.wait_for(closing.close(), timeout=3)
-            except Exception as error:  # it was broken already; there is nothing to save
-                log.debug("closing a Service Bus link: %r", error)
-
-
-def _client(settings: Settings) -> ServiceBusClient:
-    options: dict[str, Any] = {"retry_total": 2, "retry_backoff_factor": 0.3}
-    if settings.service_bus_connection_string is not None:
-        return ServiceBusClient.from_connection_string(
-            settings.service_bus_connection_string.get_secret_value(), **options
-        )
-    assert settings.service_bus_namespace is not None  # Settings requires one of the two.
-    return ServiceBusClient(settings.service_bus_namespace, DefaultAzureCredential(), **options)
+        for link in (*senders, *((client,) if client else ())):
+            await close_link(link)
 
 
 def _message(message: TaskMessage, when: datetime | None) -> ServiceBusMessage:

@@ -18,6 +18,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
 
 import azure.functions as func
 
@@ -189,5 +190,5 @@ def base_url(req: func.HttpRequest) -> str:
     public = get_settings().public_url
     if public:
         return public.rstrip("/")
-    head, _, _ = str(req.url).partition("/api")
-    return head.rstrip("/")
+    address = urlsplit(req.url)
+    return f"{address.scheme}://{address.netloc}"

@@ -10,8 +10,11 @@ import azure.functions as func
 
 from core.errors import NotFound
 from core.identifiers import is_job_id
+from core.models.job import JobStatus
+from core.models.task import TaskStatus
 from core.registry import registry
 from services.orchestration import control, starting, status, submission
+from web_interfaces.api.documentation import Answer, documented, query
 from web_interfaces.api.http import (
     base_url,
     endpoint,
@@ -23,14 +26,33 @@ from web_interfaces.api.http import (
 
 bp = df.Blueprint()
 
+_TAG = "Jobs"
+_LIMIT = {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}
+_FLAG = {"type": "boolean", "default": False}
+_CURSOR = query("cursor", {"type": "string"}, "`next` of the page before")
+_STATUSES = {"type": "string", "enum": [each.value for each in JobStatus]}
+_TASK_STATUSES = {"type": "string", "enum": [each.value for each in TaskStatus]}
+
 
 @bp.route(route="api/jobs/submit/{job_type}", methods=["POST"])
 @bp.durable_client_input(client_name="client")
+@documented(
+    tag=_TAG,
+    query=[
+        query("dry_run", _FLAG, "Only answer with the plan; nothing is written"),
+        query("rerun", _FLAG, "Make a new run beside the job that these parameters led to"),
+    ],
+    body={"type": "object", "description": "The job type's parameters"},
+    answers={
+        202: Answer("The new job"),
+        200: Answer("The job that the same submission led to before, or the plan of a dry run"),
+    },
+)
 @endpoint
 async def submit_job(
     req: func.HttpRequest, client: df.DurableOrchestrationClient
 ) -> func.HttpResponse:
-    """202 with the new job, 200 with the one that the same submission led to before."""
+    """Submit a job. The same submission again is the same job."""
     job_type, parameters = req.route_params["job_type"], json_object(req)
     if flag(req, "dry_run"):
         plan = await asyncio.to_thread(submission.preview, job_type, parameters)
@@ -49,8 +71,10 @@ async def submit_job(
 
 
 @bp.route(route="api/jobs/types", methods=["GET"])
+@documented(tag=_TAG, answers={200: Answer("Name, description, stages and parameters of each")})
 @endpoint
 def list_job_types(req: func.HttpRequest) -> func.HttpResponse:
+    """The job types that can be submitted."""
     types = [
         {
             "name": job.name,
@@ -66,8 +90,19 @@ def list_job_types(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/jobs", methods=["GET"])
+@documented(
+    tag=_TAG,
+    query=[
+        query("status", _STATUSES, "Only jobs in this state"),
+        query("job_type", {"type": "string"}, "Only jobs of this type"),
+        query("limit", _LIMIT),
+        _CURSOR,
+    ],
+    answers={200: Answer("A page of jobs")},
+)
 @endpoint
 def list_jobs(req: func.HttpRequest) -> func.HttpResponse:
+    """Jobs, newest first."""
     page = status.list_jobs(
         limit=integer(req, "limit", default=50, low=1, high=500),
         cursor=req.params.get("cursor"),
@@ -78,14 +113,27 @@ def list_jobs(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/jobs/{job_id}", methods=["GET"])
+@documented(tag=_TAG, answers={200: Answer("The job, its stages, its rates and its result")})
 @endpoint
 def get_job(req: func.HttpRequest) -> func.HttpResponse:
+    """One job: where it is, how fast it goes, what came of it."""
     return json_response(status.job_view(_job_id(req)))
 
 
 @bp.route(route="api/jobs/{job_id}/tasks", methods=["GET"])
+@documented(
+    tag=_TAG,
+    query=[
+        query("stage", {"type": "integer", "minimum": 0}, "Only tasks of this stage, from 0"),
+        query("status", _TASK_STATUSES, "Only tasks in this state"),
+        query("limit", {**_LIMIT, "maximum": 1000, "default": 100}),
+        _CURSOR,
+    ],
+    answers={200: Answer("A page of tasks")},
+)
 @endpoint
 def list_job_tasks(req: func.HttpRequest) -> func.HttpResponse:
+    """A job's tasks, in the order of stage and index."""
     stage = req.params.get("stage")
     page = status.list_tasks(
         _job_id(req),
@@ -99,10 +147,12 @@ def list_job_tasks(req: func.HttpRequest) -> func.HttpResponse:
 
 @bp.route(route="api/jobs/{job_id}/cancel", methods=["POST"])
 @bp.durable_client_input(client_name="client")
+@documented(tag=_TAG, answers={202: Answer("The cancel is under way")})
 @endpoint
 async def cancel_job(
     req: func.HttpRequest, client: df.DurableOrchestrationClient
 ) -> func.HttpResponse:
+    """Stop a job: nothing of it begins any more, and running tasks are asked to stop."""
     job_id = _job_id(req)
     ended = await asyncio.to_thread(control.cancel, job_id)
     await starting.tell_orchestrators(client, ended)
@@ -111,10 +161,12 @@ async def cancel_job(
 
 @bp.route(route="api/jobs/{job_id}/resume", methods=["POST"])
 @bp.durable_client_input(client_name="client")
+@documented(tag=_TAG, answers={202: Answer("The job is queued again")})
 @endpoint
 async def resume_job(
     req: func.HttpRequest, client: df.DurableOrchestrationClient
 ) -> func.HttpResponse:
+    """Put a job's failed, cancelled and lost tasks back, and go on."""
     job_id = _job_id(req)
     tasks = await asyncio.to_thread(control.resume, job_id)
     await starting.start(client, job_id)
