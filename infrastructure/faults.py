@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 from azure.core.exceptions import AzureError, HttpResponseError
 
+from core import jsonb
 from core.errors import (
     GeoforgeError,
     TaskCancelled,
@@ -49,11 +50,12 @@ def classify(error: BaseException) -> Fault:
     answers of Azure pass, so they are transient; anything unforeseen is a bug or bad input,
     and trying again would change nothing.
     """
-    if isinstance(error, TaskCancelled):
-        return Fault(error.as_record(), cancelled=True)
     if isinstance(error, GeoforgeError):
-        record = {**error.as_record(), "message": redact(error.message)}
-        return Fault(record, transient=isinstance(error, (TransientTaskError, Unavailable)))
+        return Fault(
+            jsonb.clean(error.as_record(), redact),
+            transient=isinstance(error, (TransientTaskError, Unavailable)),
+            cancelled=isinstance(error, TaskCancelled),
+        )
     message = f"{type(error).__name__}: {redact(str(error))}"
     if _passes(error):
         return Fault({"code": "transient", "message": message}, transient=True)
@@ -86,8 +88,8 @@ def _passes(error: BaseException) -> bool:
 
 
 def redact(text: str) -> str:
-    """The text without credentials and NULs, at a length that fits a row and a page."""
+    """The text without credentials, fit for jsonb, at a length that fits a row and a page."""
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
-    text = text.replace("\x00", "\\0")
+    text = jsonb.clean_text(text)
     return text if len(text) <= _MESSAGE_LIMIT else text[: _MESSAGE_LIMIT - 1] + "…"

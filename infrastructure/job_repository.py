@@ -8,6 +8,7 @@ from typing import Any
 
 from psycopg.types.json import Json, Jsonb
 
+from core import jsonb
 from core.errors import NotFound
 from core.models.job import JobRecord, JobStatus, StageStatus
 from infrastructure import queries
@@ -54,7 +55,7 @@ def insert(
         {
             "job_id": job_id,
             "job_type": job_type,
-            "parameters": Jsonb(parameters),
+            "parameters": Jsonb(parameters, dumps=jsonb.encode),
             "submission_key": submission_key,
             "run": run,
             "total_stages": len(stages),
@@ -121,8 +122,8 @@ def finish(
         {
             "job_id": job_id,
             "status": status,
-            "result": None if result is None else Json(result),
-            "error": None if error is None else Jsonb(error),
+            "result": None if result is None else Json(result, dumps=jsonb.encode),
+            "error": None if error is None else Jsonb(error, dumps=jsonb.encode),
         },
     ).fetchone()
     return row is not None

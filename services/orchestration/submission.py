@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from core import identifiers
+from core import identifiers, jsonb
 from core.errors import FieldError, InvalidParameters
 from core.job_definition import JobDefinition, JobParameters
 from core.registry import registry
@@ -33,22 +33,36 @@ def validate(definition: JobDefinition[Any], parameters: Mapping[str, Any]) -> J
 
     Strict, as JSON is: a number in quotes is not a number.
     """
+    errors = _unstorable(parameters)
+    if errors:
+        raise _invalid(definition, errors)
     try:
         checked: JobParameters = definition.parameters.model_validate_json(
             json.dumps(parameters), strict=True
         )
     except ValidationError as error:
-        errors: list[FieldError] = [
+        errors = [
             {"loc": list(fault["loc"]), "msg": fault["msg"].removeprefix("Value error, ")}
             for fault in error.errors(include_url=False, include_input=False)
         ]
-        named = ", ".join(
-            dict.fromkeys(".".join(map(str, e["loc"])) or "parameters" for e in errors)
-        )
-        raise InvalidParameters(
-            f"The parameters of {definition.name} are not valid: {named}.", errors
-        ) from None
+        raise _invalid(definition, errors) from None
     return checked
+
+
+def _unstorable(parameters: Mapping[str, Any]) -> list[FieldError]:
+    """The fields that no model could make into a row: with a NUL, or a number beyond floats."""
+    errors: list[FieldError] = []
+    for name, value in parameters.items():
+        try:
+            jsonb.encode({name: value})
+        except ValueError as error:
+            errors.append({"loc": [name], "msg": f"cannot be kept: {error}"})
+    return errors
+
+
+def _invalid(definition: JobDefinition[Any], errors: list[FieldError]) -> InvalidParameters:
+    named = ", ".join(dict.fromkeys(".".join(map(str, e["loc"])) or "parameters" for e in errors))
+    return InvalidParameters(f"The parameters of {definition.name} are not valid: {named}.", errors)
 
 
 def submit(job_type: str, parameters: Mapping[str, Any], *, rerun: bool = False) -> Submission:

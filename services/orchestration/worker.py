@@ -9,7 +9,6 @@ once is the fence (task, attempt) in that transaction.
 from __future__ import annotations
 
 import contextvars
-import json
 import logging
 import random
 import time
@@ -21,6 +20,7 @@ from functools import lru_cache
 from typing import Any
 
 from config import get_settings
+from core import jsonb
 from core.errors import PermanentTaskError, Unavailable
 from core.job_definition import JsonObject
 from core.messages import MalformedMessage, TaskMessage
@@ -170,15 +170,15 @@ def _checked(result: JsonObject | None) -> JsonObject | None:
     if not result:
         return result
     try:
-        text = json.dumps(result, allow_nan=False)
-    except (TypeError, ValueError) as error:
+        size = len(jsonb.encode(result))
+    except ValueError as error:
         raise PermanentTaskError(
-            f"The task's result is not JSON: {error}", code="result_not_json"
+            f"The task's result is not JSON: {error}.", code="result_not_json"
         ) from error
-    if len(text) > _RESULT_LIMIT_BYTES or "\\u0000" in text:
+    if size > _RESULT_LIMIT_BYTES:
         raise PermanentTaskError(
-            f"The task's result has {len(text)} bytes of JSON (limit {_RESULT_LIMIT_BYTES}) or "
-            "holds a NUL: such results belong into the workspace.",
+            f"The task's result has {size} bytes of JSON, over the limit of "
+            f"{_RESULT_LIMIT_BYTES}: such results belong into the workspace.",
             code="result_too_large",
         )
     return result
