@@ -13,7 +13,8 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from core.job_definition import TaskResult, TaskSpec
+from core import jsonb
+from core.job_definition import FailurePolicy, TaskResult, TaskSpec
 from core.models.job import StageStatus
 from core.models.task import ClaimedTask, TaskOutcome, TaskStatus
 from infrastructure import queries
@@ -55,12 +56,14 @@ class Stage:
 
     @property
     def room(self) -> int:
-        """How many more tasks the window admits."""
-        return 0 if self.stopping else self.max_parallel - self.in_flight
+        """How many more tasks the window admits; none where the stage is not at work."""
+        at_work = self.status is StageStatus.RUNNING and not self.stopping
+        return self.max_parallel - self.in_flight if at_work else 0
 
     @property
     def failed_too_much(self) -> bool:
-        return self.tasks_failed > self.max_failed_share * (self.tasks_total or 0)
+        policy = FailurePolicy(self.max_failed_share, self.stop_early)
+        return not policy.tolerates(self.tasks_failed, self.tasks_total or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +301,7 @@ def _these(job_id: str, index: int, indexes: Sequence[int]) -> dict[str, Any]:
 
 
 def _json(value: dict[str, Any] | None) -> Jsonb | None:
-    return None if value is None else Jsonb(value)
+    return None if value is None else Jsonb(value, dumps=jsonb.encode)
 
 
 def chunks(indexes: Sequence[int], size: int) -> Iterator[Sequence[int]]:

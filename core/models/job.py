@@ -33,6 +33,10 @@ class StageStatus(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
+    @property
+    def is_terminal(self) -> bool:
+        return self not in (StageStatus.PENDING, StageStatus.RUNNING)
+
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any, Literal, TypedDict
 
+from core import jsonb
 from core.errors import Unavailable
-from core.job_definition import FailurePolicy
 from core.models.job import JobRecord, JobStatus, StageStatus
 from infrastructure import database, faults, job_progress, job_repository, task_repository
 from infrastructure.blob_storage import BlobWorkspace
@@ -57,8 +57,7 @@ def close_stage(job_id: str, stage: int) -> CloseVerdict:
 
 
 def _judge(stage: Stage, job: JobRecord) -> StageStatus:
-    policy = FailurePolicy(stage.max_failed_share, stage.stop_early)
-    if not policy.tolerates(stage.tasks_failed, stage.tasks_total or 0):
+    if stage.failed_too_much:
         return StageStatus.FAILED
     if job.cancel_requested or stage.tasks_cancelled:
         return StageStatus.CANCELLED
@@ -120,12 +119,14 @@ def _result(
     if context.definition.finalize is None:
         return status, None, None
     try:
-        return status, context.definition.finalize(context), None
+        result = context.definition.finalize(context)
+        jsonb.encode(result)
     except Exception as failure:
         fault = faults.classify(failure)
         if fault.transient:
             raise
         return JobStatus.FAILED, None, {**fault.record, "stage_name": "finalize"}
+    return status, result, None
 
 
 def _end(
@@ -136,7 +137,7 @@ def _end(
 ) -> None:
     with database.transaction() as connection:
         for stage in task_repository.stages(connection, job_id):
-            if stage.status is StageStatus.RUNNING and not stage.is_done:
+            if not stage.status.is_terminal and stage.tasks_total and not stage.is_done:
                 window.lock_stage(connection, job_id, stage.stage)
                 task_repository.stop(connection, job_id, stage.stage)
                 task_repository.cancel_waiting(connection, job_id, stage.stage)

@@ -65,6 +65,7 @@ def resume(job_id: str) -> int:
         first = _first_to_resume(task_repository.stages(connection, job_id))
         reopened = 0
         if first is not None:
+            window.lock_stage(connection, job_id, first)
             reopened = task_repository.reopen_stage(connection, job_id, first)
             task_repository.forget_after(connection, job_id, first)
         stage = job.total_stages - 1 if first is None else first
