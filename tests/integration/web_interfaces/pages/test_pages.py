@@ -153,6 +153,17 @@ class TestJob:
             get(f"/api/interface/jobs/{job_id}")
         )
 
+    def test_an_error_needs_no_more_than_a_message(
+        self, get: Get, ledger: database.Connection
+    ) -> None:
+        """The engine records an error outside of a stage, such as of a finalizer, so."""
+        task = Task(0, status="failed", error={"message": "Lost."})
+        stage = Stage(total=1, failed=1)
+        job_id = add_job(ledger, stage, status="failed", error={"message": "No."}, tasks=(task,))
+        shown = text(get(f"/api/interface/jobs/{job_id}"))
+        assert "Why it failed No. failed" in shown
+        assert "Lost. failed" in shown
+
     def test_offers_what_the_state_allows(self, get: Get, ledger: database.Connection) -> None:
         offered = {}
         for status in ("queued", "running", "completed", "failed", "cancelled"):

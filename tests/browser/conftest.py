@@ -1,0 +1,100 @@
+"""A real browser on a real stack. Debian's chromium; CHROMIUM names another."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+
+import httpx
+import psycopg
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from psycopg.rows import dict_row
+
+from infrastructure import database
+from tests.servers import StackUnderTest
+
+_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if executable is None:
+        pytest.skip("there is no chromium; on Debian: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def contexts(browser: Browser, stack: StackUnderTest) -> Iterator[Callable[..., BrowserContext]]:
+    """Makes windows of any size and scheme, closed at the end of the test."""
+    opened: list[BrowserContext] = []
+
+    def make(width: int = 1280, height: int = 900, **options: object) -> BrowserContext:
+        opened.append(
+            browser.new_context(
+                base_url=stack.url,
+                viewport={"width": width, "height": height},
+                **options,  # type: ignore[arg-type]
+            )
+        )
+        return opened[-1]
+
+    yield make
+    for context in opened:
+        context.close()
+
+
+@pytest.fixture
+def page(contexts: Callable[..., BrowserContext]) -> Iterator[Page]:
+    """A page that may neither log an error, nor throw one, nor break its own policy."""
+    page = contexts().new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    yield page
+    # What a test refuses or breaks on purpose is logged, by the browser and by htmx.
+    on_purpose = ("Failed to load resource", "htmx:sendError", "htmx:afterRequest")
+    assert [error for error in errors if not error.startswith(on_purpose)] == []
+
+
+@pytest.fixture
+def api(stack: StackUnderTest) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=stack.url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def ledger(stack: StackUnderTest) -> Iterator[database.Connection]:
+    """The stack's ledger, for jobs that have ended and that no engine touches."""
+    with psycopg.Connection.connect(
+        stack.database_url, autocommit=True, row_factory=dict_row
+    ) as connection:
+        yield connection
+
+
+@pytest.fixture
+def submit(api: httpx.Client) -> Iterator[Callable[..., str]]:
+    """Submits hello_fan_out, always as a new job; its id. What still runs is cancelled."""
+    submitted: list[str] = []
+
+    def submit(**parameters: float) -> str:
+        answer = api.post("/api/jobs/submit/hello_fan_out?rerun=true", json=parameters)
+        answer.raise_for_status()
+        submitted.append(answer.json()["job_id"])
+        return submitted[-1]
+
+    yield submit
+    for job_id in submitted:
+        api.post(f"/api/jobs/{job_id}/cancel")
