@@ -62,6 +62,12 @@ class Engine:
         # Not through a proxy that the environment may name: the app is on this machine.
         self._client = httpx.Client(base_url=stack.url, timeout=60.0, trust_env=False)
 
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
     def run(self, tasks: int) -> EngineRun:
         """Run one job and measure it.
 

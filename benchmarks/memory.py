@@ -67,7 +67,7 @@ class MemoryWatch:
         self.after: dict[str, int] = {}
 
     def __enter__(self) -> MemoryWatch:
-        self.before = self._sample()
+        self.before = self.sample()
         self._thread.start()
         return self
 
@@ -79,13 +79,14 @@ class MemoryWatch:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        self.after = self._sample()
+        self.after = self.sample()
 
     def _watch(self) -> None:
         while not self._stop.wait(_EVERY_SECONDS):
-            self._sample()
+            self.sample()
 
-    def _sample(self) -> dict[str, int]:
+    def sample(self) -> dict[str, int]:
+        """Look at the processes now, beside the looks that are taken anyway."""
         now = {name: memory(pid) for name, pid in self._processes.items()}
         self.peak = {name: max(self.peak.get(name, 0), bytes_) for name, bytes_ in now.items()}
         return now

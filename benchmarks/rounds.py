@@ -23,6 +23,7 @@ from benchmarks.stack import BenchStack
 CONTENDERS = ("engine", "procrastinate", "prefect", "stac")
 
 _WARM_UP_TASKS = 1_000
+_LARGE = 20_000
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,6 @@ class Rounds:
         results: what has been measured so far.
     """
 
-    LARGE = 20_000
-
     def __init__(self, stack: BenchStack, plan: Plan, say: Callable[[str], None]) -> None:
         """Prepare.
 
@@ -93,22 +92,26 @@ class Rounds:
 
     def measure(self) -> Results:
         """Carry the plan out. What cannot be run is among the failures; the rest goes on."""
+        with self._app:
+            self._measure()
+        return self.results
+
+    def _measure(self) -> None:
         plan = self._plan
         if "engine" in plan.contenders:
             self._attempt("Warm-up", self._warm_up)
         repeated = self._repeated()
-        for number in range(plan.rounds):
+        for number in range(plan.rounds if repeated else 0):
             self._say(f"Round {number + 1} of {plan.rounds}")
             for label, run in repeated if number % 2 == 0 else repeated[::-1]:
                 self._attempt(label, run)
         for label, run in self._once():
             self._attempt(label, run)
-        return self.results
 
     def _repeated(self) -> list[tuple[str, Callable[[], str]]]:
         plan, runs = self._plan, list[tuple[str, Callable[[], str]]]()
         if "engine" in plan.contenders:
-            small = [tasks for tasks in plan.sizes if tasks <= self.LARGE]
+            small = [tasks for tasks in plan.sizes if tasks <= _LARGE]
             runs += [
                 (f"geoforge, {tasks:,} tasks", partial(self._engine, tasks)) for tasks in small
             ]
@@ -124,7 +127,7 @@ class Rounds:
     def _once(self) -> list[tuple[str, Callable[[], str]]]:
         plan, runs = self._plan, list[tuple[str, Callable[[], str]]]()
         if "engine" in plan.contenders:
-            large = [tasks for tasks in plan.sizes if tasks > self.LARGE]
+            large = [tasks for tasks in plan.sizes if tasks > _LARGE]
             runs += [
                 (f"geoforge, {tasks:,} tasks", partial(self._engine, tasks)) for tasks in large
             ]

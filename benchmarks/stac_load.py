@@ -30,6 +30,7 @@ from pypgstac.load import Loader, Methods
 
 from config import get_settings
 from infrastructure import stac_loader
+from infrastructure.stac_loader import CatalogLoad
 
 GOAL = 0.8
 
@@ -144,13 +145,15 @@ def _ours(url: str, file: Path) -> tuple[float, float]:
 
 def _load(name: str, file: Path) -> None:
     stac_loader.load(
-        uuid4().hex * 2,
-        lambda _stored, _others: _collection(name),
-        name,
-        lambda: _items(file, name),
-        overwrite=False,
-        check=lambda: None,
-        progress=lambda _done: None,
+        CatalogLoad(
+            job_id=uuid4().hex * 2,
+            collection_id=name,
+            compose=lambda _stored, _others: _collection(name),
+            items=lambda: _items(file, name),
+            overwrite=False,
+            check=lambda: None,
+            progress=lambda _done: None,
+        )
     )
 
 

@@ -1,0 +1,62 @@
+"""The report shows every figure, and the file every run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from benchmarks import report
+from benchmarks.catalog import CatalogLoad
+from benchmarks.engine import EngineRun
+from benchmarks.peer_run import PeerRun
+from benchmarks.rounds import Results
+
+MEMORY = {"host": 120_000_000, "service-bus": 30_000_000, "postgres": 90_000_000}
+GROWN = {"host": 500_000, "service-bus": 0, "postgres": 0}
+
+RESULTS = Results(
+    engine=[EngineRun(1000, 0.5, MEMORY, GROWN, 540.0, 14, 0)],
+    peers=[
+        PeerRun("procrastinate", "concurrency 10", 300, 1.5, 1.0, 48_000_000),
+        PeerRun("Prefect", "thread pool", 100, 10.0, 2.0, 110_000_000),
+    ],
+    catalog=CatalogLoad(20_000, [1.0], [1.6], [1.25]),
+    failures=["Prefect: no server"],
+)
+
+
+def lines(results: Results) -> list[str]:
+    return [" ".join(line.split()) for line in report.text(results, {"Load": "0.1"}).splitlines()]
+
+
+def test_every_figure_is_shown() -> None:
+    shown = lines(RESULTS)
+    assert "Load: 0.1" in shown
+    assert "1,000 tasks 2,000 0.500 6.67 40.00" in shown
+    assert "1,000 tasks 120 MB 30 MB 90 MB 500 B/task 0 B/task 540 B 14 events" in shown
+    assert "procrastinate, concurrency 10 300 200 48 MB" in shown
+    assert "Prefect, thread pool 50 10 110 MB" in shown
+    assert "geoforge 12,500 0.62" in shown
+    assert "geoforge, again 16,000 0.80" in shown
+
+
+def test_claims_say_whether_they_hold() -> None:
+    shown = lines(RESULTS)
+    assert "holds: At least 1,000 tasks/s, at every size (slowest: 2,000 tasks/s)" in shown
+    assert any(line.startswith("DOES NOT HOLD: 20,000 STAC items") for line in shown)
+    assert "Prefect: no server" in shown
+
+
+def test_what_was_not_measured_takes_no_room() -> None:
+    assert lines(Results()) == ["Load: 0.1"]
+
+
+def test_the_file_holds_every_run(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "results.json"
+    report.write(RESULTS, {"Load": "0.1"}, file)
+    document = json.loads(file.read_text())
+    assert document["engine"][0]["tasks_per_second"] == 2000
+    assert [run["favourable_per_second"] for run in document["peers"]] == [300, 50]
+    assert document["catalog"]["our_seconds"] == [1.6]
+    assert {claim["holds"] for claim in document["claims"]} == {True, False}
+    assert document["failures"] == ["Prefect: no server"]

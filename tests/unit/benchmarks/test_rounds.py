@@ -1,0 +1,83 @@
+"""Who is measured when, and what becomes of one that cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from benchmarks import catalog, prefect_peer, procrastinate_peer
+from benchmarks.catalog import CatalogLoad
+from benchmarks.engine import Engine, EngineRun
+from benchmarks.errors import BenchmarkError
+from benchmarks.peer_run import PeerRun
+from benchmarks.rounds import Plan, Rounds
+from benchmarks.stack import BenchStack
+from local.stack.ports import Ports
+from local.stack.settings import StackSettings
+
+
+@pytest.fixture
+def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is run, in order; nothing is."""
+    ran: list[str] = []
+
+    def engine(_self: Engine, tasks: int) -> EngineRun:
+        ran.append(f"engine {tasks}")
+        return EngineRun(tasks, 1.0, {}, {}, 0.0, 14, 0)
+
+    def peer(name: str) -> Any:
+        def run(_stack: BenchStack, tasks: int, concurrency: int = 0) -> PeerRun:
+            ran.append(f"{name} {concurrency}" if concurrency else name)
+            return PeerRun(name, str(concurrency), tasks, 1.0, 1.0, 0)
+
+        return run
+
+    def load(_stack: BenchStack, items: int, rounds: int) -> CatalogLoad:
+        ran.append("stac")
+        return CatalogLoad(items, [1.0] * rounds, [1.0] * rounds, [1.0] * rounds)
+
+    monkeypatch.setattr(Engine, "run", engine)
+    monkeypatch.setattr(procrastinate_peer, "run", peer("procrastinate"))
+    monkeypatch.setattr(prefect_peer, "run", peer("prefect"))
+    monkeypatch.setattr(catalog, "load", load)
+    return ran
+
+
+@pytest.fixture
+def rounds(tmp_path: Path) -> Callable[[Plan], Rounds]:
+    """Rounds of a plan, on a stack that does not run."""
+    stack = BenchStack(StackSettings(values={}, ports=Ports(), state=tmp_path))
+    return lambda plan: Rounds(stack, plan, lambda _line: None)
+
+
+def test_rounds_alternate_and_what_takes_long_comes_once_at_the_end(
+    rounds: Callable[[Plan], Rounds], order: list[str]
+) -> None:
+    results = rounds(Plan(rounds=2, sizes=(10, 20, 100_000))).measure()
+    there = ["engine 10", "engine 20"]
+    there += [f"procrastinate {number}" for number in (1, 10, 50)] + ["prefect"]
+    assert order == ["engine 1000", *there, *reversed(there), "engine 100000", "stac"]
+    assert [run.tasks for run in results.engine] == [10, 20, 20, 10, 100_000]
+    assert len(results.peers) == 8
+    assert results.failures == []
+
+
+def test_only_what_is_asked_for_is_run(rounds: Callable[[Plan], Rounds], order: list[str]) -> None:
+    rounds(Plan(contenders=("prefect",), rounds=1)).measure()
+    assert order == ["prefect"]
+
+
+def test_one_that_fails_is_named_and_the_others_go_on(
+    rounds: Callable[[Plan], Rounds], order: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_stack: BenchStack, _tasks: int) -> PeerRun:
+        raise BenchmarkError("no server")
+
+    monkeypatch.setattr(prefect_peer, "run", broken)
+    results = rounds(Plan(contenders=("prefect", "stac"), rounds=1)).measure()
+    assert results.failures == ["Prefect: no server"]
+    assert order == ["stac"]
+    assert cast(CatalogLoad, results.catalog).items == Plan().stac_items

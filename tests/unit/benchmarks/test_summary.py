@@ -1,0 +1,74 @@
+"""What is said of the figures follows from the figures."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.catalog import CatalogLoad
+from benchmarks.engine import EVENTS_PER_LOOK, EngineRun
+from benchmarks.peer_run import PeerRun
+from benchmarks.rounds import Results
+from benchmarks.summary import best_rates, claims, engine_rates
+
+
+def job(tasks: int, seconds: float, *, events: int = 14, looks: int = 0) -> EngineRun:
+    return EngineRun(tasks, seconds, {}, {}, 500.0, events, looks)
+
+
+def peer(name: str, variant: str, tasks_per_second: float) -> PeerRun:
+    return PeerRun(name, variant, 100, 200 / tasks_per_second, 100 / tasks_per_second, 0)
+
+
+def verdicts(results: Results) -> dict[str, bool]:
+    return {claim.text: claim.holds for claim in claims(results)}
+
+
+def test_rates_are_medians_of_the_rounds() -> None:
+    results = Results(engine=[job(1000, 1.0), job(1000, 10.0), job(1000, 0.5), job(10, 0.1)])
+    assert engine_rates(results) == {10: pytest.approx(100), 1000: pytest.approx(1000)}
+
+
+def test_a_peer_is_judged_by_its_best_variant_in_its_favourable_reading() -> None:
+    runs = [peer("a", "1", 100), peer("a", "10", 300), peer("a", "50", 200), peer("b", "", 7)]
+    assert best_rates(Results(peers=runs)) == {"a": pytest.approx(300), "b": pytest.approx(7)}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "fast", "twice"), [(0.5, True, True), (0.9, True, False), (1.1, False, False)]
+)
+def test_the_rates_claimed(seconds: float, fast: bool, twice: bool) -> None:
+    runs = Results(engine=[job(1000, seconds)], peers=[peer("procrastinate", "10", 600)])
+    assert verdicts(runs) == {
+        "At least 1,000 tasks/s, at every size": fast,
+        "At least 2 times procrastinate at its best": twice,
+    }
+
+
+def test_the_slowest_size_counts() -> None:
+    runs = Results(engine=[job(1000, 0.1), job(10_000, 20.0)])
+    assert verdicts(runs)["At least 1,000 tasks/s, at every size"] is False
+
+
+@pytest.mark.parametrize(("seconds", "holds"), [(100.0, True), (101.0, False)])
+def test_many_tasks_are_no_slower_than_few(seconds: float, holds: bool) -> None:
+    runs = Results(engine=[job(1000, 1.0), job(100_000, seconds)])
+    assert verdicts(runs)["100,000 tasks no slower per task than 1,000"] is holds
+
+
+def test_a_history_that_grows_with_tasks_is_told_from_one_that_a_watchdog_looked_at() -> None:
+    text = "Orchestration history does not grow with tasks"
+    looked_at = job(100_000, 70.0, events=14 + EVENTS_PER_LOOK, looks=1)
+    assert verdicts(Results(engine=[job(1000, 1.0), looked_at]))[text] is True
+    grown = job(100_000, 70.0, events=15)
+    assert verdicts(Results(engine=[job(1000, 1.0), grown]))[text] is False
+
+
+@pytest.mark.parametrize(("seconds", "holds"), [(1.25, True), (1.3, False)])
+def test_the_catalog_load_is_compared_with_the_bare_one(seconds: float, holds: bool) -> None:
+    load = CatalogLoad(20_000, [1.0, 1.0, 9.0], [seconds], [1.0])
+    text = "20,000 STAC items at no less than 0.8 of the bare Loader's rate"
+    assert verdicts(Results(catalog=load)) == {text: holds}
+
+
+def test_nothing_is_claimed_of_what_was_not_measured() -> None:
+    assert claims(Results()) == []
