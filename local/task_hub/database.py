@@ -27,6 +27,7 @@ INSTANCES, ACTIVITIES = "instances", "activities"
 
 _SCHEMA_LOCK = 0x67656F_687562  # "geohub"
 _CHECKOUT_TIMEOUT_SECONDS = 5.0
+_CHECKOUT_WHILE_LOST_SECONDS = 0.5
 _RECONNECT_SECONDS = 2.0
 """After this long the pool forgets a failed attempt and its growing pauses, and starts afresh."""
 _LISTEN_TIMEOUT_SECONDS = 5.0
@@ -58,7 +59,6 @@ class Database:
             max_size=max_connections,
             open=False,
             check=AsyncConnectionPool.check_connection,
-            timeout=_CHECKOUT_TIMEOUT_SECONDS,
             reconnect_timeout=_RECONNECT_SECONDS,
             kwargs={
                 "row_factory": dict_row,
@@ -66,6 +66,7 @@ class Database:
             },
             connection_class=AsyncConnection[DictRow],
         )
+        self._lost = False
         self._listener: asyncio.Task[None] | None = None
         self._subscribers: list[Callable[[str | None], None]] = []
 
@@ -82,9 +83,11 @@ class Database:
                 await self._create_schema(hub_name)
                 break
             except HubUnavailable as error:
-                if attempt == 0:
+                if not self._lost:
+                    self._lost = True
                     log.warning("task hub database is not there yet: %s", error)
                 await asyncio.sleep(_retry_delay(attempt))
+        self._lost = False
         self._listener = asyncio.create_task(self._listen(), name="task-hub-listener")
 
     async def close(self) -> None:
@@ -101,8 +104,10 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """A connection in a transaction, committed at the end. Raises HubUnavailable."""
+        # Who asks while the server is known to be away is not kept waiting.
+        timeout = _CHECKOUT_WHILE_LOST_SECONDS if self._lost else _CHECKOUT_TIMEOUT_SECONDS
         try:
-            async with self._pool.connection() as connection:
+            async with self._pool.connection(timeout=timeout) as connection:
                 yield connection
         except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
             raise HubUnavailable(_first_line(error)) from error
@@ -160,31 +165,29 @@ class Database:
 
     async def _listen(self) -> None:
         """Pass notifications on for ever; after any gap tell everyone to look for themselves."""
-        lost = False
+        attempts = count()
         while True:
-            for attempt in count():
-                try:
-                    connection = await self._connect()
-                    break
-                except psycopg.OperationalError as error:
-                    if not lost:
-                        lost = True
-                        log.warning("task hub database lost: %s", _first_line(error))
-                    await asyncio.sleep(_retry_delay(attempt))
-            if lost:
-                lost = False
-                log.info("task hub database is back")
             try:
-                async with connection:
+                async with await self._connect() as connection:
                     await connection.execute(f"listen {CHANNEL}")
-                    self._publish(None)
+                    self._found_again()
+                    attempts = count()
                     while True:
                         async for notice in connection.notifies(timeout=_LISTEN_TIMEOUT_SECONDS):
                             self._publish(notice.payload)
+                        # Silence may be that of a server which is gone.
                         await connection.execute("select 1")
             except psycopg.OperationalError as error:
-                lost = True
-                log.warning("task hub database lost: %s", _first_line(error))
+                if not self._lost:
+                    self._lost = True
+                    log.warning("task hub database lost: %s", _first_line(error))
+                await asyncio.sleep(_retry_delay(next(attempts)))
+
+    def _found_again(self) -> None:
+        if self._lost:
+            self._lost = False
+            log.info("task hub database is back")
+        self._publish(None)
 
     def _publish(self, payload: str | None) -> None:
         for notified in self._subscribers:

@@ -96,7 +96,7 @@ class LeaseLost(Exception):
 class TurnStore:
     """The orchestrations' side of the hub, for one host (`owner`)."""
 
-    def __init__(self, database: Database, owner: str, *, lease_seconds: float = 60.0) -> None:
+    def __init__(self, database: Database, owner: str, *, lease_seconds: float = 30.0) -> None:
         self._database = database
         self._owner = owner
         self._lease_seconds = lease_seconds

@@ -6,9 +6,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.servers import LocalPostgres, ScratchDirectory
@@ -62,22 +62,19 @@ def test_two_hosts_share_the_work_of_one_hub(new_host: Any) -> None:
     assert len(first.trace()) + len(second.trace()) == 100
 
 
-def test_work_of_a_host_that_is_gone_for_good_is_taken_over(
-    new_host: Any, postgres_server: Any
-) -> None:
+def test_work_of_a_host_that_is_gone_for_good_is_taken_over(new_host: Any) -> None:
     first = new_host().start()
     second = new_host().start()
     first.begin("fan_out", "orphan", {"n": 40, "sleep_ms": 100})
     first.wait_for(lambda: first.trace() and second.trace(), "the work is not shared")
     first.kill()
-    # The lease of a dead host ends after 30 s; the test does not wait for that.
-    import psycopg
-
+    # The leases of a dead host end after 30 s; the test does not wait for that.
+    owner = (first.state / "host-id").read_text()
     with psycopg.connect(first.environment["DATABASE_URL"], autocommit=True) as connection:
-        connection.execute(
-            "update task_hub.activities set leased_until = now() where owner = %s",
-            (Path(first.state / "host-id").read_text(),),
-        )
+        for table in ("activities", "instances"):
+            connection.execute(
+                f"update task_hub.{table} set leased_until = now() where owner = %s", (owner,)
+            )
     assert second.finished("orphan", 30)["output"]["n"] == 40
 
 
@@ -111,6 +108,7 @@ def test_crash_of_postgres_is_survived(new_host: Any, own_postgres: LocalPostgre
     host.steer("waiting", "raiseEvent/done", json=1)
     assert host.finished("waiting")["runtimeStatus"] == "Completed"
     assert host.log().count("task hub database lost") == 1
+    host.wait_for(lambda: "task hub database is back" in host.log(), "its return is not noticed")
     assert host.log().count("task hub database is back") == 1
 
 

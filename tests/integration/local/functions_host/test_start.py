@@ -65,6 +65,32 @@ def test_missing_database_setting_is_named(new_host: Any, tmp_path: Path) -> Non
     _refuses(new_host(_app(tmp_path / "app", ""), DATABASE_URL=""), 3, "DATABASE_URL")
 
 
+def test_host_waits_for_its_database_and_stops_when_told(new_host: Any) -> None:
+    host = new_host(DATABASE_URL="postgresql://nobody@127.0.0.1:9/none")
+    process = host.launch()
+    host.wait_for(lambda: "database is not there yet" in host.log(), "the host says nothing")
+    assert host.http.get("/api/livez").status_code == 200
+    assert host.instance("any").status_code == 503
+    assert host.http.get("/admin/host/status").json()["state"] == "Starting"
+    assert process.poll() is None
+    assert host.stop() == 0
+    assert host.log().count("database is not there yet") == 1
+
+
+def test_endpoint_that_is_down_does_not_keep_the_host_from_starting(
+    new_host: Any, sample_settings: dict[str, str]
+) -> None:
+    nowhere = "Endpoint=sb://127.0.0.1:9;SharedAccessKeyName=k;SharedAccessKey=v;"
+    host = new_host(
+        SAMPLE_BUS=f"{nowhere}UseDevelopmentEmulator=true;",
+        **{"AzureWebJobs.on_message.Disabled": "false"},
+    ).start()
+    host.wait_for(lambda: "lost queue 'sample'" in host.log(), "the host says nothing", 20)
+    [queue] = host.http.get("/admin/host/status").json()["listeners"]["serviceBus"]
+    assert queue["connected"] is False
+    assert host.stop() == 0
+
+
 def test_hub_of_another_name_is_refused(new_host: Any, tmp_path: Path) -> None:
     new_host().start()
     other = {"version": "2.0", "extensions": {"durableTask": {"hubName": "OtherHub"}}}
