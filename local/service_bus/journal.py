@@ -71,7 +71,7 @@ update message set queue = ?, state = ?, enqueued_at = ?, expires_at = ?, time_t
 _CHECKPOINT_PAGES = 4000  # of 4 KiB: the log is folded into the file each 16 MB or so
 _LOG_LIMIT_BYTES = 32 * 2**20
 _SPARE_PAGES = 1024  # free pages that are not worth giving back: the next messages need them
-_PAGES_A_STEP = 1000  # given back in about ten milliseconds, during which nothing else runs
+_PAGES_A_STEP = 250  # given back in a few milliseconds, during which nothing else runs
 
 
 class JournalError(Exception):
@@ -115,6 +115,7 @@ class Journal:
         self._failed = failed
         self._broken = False
         self._committing = False
+        self._compacting = False
         self._inserted: dict[int, Message] = {}
         self._updated: dict[int, Message] = {}
         self._deleted: list[tuple[int]] = []
@@ -271,17 +272,22 @@ class Journal:
         if self._committing or self._broken:
             return False
         free, pages = self._pragma("freelist_count"), self._pragma("page_count")
-        if free <= max(_SPARE_PAGES, pages // 4):
-            return False
+        more = free > max(_SPARE_PAGES, pages // 4)
         try:
-            # The pragma frees a page for each row that is fetched.
-            self._database.execute(f"pragma incremental_vacuum({_PAGES_A_STEP})").fetchall()
-            self._database.execute("pragma wal_checkpoint(truncate)").fetchall()
+            if more:
+                # As a script, since the pragma frees one page for each step that is made of it,
+                # and `execute` makes only the first.
+                self._database.executescript(f"pragma incremental_vacuum({_PAGES_A_STEP})")
+                self._compacting = True
+            elif self._compacting:
+                # Pages that were given back leave the file when the log is folded into it.
+                self._database.execute("pragma wal_checkpoint(truncate)").fetchall()
+                self._compacting = False
         except sqlite3.Error as error:
             self._broken = True
             self._failed(JournalError(f"cannot compact the messages on disk: {error}"))
             return False
-        return True
+        return more
 
     def close(self) -> None:
         """Commits what is left and closes the file."""

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 _LONGEST_SLEEP_SECONDS = 5.0  # so that a change of the system's clock is noticed soon
 _COMPACT_EVERY_SECONDS = 10.0
-_COMPACT_PAUSE_SECONDS = 0.05
+_COMPACT_PAUSE_SECONDS = 0.1
 
 
 class Namespace:

@@ -57,8 +57,8 @@ class Opaque(NamedTuple):
 # --- decoding -------------------------------------------------------------------------
 
 Decoded = tuple[Any, int]
-_MALFORMED = (IndexError, struct.error, TypeError, ValueError)
-"""What decoders raise: at a missing end, for a map's key that has no hash, for broken UTF-8."""
+_MALFORMED = (IndexError, struct.error, TypeError, ValueError, OverflowError)
+"""What decoders raise: at a missing end, for a map's key without a hash, for what is no text."""
 
 _TRUNCATED = "the value ends before its bytes do"
 

@@ -22,7 +22,7 @@ from azure.servicebus import (
 )
 
 ROOT = Path(__file__).resolve().parents[4]
-_SPARE_QUEUES = 40
+_SPARE_QUEUES = 20
 _START_SECONDS = 20
 
 
@@ -96,7 +96,6 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EndpointProce
         *(f"spare{number}" for number in range(_SPARE_QUEUES)),
         "brief:lock_seconds=1,max_delivery_count=3",
         "brief-too:lock_seconds=1",
-        "renewed:lock_seconds=2",
         "held:lock_seconds=5",
         "expiring:ttl_seconds=0.5",
         "forgetting:ttl_seconds=0.5,dead_letter_on_expiration=false",
@@ -134,16 +133,24 @@ def client(endpoint: EndpointProcess) -> Iterator[ServiceBusClient]:
 class Links:
     """Senders and receivers of a client.
 
-    The SDK takes half a second to open a link and as long to close one, so senders stay open for
-    all tests, and receivers are closed while the next test runs.
+    The SDK takes half a second to open a link and as long to close one. So what tests need is
+    opened ahead, all at the same time, and closed while the next test runs.
     """
 
     def __init__(self, client: ServiceBusClient) -> None:
         self._client = client
         self._senders: dict[str, ServiceBusSender] = {}
+        self._plain_receivers: dict[str, ServiceBusReceiver] = {}
         self._receivers: list[ServiceBusReceiver] = []
-        self._closers = ThreadPoolExecutor(8)
+        self._threads = ThreadPoolExecutor(16)
         self._closing: list[Future[None]] = []
+
+    def open_ahead(self, queues: Sequence[str]) -> None:
+        """Opens a sender and a receiver for each queue."""
+        self._senders = {queue: self._client.get_queue_sender(queue) for queue in queues}
+        self._plain_receivers = {queue: self._client.get_queue_receiver(queue) for queue in queues}
+        opened = [*self._senders.values(), *self._plain_receivers.values()]
+        list(self._threads.map(lambda link: link.__enter__(), opened))
 
     def sender(self, queue: str) -> ServiceBusSender:
         """The sender to a queue."""
@@ -157,26 +164,29 @@ class Links:
 
     def receiver(self, queue: str, **options: Any) -> ServiceBusReceiver:
         """A receiver of a queue, to be closed after the test."""
-        receiver = self._client.get_queue_receiver(queue, **options)
+        ahead = None if options else self._plain_receivers.pop(queue, None)
+        receiver = ahead or self._client.get_queue_receiver(queue, **options)
         self._receivers.append(receiver)
-        return receiver.__enter__()
+        return ahead or receiver.__enter__()
 
     def end_test(self) -> None:
         """Lets the test's receivers be closed."""
-        self._closing += [self._closers.submit(each.close) for each in self._receivers]
+        self._closing += [self._threads.submit(each.close) for each in self._receivers]
         self._receivers.clear()
 
     def close(self) -> None:
         """Waits until all is closed; fails where closing failed."""
-        self._closing += [self._closers.submit(each.close) for each in self._senders.values()]
+        ahead = [*self._senders.values(), *self._plain_receivers.values()]
+        self._closing += [self._threads.submit(each.close) for each in ahead]
         for closing in self._closing:
             closing.result(30)
-        self._closers.shutdown()
+        self._threads.shutdown()
 
 
 @pytest.fixture(scope="session")
 def _links(client: ServiceBusClient) -> Iterator[Links]:
     links = Links(client)
+    links.open_ahead([f"spare{number}" for number in range(_SPARE_QUEUES)])
     yield links
     links.close()
 

@@ -39,6 +39,9 @@ async def test_a_queue_from_end_to_end(endpoint: EndpointProcess, queue: str) ->
         await receiver.dead_letter_message(first, reason="Unwanted")
         await receiver.renew_message_lock(rest[0])
         await asyncio.gather(*(receiver.abandon_message(message) for message in rest))
+        first._settled = False  # as if by a client that lost count
+        with pytest.raises(MessageLockLostError):
+            await receiver.renew_message_lock(first)
         assert sorted(await drain(receiver), key=int) == [f"{n}" for n in range(1, 100)]
 
         dead = client.get_queue_receiver(queue, sub_queue="deadletter")
@@ -56,7 +59,7 @@ async def test_locks_renewed_while_a_long_task_runs(endpoint: EndpointProcess) -
         receiver = client.get_queue_receiver("held")
         (message,) = await receiver.receive_messages(1, max_wait_time=5)
         renewer.register(receiver, message, max_lock_renewal_duration=30)
-        await asyncio.sleep(6)
+        await asyncio.sleep(5.3)
         await receiver.complete_message(message)
         await asyncio.gather(sender.close(), receiver.close())
 
@@ -77,18 +80,3 @@ async def test_competing_receivers_get_each_message_once(
         assert len(bodies) == 400
         assert len(set(bodies)) == 400
         await asyncio.gather(sender.close(), *(receiver.close() for receiver in receivers))
-
-
-async def test_settling_twice_is_refused(endpoint: EndpointProcess, queue: str) -> None:
-    async with ServiceBusClient.from_connection_string(endpoint.connection_string) as client:
-        sender = client.get_queue_sender(queue)
-        await sender.send_messages(ServiceBusMessage("once"))
-        receiver = client.get_queue_receiver(queue)
-        (message,) = await receiver.receive_messages(1, max_wait_time=5)
-        other = client.get_queue_receiver(queue)
-        await receiver.complete_message(message)
-        message._settled = False  # as if by a client that lost count
-        with pytest.raises(MessageLockLostError):
-            await receiver.renew_message_lock(message)
-        assert await drain(other) == []
-        await asyncio.gather(sender.close(), receiver.close(), other.close())

@@ -14,20 +14,21 @@ from azure.servicebus.exceptions import (
     SessionLockLostError,
 )
 
+from tests.integration.local.service_bus.conftest import Links
 
-def test_a_session_has_one_receiver_and_its_messages_in_order(client: ServiceBusClient) -> None:
-    with client.get_queue_sender("sessions") as sender:
-        sender.send_messages(
-            [ServiceBusMessage(f"{key}{n}", session_id=key) for n in range(3) for key in "ab"]
-        )
-        with pytest.raises(ServiceBusError, match="SessionId was not set"):
-            sender.send_messages(ServiceBusMessage("of no session"))
+
+def test_a_session_has_one_receiver_and_its_messages_in_order(
+    client: ServiceBusClient, links: Links
+) -> None:
+    sender = links.sender("sessions")
+    sender.send_messages(
+        [ServiceBusMessage(f"{key}{n}", session_id=key) for n in range(3) for key in "ab"]
+    )
+    with pytest.raises(ServiceBusError, match="SessionId was not set"):
+        sender.send_messages(ServiceBusMessage("of no session"))
     with client.get_queue_receiver("sessions", session_id="a") as receiver:
-        with (
-            pytest.raises(SessionCannotBeLockedError),
-            client.get_queue_receiver("sessions", session_id="a") as second,
-        ):
-            second.receive_messages(1, max_wait_time=1)
+        with pytest.raises(SessionCannotBeLockedError):
+            links.receiver("sessions", session_id="a")
         messages = receiver.receive_messages(3, max_wait_time=3)
         assert [str(message) for message in messages] == ["a0", "a1", "a2"]
         receiver.session.set_state(b"half way")
@@ -38,13 +39,11 @@ def test_a_session_has_one_receiver_and_its_messages_in_order(client: ServiceBus
     # "a2" was not settled, so the session of "a" is the next one with messages, and "b" the other.
     taken = {}
     for _ in "ab":
-        with client.get_queue_receiver(
-            "sessions", session_id=NEXT_AVAILABLE_SESSION, max_wait_time=5
-        ) as receiver:
-            messages = receiver.receive_messages(3, max_wait_time=3)
-            taken[receiver.session.session_id] = [str(message) for message in messages]
-            for message in messages:
-                receiver.complete_message(message)
+        receiver = links.receiver("sessions", session_id=NEXT_AVAILABLE_SESSION, max_wait_time=5)
+        messages = receiver.receive_messages(3, max_wait_time=3)
+        taken[receiver.session.session_id] = [str(message) for message in messages]
+        for message in messages:
+            receiver.complete_message(message)
     assert taken == {"a": ["a2"], "b": ["b0", "b1", "b2"]}
     with (
         pytest.raises(OperationTimeoutError),
@@ -53,30 +52,22 @@ def test_a_session_has_one_receiver_and_its_messages_in_order(client: ServiceBus
         pass
 
 
-def test_a_session_lock_that_ends_gives_the_messages_back(client: ServiceBusClient) -> None:
-    with client.get_queue_sender("more-sessions") as sender:
-        sender.send_messages(ServiceBusMessage("x", session_id="s"))
-    with client.get_queue_receiver("more-sessions", session_id="s") as receiver:
-        (message,) = receiver.receive_messages(1, max_wait_time=3)
-        time.sleep(1.3)
-        with pytest.raises(SessionLockLostError):
-            receiver.complete_message(message)
-    with client.get_queue_receiver("more-sessions", session_id="s") as receiver:
-        (message,) = receiver.receive_messages(1, max_wait_time=3)
-        assert message.delivery_count == 1
+def test_a_session_lock_that_ends_gives_the_messages_back(links: Links) -> None:
+    sender = links.sender("more-sessions")
+    sender.send_messages(ServiceBusMessage("x", session_id="s"))
+    receiver = links.receiver("more-sessions", session_id="s")
+    (message,) = receiver.receive_messages(1, max_wait_time=3)
+    time.sleep(1.3)
+    with pytest.raises(SessionLockLostError):
         receiver.complete_message(message)
+    receiver = links.receiver("more-sessions", session_id="s")
+    (message,) = receiver.receive_messages(1, max_wait_time=3)
+    assert message.delivery_count == 1
+    receiver.complete_message(message)
 
 
-def test_a_queue_with_sessions_needs_them_and_another_has_none(
-    client: ServiceBusClient, queue: str
-) -> None:
-    with (
-        pytest.raises(ServiceBusError, match="non-sessionful"),
-        client.get_queue_receiver("sessions") as receiver,
-    ):
-        receiver.receive_messages(1, max_wait_time=1)
-    with (
-        pytest.raises(ServiceBusError, match="does not require sessions"),
-        client.get_queue_receiver(queue, session_id="a") as receiver,
-    ):
-        receiver.receive_messages(1, max_wait_time=1)
+def test_a_queue_with_sessions_needs_them_and_another_has_none(links: Links, queue: str) -> None:
+    with pytest.raises(ServiceBusError, match="non-sessionful"):
+        links.receiver("sessions")
+    with pytest.raises(ServiceBusError, match="does not require sessions"):
+        links.receiver(queue, session_id="a")

@@ -18,7 +18,8 @@ from azure.servicebus.exceptions import ServiceBusError
 
 from tests.integration.local.service_bus.conftest import EndpointProcess
 
-LOAD_SECONDS = 2.0
+ENOUGH_SENT, ENOUGH_COMPLETED = 500, 200
+LOAD_SECONDS = 30  # within which that much has to be done, on the slowest of machines
 
 # The SDK leaves the sockets of connections that broke to the garbage collector.
 pytestmark = pytest.mark.filterwarnings(
@@ -73,7 +74,9 @@ class Load:
         """Runs two of each, and kills the endpoint under them."""
         workers = [self.send(0), self.send(1), self.receive(), self.receive()]
         tasks = [asyncio.create_task(worker) for worker in workers]
-        await asyncio.sleep(LOAD_SECONDS)
+        async with asyncio.timeout(LOAD_SECONDS):
+            while len(self.sent) < ENOUGH_SENT or len(self.completed) < ENOUGH_COMPLETED:
+                await asyncio.sleep(0.01)
         endpoint.kill()
         self._stopped = True
         await asyncio.wait(tasks, timeout=20)
@@ -88,7 +91,7 @@ class Load:
 
 async def test_kill_under_load_loses_nothing_and_returns_nothing(mortal: EndpointProcess) -> None:
     client = ServiceBusClient.from_connection_string(mortal.connection_string, retry_total=0)
-    when = datetime.now(UTC) + timedelta(seconds=6)
+    when = datetime.now(UTC) + timedelta(seconds=5)
     async with client.get_queue_sender("work") as sender:
         await sender.schedule_messages(ServiceBusMessage("scheduled"), when)
     load = Load(client)
@@ -110,8 +113,6 @@ async def test_kill_under_load_loses_nothing_and_returns_nothing(mortal: Endpoin
             left += [str(message) for message in messages]
 
     assert "scheduled" in left
-    assert len(load.sent) > 500
-    assert len(load.completed) > 100
     assert load.completed.isdisjoint(left), "a completed message came back"
     assert load.sent <= load.completed | set(left), "an acknowledged message is lost"
     assert len(left) == len(set(left)), "a message is there twice"
@@ -159,6 +160,7 @@ async def test_every_kind_of_state_survives(mortal: EndpointProcess) -> None:
     sender = client.get_queue_sender("work")
     (next_number,) = await sender.schedule_messages(ServiceBusMessage("x"), when)
     assert next_number == scheduled + 1
+    await asyncio.gather(sender.close(), receiver.close(), letters.close())
     await client.close()
 
 

@@ -92,6 +92,7 @@ def test_encodings_of_each_width(encoded: bytes, value: Any) -> None:
 @given(st.binary(max_size=60))
 @example(b"\x00" * 60)
 @example(b"\xc0\x02\x01" * 20)
+@example(b"\x73\x80\x00\x00\x00")  # a character beyond what Python has numbers for
 @example(b"\xd1\x00\x00\x00\x06\x00\x00\x00\x02\x45\x40")  # a map with a list as its key
 def test_any_bytes_are_decoded_or_refused(data: bytes) -> None:
     for read in (codec.decode, lambda buffer: (None, codec.skip(buffer, 0))):

@@ -175,10 +175,10 @@ def test_the_file_follows_the_queues_down(kept: Kept, tmp_path: Path) -> None:
     assert not kept.journal.compact(), "not while a commit is due"
     kept.loop.run()
     full = size(tmp_path)
-    steps = 1
+    steps = 0
     while kept.journal.compact():
         steps += 1
-    assert steps > 2, "a step is small"
+    assert 10 < steps < 20, "a step is small, but not too small"
     assert full > 16_000_000
     assert size(tmp_path) < 6_000_000
     again = reopen(kept, tmp_path)
