@@ -29,7 +29,7 @@ where id = any (%(ids)s) and owner = %(owner)s
 
 _RELEASE_EXPIRED = """
 update task_hub.activities set owner = null, leased_until = null
-where owner is not null and leased_until < clock_timestamp()
+where owner is not null and leased_until < statement_timestamp()
 """
 
 # A result counts once: only for the lease under which it was made.

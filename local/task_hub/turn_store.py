@@ -21,22 +21,23 @@ from local.task_hub.turn import Turn
 MESSAGES_PER_TURN = 2000
 
 # Instances that have a message and that no host is busy with. A suspended one only hears control
-# messages. The inbox drives the search, so finished instances cost nothing.
+# messages. The inbox drives the search, so finished instances cost nothing. The time is that of
+# the statement: clock_timestamp() is volatile, and no index serves it.
 _CLAIM = """
-with waiting as (
-    select distinct inbox.instance_id
-    from task_hub.inbox
-    join task_hub.instances i using (instance_id)
-    where inbox.visible_at <= clock_timestamp()
-      and (i.status <> 'Suspended' or inbox.is_control)
-      and (i.owner is null or i.owner = %(owner)s or i.leased_until < clock_timestamp())
+with free as (
+    select i.instance_id
+    from task_hub.instances i
+    where i.instance_id in (
+            select instance_id from task_hub.inbox where visible_at <= statement_timestamp()
+        )
+      and (i.status <> 'Suspended' or exists (
+            select from task_hub.inbox c
+            where c.instance_id = i.instance_id and c.is_control
+        ))
+      and (i.owner is null or i.owner = %(owner)s or i.leased_until < statement_timestamp())
       and i.instance_id <> all (%(busy)s)
     limit %(limit)s
-), free as (
-    select instance_id from task_hub.instances
-    where instance_id in (select instance_id from waiting)
-      and (owner is null or owner = %(owner)s or leased_until < clock_timestamp())
-    for update skip locked
+    for update of i skip locked
 )
 update task_hub.instances i
 set owner = %(owner)s, leased_until = clock_timestamp() + %(lease)s * interval '1 second'
@@ -45,15 +46,15 @@ returning i.*
 """
 
 _NEXT_MESSAGE = """
-select extract(epoch from min(visible_at) - clock_timestamp())::float8 as seconds
-from task_hub.inbox where visible_at > clock_timestamp()
+select extract(epoch from min(visible_at) - statement_timestamp())::float8 as seconds
+from task_hub.inbox where visible_at > statement_timestamp()
 """
 
 # In the order in which they became visible, so that after a downtime an event that was raised
 # before a timer fell due is also heard before it.
 _MESSAGES = """
 select id, execution_id, event from task_hub.inbox
-where instance_id = %(instance_id)s and visible_at <= clock_timestamp()
+where instance_id = %(instance_id)s and visible_at <= statement_timestamp()
   and (is_control or not %(suspended)s)
 order by visible_at, id limit %(limit)s
 """
