@@ -20,22 +20,22 @@ from local.task_hub.turn import Turn
 
 MESSAGES_PER_TURN = 2000
 
-# Instances that have a message and that no host is busy with. A suspended one only hears control
-# messages. The inbox drives the search, so finished instances cost nothing. The time is that of
-# the statement: clock_timestamp() is volatile, and no index serves it.
+# Instances that have a message and that no host is busy with; a suspended one only hears control
+# messages. The partial index of unfinished instances drives the search, so finished ones cost
+# nothing. The time is that of the statement: clock_timestamp() is volatile, and no index serves it.
 _CLAIM = """
 with free as (
     select i.instance_id
     from task_hub.instances i
-    where i.instance_id in (
-            select instance_id from task_hub.inbox where visible_at <= statement_timestamp()
-        )
-      and (i.status <> 'Suspended' or exists (
-            select from task_hub.inbox c
-            where c.instance_id = i.instance_id and c.is_control
-        ))
+    where i.status in ('Pending', 'Running', 'Suspended')
       and (i.owner is null or i.owner = %(owner)s or i.leased_until < statement_timestamp())
       and i.instance_id <> all (%(busy)s)
+      and exists (
+            select from task_hub.inbox
+            where inbox.instance_id = i.instance_id
+              and inbox.visible_at <= statement_timestamp()
+              and (inbox.is_control or i.status <> 'Suspended')
+        )
     limit %(limit)s
     for update of i skip locked
 )

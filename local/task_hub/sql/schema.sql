@@ -30,6 +30,8 @@ create table if not exists task_hub.instances (
     created_at          timestamptz not null default clock_timestamp(),
     updated_at          timestamptz not null default clock_timestamp()
 );
+create index if not exists instances_unfinished on task_hub.instances (instance_id)
+    where status in ('Pending', 'Running', 'Suspended');
 create index if not exists instances_by_status on task_hub.instances (status, created_at);
 
 -- One row for each turn; events is a JSON array. json, not jsonb: texts are kept as they came.
