@@ -1,6 +1,6 @@
 """Items per second into pgSTAC: our load beside pypgstac's bare Loader, in the same run.
 
-    DATABASE_URL=postgresql://... python -m benchmarks.stac_load [--items 20000] [--rounds 3]
+    DATABASE_URL=postgresql://... python -m benchmarks.stac_load [--items 20000] [--rounds 5]
 
 `make bench` runs it on a stack of its own, and reads what `--json` writes.
 
@@ -39,7 +39,7 @@ def main() -> None:
     """Print the rates and their ratio. They are for reading: the exit code does not judge them."""
     parser = argparse.ArgumentParser(description="Items per second into pgSTAC")
     parser.add_argument("--items", type=int, default=20_000, help="items of a load")
-    parser.add_argument("--rounds", type=int, default=3, help="loads of each kind")
+    parser.add_argument("--rounds", type=int, default=5, help="loads of each kind")
     parser.add_argument("--json", type=Path, help="also write the seconds of each load here")
     options = parser.parse_args()
     url = get_settings().database_url.get_secret_value()

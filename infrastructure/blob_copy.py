@@ -145,7 +145,7 @@ def _start(
         else {"match_condition": MatchConditions.IfNotModified, "etag": present.etag}
     )
     try:
-        with blob_storage.faults(source.container, source.path):
+        with blob_storage.faults(client.container_name, client.blob_name):
             client.start_copy_from_url(
                 blob_storage.blob_client(source.container, source.path).url,
                 metadata=_metadata(source, rules),
@@ -156,7 +156,9 @@ def _start(
     except ResourceExistsError:
         return False  # Created meanwhile, or 409 PendingCopyOperation: look again.
     except NotFound as error:
-        if error.error_code == "container_not_found":
+        if error.error_code == "container_not_found" and not blob_storage.container_exists(
+            client.container_name
+        ):
             raise
         raise _changed(source) from error
     except HttpResponseError as error:

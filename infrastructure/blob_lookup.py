@@ -23,6 +23,7 @@ CONCURRENCY = 10
 _MAX_LISTINGS = 64
 _WORTH_LISTING = 8
 # A folder may hold much that nobody asked for: give up listing it when it shows.
+_ALWAYS_LISTED = 5000
 _MAX_LISTED_PER_WANTED = 20
 
 
@@ -132,7 +133,7 @@ def _list(
     """The wanted blobs under the prefix, and whether the listing went far enough to know."""
     found: dict[str, BlobVersion] = {}
     last = max(wanted)
-    budget = 5000 + len(wanted) * _MAX_LISTED_PER_WANTED
+    budget = _ALWAYS_LISTED + len(wanted) * _MAX_LISTED_PER_WANTED
     with blob_storage.faults(container):
         blobs = blob_storage.container_client(container).list_blobs(
             name_starts_with=prefix, include=["metadata"]

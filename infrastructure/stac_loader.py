@@ -9,44 +9,33 @@ proves the count before the commit.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import islice
 from typing import Any, cast
 
-import orjson
 import psycopg
-from plpygis.geometry import Geometry
 from psycopg.types.json import Jsonb
 from pypgstac.db import PgstacDB
-from pypgstac.hydration import dehydrate, hydrate
 from pypgstac.load import Loader, Methods
 
 from core.errors import PermanentTaskError, TransientTaskError, Unavailable
 from infrastructure import database, queries
 from infrastructure.database import Connection
 from infrastructure.locks import Space, try_lock
+from infrastructure.stac_comparison import Comparison, Difference, wkb
 
 JsonObject = dict[str, Any]
 
-# As in the Loader: so many items are held in memory and written by one COPY.
+# As in the Loader: so many items are written by one COPY.
 CHUNK_ITEMS = 10_000
+NOTED_AT_ONCE = 1_000
 _LOCK_POLL_SECONDS = (0.05, 1.0)
-# What the row holds in columns of its own, and the tag of the base item.
-_NOT_CONTENT = ("id", "collection", "geometry", "private", "pgstac:base_item")
 
 _SQL = queries.load("stac_loader")
-
-
-class Difference(StrEnum):
-    """How an item compares with the catalog."""
-
-    NEW = "new"
-    CHANGED = "changed"
-    SAME = "same"
 
 
 class CollectionChange(StrEnum):
@@ -84,48 +73,54 @@ def check_loadable(item: Mapping[str, Any]) -> None:
     """
     _time_range(item["properties"])
     geometry = item.get("geometry")
-    if geometry is not None:
-        try:
-            Geometry.from_geojson(geometry).ewkb  # noqa: B018  # Written out on access.
-        except Exception as error:  # plpygis raises whatever the malformed part leads to.
-            raise ValueError(f"geometry: cannot be written as WKB ({error})") from error
+    if geometry is None:
+        raise ValueError("geometry: is null, and pgSTAC keeps only items that have a place")
+    try:
+        wkb(geometry)
+    except Exception as error:  # plpygis raises whatever the malformed part leads to.
+        raise ValueError(f"geometry: cannot be written as WKB ({error})") from error
 
 
-def load(
-    job_id: str,
-    compose: ComposeCollection,
-    collection_id: str,
-    items: Callable[[], Iterator[JsonObject]],
-    *,
-    overwrite: bool,
-    check: Callable[[], None],
-    progress: Callable[[int], None],
-) -> LoadOutcome:
+@dataclass(frozen=True, slots=True)
+class CatalogLoad:
+    """What to load. `items` gives a fresh iterator over the items, whose ids must be distinct,
+    at each call; it is called once more where the catalog holds the collection already.
+
+    With `overwrite` stored items that differ are replaced, without it they stay and are named
+    as refused. `check` may raise to stop; `progress` is told how many items are done.
+    """
+
+    job_id: str
+    collection_id: str
+    compose: ComposeCollection
+    items: Callable[[], Iterator[JsonObject]]
+    overwrite: bool
+    check: Callable[[], None]
+    progress: Callable[[int], None]
+
+
+def load(request: CatalogLoad) -> LoadOutcome:
     """Bring a collection and its items into the catalog in one transaction.
 
-    `items` gives a fresh iterator over the items, whose ids must be distinct, at each call.
-    With `overwrite` stored items that differ are replaced, without it they stay and are named
-    as refused. A job that has loaded already gets the outcome of that load. `check` may raise
-    to stop; `progress` is told how many items are done.
-
-    Raises `PermanentTaskError` for an item that the database refuses, `TransientTaskError`
-    where the count does not hold, `Unavailable` when the database is down.
+    A job that has loaded already gets the outcome of that load. Raises `PermanentTaskError`
+    for an item that the database refuses, `TransientTaskError` where the count does not hold,
+    `Unavailable` when the database is down.
     """
     connection = database.connect()
     try:
         with connection, connection.transaction():
-            return _load(
-                connection, job_id, compose, collection_id, items, overwrite, check, progress
-            )
+            return _load(connection, request)
     except (psycopg.DataError, psycopg.IntegrityError) as error:
         raise PermanentTaskError(
-            f"pgSTAC refused an item of collection {collection_id!r}: {error}",
+            f"pgSTAC refused an item of collection {request.collection_id!r}: "
+            f"{error.diag.message_primary} ({error.diag.context})",
             code="catalog_refused",
         ) from error
     except psycopg.errors.InFailedSqlTransaction as error:
         # The Loader logs a failed update of statistics and goes on; the transaction does not.
         raise TransientTaskError(
-            f"pgSTAC could not take up collection {collection_id!r}.", code="catalog_busy"
+            f"pgSTAC could not take up collection {request.collection_id!r}.",
+            code="catalog_busy",
         ) from error
     except psycopg.OperationalError as error:
         if not database.is_outage(error):
@@ -138,70 +133,84 @@ def load(
         Loader.collection_json.cache_clear()
 
 
-@contextmanager
-def comparison(collection_id: str) -> Iterator[Comparison]:
-    """Compare items with the catalog as it stands now, without a lock."""
-    with database.transaction() as connection:
-        connection.execute(_SQL["configure"])
-        yield Comparison(connection, collection_id)
-
-
-def _load(
-    connection: Connection,
-    job_id: str,
-    compose: ComposeCollection,
-    collection_id: str,
-    items: Callable[[], Iterator[JsonObject]],
-    overwrite: bool,
-    check: Callable[[], None],
-    progress: Callable[[int], None],
-) -> LoadOutcome:
-    _wait_for_turn(connection, check)
+def _load(connection: Connection, request: CatalogLoad) -> LoadOutcome:
+    _wait_for_turn(connection, request.check)
     connection.execute(_SQL["configure"])
-    earlier = connection.execute(_SQL["recorded"], {"job_id": job_id}).fetchone()
+    earlier = connection.execute(_SQL["recorded"], {"job_id": request.job_id}).fetchone()
     if earlier is not None:
         return LoadOutcome.from_json(earlier["outcome"])
 
+    names = {"collection_id": request.collection_id}
     connection.execute(_SQL["create_loaded"])
-    others = _has_others(connection, collection_id, items, check)
-    stored = connection.execute(_SQL["collection"], {"collection_id": collection_id}).fetchone()
-    collection = compose(stored["content"] if stored else None, others)
-    loader = _loader(connection)
-    change = _store_collection(loader, stored["content"] if stored else None, collection)
+    others = _has_others(connection, request)
+    row = connection.execute(_SQL["collection"], names).fetchone()
+    stored = None if row is None else row["content"]
+    loader = _TransactionLoader(_OneConnection(connection))
+    change = _store_collection(loader, stored, request.compose(stored, others))
 
-    counts = dict.fromkeys(Difference, 0)
-    refused: list[str] = []
-    stored_items = Comparison(connection, collection_id)
-    for chunk in _chunks(items()):
-        check()
-        sorted_out: dict[Difference, list[JsonObject]] = {kind: [] for kind in Difference}
-        for item, difference in stored_items.of(chunk):
-            sorted_out[difference].append(item)
-        if not overwrite:
-            refused += [item["id"] for item in sorted_out[Difference.CHANGED]]
-        elif sorted_out[Difference.CHANGED]:
-            loader.load_items(iter(sorted_out[Difference.CHANGED]), Methods.delsert)
-        if sorted_out[Difference.NEW]:
-            loader.load_items(iter(sorted_out[Difference.NEW]), Methods.insert)
-        connection.execute(_SQL["add_loaded"], {"ids": [item["id"] for item in chunk]})
-        for kind, members in sorted_out.items():
-            counts[kind] += len(members)
-        progress(sum(counts.values()))
+    sorting = _Sorting(connection, request)
+    loader.load_items(sorting.new_items(), Methods.insert, chunksize=CHUNK_ITEMS)
+    if request.overwrite and sorting.changed:
+        changed = (item for item in request.items() if item["id"] in sorting.changed)
+        loader.load_items(changed, Methods.delsert, chunksize=CHUNK_ITEMS)
 
-    _prove(connection, collection_id, sum(counts.values()))
+    _prove(connection, request.collection_id, sorting.counts.total())
     outcome = LoadOutcome(
         collection=change,
-        new=counts[Difference.NEW],
-        updated=counts[Difference.CHANGED] - len(refused),
-        unchanged=counts[Difference.SAME],
-        refused=refused,
+        new=sorting.counts[Difference.NEW],
+        updated=len(sorting.changed) if request.overwrite else 0,
+        unchanged=sorting.counts[Difference.SAME],
+        refused=[] if request.overwrite else sorted(sorting.changed),
     )
     connection.execute(
-        _SQL["record"],
-        {"job_id": job_id, "collection_id": collection_id, "outcome": Jsonb(asdict(outcome))},
+        _SQL["record"], {**names, "job_id": request.job_id, "outcome": Jsonb(asdict(outcome))}
     )
-    check()
+    request.check()
     return outcome
+
+
+class _Sorting:
+    """Compares the items while the Loader draws the new ones from it.
+
+    The Loader draws a chunk before it writes it, so that the comparison and the writing take
+    turns on the connection.
+    """
+
+    def __init__(self, connection: Connection, request: CatalogLoad) -> None:
+        self._connection = connection
+        self._request = request
+        self._comparison = Comparison(connection, request.collection_id)
+        self.counts: Counter[Difference] = Counter()
+        self.changed: set[str] = set()
+
+    def new_items(self) -> Iterator[JsonObject]:
+        """The items that the catalog does not hold; the others are counted on the way."""
+        for item, difference in self._comparison.of(self._noted(self._request.items())):
+            self.counts[difference] += 1
+            if difference is Difference.NEW:
+                yield item
+            elif difference is Difference.CHANGED:
+                self.changed.add(item["id"])
+
+    def _noted(self, items: Iterable[JsonObject]) -> Iterator[JsonObject]:
+        """The items, one at a time, while their ids are noted for the proof.
+
+        They are not gathered on the way: thousands of parsed items alive at once would double
+        the time that the load takes, spent in Python's collector.
+        """
+        ids: list[str] = []
+        for item in items:
+            ids.append(item["id"])
+            yield item
+            if len(ids) == NOTED_AT_ONCE:
+                self._note(ids)
+                ids = []
+        self._note(ids)
+
+    def _note(self, ids: list[str]) -> None:
+        self._request.check()
+        self._connection.execute(_SQL["add_loaded"], {"ids": ids})
+        self._request.progress(self.counts.total())
 
 
 def _wait_for_turn(connection: Connection, check: Callable[[], None]) -> None:
@@ -213,19 +222,15 @@ def _wait_for_turn(connection: Connection, check: Callable[[], None]) -> None:
         delay = min(delay * 1.5, longest)
 
 
-def _has_others(
-    connection: Connection,
-    collection_id: str,
-    items: Callable[[], Iterator[JsonObject]],
-    check: Callable[[], None],
-) -> bool:
+def _has_others(connection: Connection, request: CatalogLoad) -> bool:
     """Whether the catalog holds items of the collection that this load does not bring."""
-    names = {"collection_id": collection_id}
+    names = {"collection_id": request.collection_id}
     if not _truth(connection, "has_items", names):
         return False
-    for chunk in _chunks(items()):
-        check()
-        connection.execute(_SQL["add_loaded"], {"ids": [item["id"] for item in chunk]})
+    ids = (item["id"] for item in request.items())
+    while chunk := list(islice(ids, NOTED_AT_ONCE)):
+        request.check()
+        connection.execute(_SQL["add_loaded"], {"ids": chunk})
     return _truth(connection, "has_others", names)
 
 
@@ -251,72 +256,6 @@ def _prove(connection: Connection, collection_id: str, expected: int) -> None:
             f"{expected} were loaded; nothing was kept.",
             code="catalog_count_differs",
         )
-
-
-def _chunks(items: Iterator[JsonObject]) -> Iterator[list[JsonObject]]:
-    while chunk := list(islice(items, CHUNK_ITEMS)):
-        yield chunk
-
-
-class Comparison:
-    """Compares items with the stored ones.
-
-    pgSTAC stores an item without what its collection's base item says already, and loses a
-    little by it (an empty list that the base fills, for one). So the question is not whether
-    the stored item equals the new one, but whether storing the new one on the same base would
-    give the same row.
-    """
-
-    def __init__(self, connection: Connection, collection_id: str) -> None:
-        self._connection = connection
-        self._names = {"collection_id": collection_id}
-        self._bases: dict[int | None, JsonObject] = {
-            row["id"]: row["base_item"]
-            for row in connection.execute(_SQL["base_items"], self._names).fetchall()
-        }
-        self._is_empty = not _truth(connection, "has_items", self._names)
-
-    def of(self, items: Iterable[JsonObject]) -> Iterator[tuple[JsonObject, Difference]]:
-        """How each item compares, in their order; one query for many."""
-        iterator = iter(items)
-        while chunk := list(islice(iterator, CHUNK_ITEMS)):
-            stored = self._stored([item["id"] for item in chunk])
-            for item in chunk:
-                yield item, self._difference(item, stored.get(item["id"]))
-
-    def _stored(self, ids: list[str]) -> dict[str, JsonObject]:
-        if self._is_empty:
-            return {}
-        rows = self._connection.execute(_SQL["stored_items"], {**self._names, "ids": ids})
-        return {row["id"]: row for row in rows.fetchall()}
-
-    def _difference(self, item: JsonObject, row: JsonObject | None) -> Difference:
-        if row is None:
-            return Difference.NEW
-        same = (
-            _wkb(item.get("geometry")) == (row["geometry"] or "").lower()
-            and item.get("private") == row["private"]
-            and self._is_same_content(item, row["content"])
-        )
-        return Difference.SAME if same else Difference.CHANGED
-
-    def _is_same_content(self, item: JsonObject, stored: JsonObject) -> bool:
-        base = self._bases.get(stored.pop("pgstac:base_item", None)) or {}
-        content = dehydrate(base, item)
-        for name in _NOT_CONTENT:
-            content.pop(name, None)
-            stored.pop(name, None)
-        if content == stored:
-            return True
-        # pgSTAC's other ways in leave out a little more or less: compare what comes out.
-        # The copy is for `hydrate`, which works in place, on objects that the item still holds.
-        given_back = hydrate(base, orjson.loads(orjson.dumps(content)))
-        return bool(given_back == hydrate(base, stored))
-
-
-def _wkb(geometry: Mapping[str, Any] | None) -> str:
-    """Hex EWKB, as the Loader writes it; '' for none."""
-    return "" if geometry is None else str(Geometry.from_geojson(geometry).ewkb).lower()
 
 
 def _time_range(properties: Mapping[str, Any]) -> tuple[str, str]:
@@ -348,13 +287,14 @@ def _utc(name: str, value: Any) -> datetime:
 class _TransactionLoader(Loader):
     """pypgstac's Loader with the items' time columns in one spelling.
 
-    It keeps the bounds of a partition by comparing the texts, so that '+05:00' beside 'Z', or
-    fractions beside none, would put an item outside of its partition's constraint.
+    It finds an item's partition, and keeps the partition's bounds, by the texts: '+05:00'
+    beside 'Z', or fractions beside none, would put an item into the wrong one.
     """
 
     def format_item(self, _item: Any) -> dict[str, Any]:
         row: dict[str, Any] = super().format_item(_item)
         row["datetime"], row["end_datetime"] = _time_range(_item["properties"])
+        del row["partition"]  # Found anew, from the datetime as it is now.
         return row
 
 
@@ -374,7 +314,3 @@ class _OneConnection(PgstacDB):
         if self.connection is None or self.connection.closed or self.connection.broken:
             raise psycopg.OperationalError("the connection was lost")
         return self.connection
-
-
-def _loader(connection: Connection) -> Loader:
-    return _TransactionLoader(_OneConnection(connection))

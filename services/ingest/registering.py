@@ -13,8 +13,9 @@ import orjson
 
 from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec
-from infrastructure import stac_loader
-from infrastructure.stac_loader import Difference
+from infrastructure import stac_comparison, stac_loader
+from infrastructure.stac_comparison import Difference
+from infrastructure.stac_loader import CatalogLoad
 from services.ingest import files
 from services.ingest.collection_document import CollectionBuilder, merged_with_stored
 from services.ingest.parameters import IngestCollection
@@ -39,9 +40,10 @@ def compute_collection(context: Context) -> JsonObject:
     source, collection_id = _source_collection(context)
     builder = CollectionBuilder()
     conflicts: list[Quarantined] = []
-    with stac_loader.comparison(collection_id) as catalog:
-        for batch in _ready_batches(context):
+    with stac_comparison.comparison(collection_id) as catalog:
+        for ready in _ready_batches(context):
             context.check()
+            batch = list(ready)
             compared = catalog.of(item for _, item in batch)
             for (path, item), (_, difference) in zip(batch, compared, strict=True):
                 if difference is Difference.CHANGED and not context.parameters.overwrite:
@@ -83,17 +85,25 @@ def load_catalog(context: Context) -> JsonObject:
     }
 
     def items() -> Iterator[JsonObject]:
-        for batch in _ready_batches(context):
-            yield from (item for _, item in batch if item["id"] not in conflicts)
+        return (
+            item
+            for batch in _ready_batches(context)
+            for _, item in batch
+            if item["id"] not in conflicts
+        )
 
     outcome = stac_loader.load(
-        context.job_id,
-        lambda stored, has_others: merged_with_stored(document, stored, has_others=has_others),
-        document["id"],
-        items,
-        overwrite=context.parameters.overwrite,
-        check=context.check,
-        progress=partial(_report, context, computed["items"]),
+        CatalogLoad(
+            job_id=context.job_id,
+            collection_id=document["id"],
+            compose=lambda stored, has_others: merged_with_stored(
+                document, stored, has_others=has_others
+            ),
+            items=items,
+            overwrite=context.parameters.overwrite,
+            check=context.check,
+            progress=partial(_report, context, computed["items"]),
+        )
     )
     prefix = f"catalog/{context.attempt}"
     files.write_quarantine(
@@ -126,13 +136,16 @@ def _source_collection(context: Context) -> tuple[JsonObject, str]:
     return document, context.parameters.collection_id or document["id"]
 
 
-def _ready_batches(context: Context) -> Iterator[list[tuple[str, JsonObject]]]:
-    """The items whose files are all at the target, as (sidecar's path, Item), by batch."""
+def _ready_batches(context: Context) -> Iterator[Iterator[tuple[str, JsonObject]]]:
+    """The items whose files are all at the target, as (sidecar's path, Item), by batch.
+
+    Each item is parsed when it is asked for: see `stac_loader` for what many at once cost.
+    """
     for each in context.results("copy"):
         if "files" in each.result:
             name = f"{each.result['files']}/items.ndjson"
             lines = files.read_lines(context.workspace, name)
-            yield [(line["path"], line["item"]) for line in lines]
+            yield ((line["path"], line["item"]) for line in lines)
 
 
 def _quarantined_while_copying(context: Context) -> Iterator[Quarantined]:

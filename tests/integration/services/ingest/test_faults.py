@@ -87,7 +87,7 @@ def test_a_load_that_fails_half_way_leaves_nothing(
     job = JobRun(JOB, source_container=bronze, target_container=silver)
     job.run(until="register_items")
     monkeypatch.setattr(stac_loader, "CHUNK_ITEMS", 2)
-    original = stac_loader.Loader.load_items
+    original = stac_loader.Loader.load_partition
     calls: list[int] = []
 
     def break_at_the_third(self: Any, *arguments: Any, **options: Any) -> None:
@@ -96,13 +96,13 @@ def test_a_load_that_fails_half_way_leaves_nothing(
             raise RuntimeError("the worker dies here")
         original(self, *arguments, **options)
 
-    monkeypatch.setattr(stac_loader.Loader, "load_items", break_at_the_third)
+    monkeypatch.setattr(stac_loader.Loader, "load_partition", break_at_the_third)
     with pytest.raises(TaskFailed):
         job.run_stage("register_items")
     assert len(calls) == 3
     assert rows("SELECT FROM pgstac.collections") == []
     assert rows("SELECT FROM pgstac.items") == []
-    monkeypatch.setattr(stac_loader.Loader, "load_items", original)
+    monkeypatch.setattr(stac_loader.Loader, "load_partition", original)
     result = job.run()
     assert result is not None
     assert result["items_new"] == 6
@@ -118,7 +118,7 @@ def test_a_count_that_does_not_hold_is_not_committed(
     monkeypatch.setattr(
         stac_loader.Loader,
         "load_items",
-        lambda self, items, mode: original(self, iter(list(items)[1:]), mode),
+        lambda self, items, mode, **options: original(self, iter(list(items)[1:]), mode, **options),
     )
     with pytest.raises(TaskFailed) as caught:
         job.run_stage("register_items")

@@ -41,6 +41,7 @@ COLLECTION = make_collection("nowhere", items=0).document
         ({**ITEM, "bbox": [1, 2, 3]}, "^bbox"),
         ({**ITEM, "assets": {"a": {}}}, "^assets.a.href:"),
         ({**ITEM, "geometry": {"type": "Polygon", "coordinates": [[[1, 2]]]}}, "^geometry"),
+        ({**without(ITEM, "bbox"), "geometry": None}, "^geometry: is null"),
         ({**ITEM, "properties": {}}, "datetime"),
         ({**ITEM, "properties": {"datetime": None}}, "datetime"),
         ({**ITEM, "properties": {"datetime": "yesterday"}}, "^properties.datetime:"),
@@ -63,10 +64,6 @@ COLLECTION = make_collection("nowhere", items=0).document
 def test_items_at_fault_name_the_field(item: dict[str, Any], culprit: str) -> None:
     with pytest.raises(DocumentError, match=culprit):
         check_item(item)
-
-
-def test_an_item_may_have_no_geometry() -> None:
-    check_item({**without(ITEM, "bbox"), "geometry": None})
 
 
 def test_a_backslash_before_u0000_is_text() -> None:
