@@ -22,27 +22,33 @@ WHERE job_id = ANY(%(job_ids)s)
 ORDER BY job_id, stage
 
 -- name: tasks
--- A page of tasks in the order of stage and index. The stages' counters say where tasks of
--- the wanted status can be at all: without them, looking for the failed ones of a large stage
+-- A page of tasks in the order of stage and index. Each stage is read in the order of its
+-- primary key and no further than the page needs. Its counters say whether it can hold tasks
+-- of the wanted status at all: without them, looking for the failed tasks of a large stage
 -- that has none would read all of it. A queued_at of -infinity marks a message to send again.
-SELECT t.stage, s.name AS stage_name, t.task_index, t.task_type, t.status, t.attempt,
+SELECT s.stage, s.name AS stage_name, t.task_index, t.task_type, t.status, t.attempt,
        t.parameters, t.result, t.error, nullif(t.queued_at, '-infinity') AS queued_at,
        t.started_at, t.finished_at, t.lease_expires_at
-FROM app.tasks AS t
-JOIN app.job_stages AS s USING (job_id, stage)
-WHERE t.job_id = %(job_id)s
-  AND (%(stage)s::integer IS NULL OR t.stage = %(stage)s)
-  AND (%(status)s::text IS NULL OR (
-        t.status = %(status)s
-        AND CASE %(status)s
-                WHEN 'completed' THEN s.tasks_completed
-                WHEN 'failed' THEN s.tasks_failed
-                WHEN 'cancelled' THEN s.tasks_cancelled
-                ELSE s.tasks_total - s.tasks_completed - s.tasks_failed - s.tasks_cancelled
-            END > 0))
-  AND (%(after_stage)s::integer IS NULL
-       OR (t.stage, t.task_index) > (%(after_stage)s, %(after_index)s::integer))
-ORDER BY t.stage, t.task_index
+FROM app.job_stages AS s
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM app.tasks AS t
+    WHERE t.job_id = s.job_id AND t.stage = s.stage
+      AND t.task_index > CASE WHEN s.stage = %(after_stage)s THEN %(after_index)s ELSE -1 END
+      AND (%(status)s::text IS NULL OR t.status = %(status)s)
+    ORDER BY t.task_index
+    LIMIT %(limit)s
+) AS t
+WHERE s.job_id = %(job_id)s
+  AND (%(stage)s::integer IS NULL OR s.stage = %(stage)s)
+  AND s.stage >= coalesce(%(after_stage)s::integer, 0)
+  AND (%(status)s::text IS NULL OR CASE %(status)s::text
+          WHEN 'completed' THEN s.tasks_completed
+          WHEN 'failed' THEN s.tasks_failed
+          WHEN 'cancelled' THEN s.tasks_cancelled
+          ELSE s.tasks_total - s.tasks_completed - s.tasks_failed - s.tasks_cancelled
+      END > 0)
+ORDER BY s.stage, t.task_index
 LIMIT %(limit)s
 
 -- name: summary

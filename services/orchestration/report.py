@@ -16,7 +16,7 @@ JsonObject = dict[str, Any]
 _EVENTS = 50
 
 # Failed tasks of which the reasons are told, the first ones.
-_FAILURES = 100
+_FAILURES = 50
 
 
 def job_report(
@@ -53,6 +53,7 @@ def job_report(
             ),
             "failures": _failures(connection, state) if failed else [],
             "tasks_failed": failed,
+            "failures_seen": min(failed, _FAILURES),
             "context": metrics_repository.contexts(connection, [job_id]).get(job_id, {}),
             "throughput": throughput(snapshots[job_id]),
             "events": [event_view(event) for event in events],

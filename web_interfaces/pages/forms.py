@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from web_interfaces.pages.formats import heading
+from web_interfaces.pages.formats import heading, number
 
 # Schema types with an input of their own; what has none (arrays, objects) is entered as JSON.
 _KINDS = {"integer": "integer", "number": "number", "boolean": "boolean", "string": "text"}
@@ -19,7 +19,7 @@ class Field:
 
     integer, number, boolean, text, or json. `default` is the text that the input begins with;
     an input left empty is not sent, so that the job's own default applies. A field with
-    `choices` takes one of these texts.
+    `choices` takes one of these texts. `limits` says in words which numbers are allowed.
     """
 
     name: str
@@ -30,8 +30,7 @@ class Field:
     default: str
     placeholder: str
     choices: tuple[str, ...]
-    minimum: float | None
-    maximum: float | None
+    limits: str
 
     @property
     def is_checked(self) -> bool:
@@ -87,9 +86,25 @@ def _field(name: str, subschema: Mapping[str, Any], required: bool) -> Field:
         default=_text(subschema.get("default"), kind),
         placeholder=f"e.g. {_text(examples[0], kind)}" if examples else "",
         choices=tuple(_text(choice, kind) for choice in choices),
-        minimum=subschema.get("minimum", subschema.get("exclusiveMinimum")),
-        maximum=subschema.get("maximum", subschema.get("exclusiveMaximum")),
+        limits=_limits(subschema),
     )
+
+
+def _limits(subschema: Mapping[str, Any]) -> str:
+    """'1 to 500', 'more than 0', or nothing where the description has said it."""
+    low, high = subschema.get("minimum"), subschema.get("maximum")
+    if low is not None and high is not None:
+        text = f"{number(low)} to {number(high)}"
+    else:
+        words = {
+            "at least": low,
+            "more than": subschema.get("exclusiveMinimum"),
+            "at most": high,
+            "less than": subschema.get("exclusiveMaximum"),
+        }
+        known = [f"{word} {number(limit)}" for word, limit in words.items() if limit is not None]
+        text = " and ".join(known)
+    return "" if text in subschema.get("description", "") else text
 
 
 def _text(value: Any, kind: str) -> str:

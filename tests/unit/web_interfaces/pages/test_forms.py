@@ -60,13 +60,14 @@ def test_each_type_has_its_input() -> None:
 
 def test_descriptions_limits_defaults_and_examples_are_shown() -> None:
     size = form()["tile_size"]
-    assert (size.help, size.minimum, size.maximum) == ("Edge of a tile, in pixels", 64, 4096)
+    assert (size.help, size.limits) == ("Edge of a tile, in pixels", "64 to 4,096")
     assert size.default == "512"
     assert form()["source_url"].placeholder == "e.g. https://a.example/x"
     assert form()["source_url"].label == "Source URL"
     assert form()["bands"].default == "[1, 2]"
     assert form()["scale"].default == ""
-    assert form()["scale"].minimum == 0
+    assert form()["scale"].limits == "more than 0"
+    assert form()["source_url"].limits == ""
 
 
 def test_choices_come_from_enumerations_and_literals() -> None:
@@ -97,3 +98,11 @@ def test_choices_keep_their_type() -> None:
     only, zoom = fields(Choices.model_json_schema(), {})
     assert (only.kind, only.choices) == ("text", ("one",))
     assert (zoom.kind, zoom.choices, zoom.default) == ("integer", ("4", "8"), "4")
+
+
+def test_limits_are_not_said_twice() -> None:
+    class Share(JobParameters):
+        share: float = Field(ge=0, le=1, description="Share that may fail, 0 to 1")
+
+    [field] = fields(Share.model_json_schema(), {})
+    assert field.limits == ""
