@@ -117,8 +117,11 @@ class Rounds:
             ]
         if "procrastinate" in plan.contenders:
             runs += [
-                (f"procrastinate, concurrency {number}", partial(self._procrastinate, number))
-                for number in procrastinate_peer.CONCURRENCIES
+                (
+                    f"procrastinate, concurrency {concurrency}, {connections} connections",
+                    partial(self._procrastinate, concurrency, connections),
+                )
+                for concurrency, connections in procrastinate_peer.VARIANTS
             ]
         if "prefect" in plan.contenders:
             runs.append(("Prefect", self._prefect))
@@ -143,10 +146,9 @@ class Rounds:
         self.results.engine.append(run)
         return f"{run.tasks_per_second:,.0f} tasks/s"
 
-    def _procrastinate(self, concurrency: int) -> str:
-        return self._peer(
-            procrastinate_peer.run(self._stack, self._plan.procrastinate_tasks, concurrency)
-        )
+    def _procrastinate(self, concurrency: int, connections: int) -> str:
+        tasks = self._plan.procrastinate_tasks
+        return self._peer(procrastinate_peer.run(self._stack, tasks, concurrency, connections))
 
     def _prefect(self) -> str:
         return self._peer(prefect_peer.run(self._stack, self._plan.prefect_tasks))
@@ -166,4 +168,4 @@ class Rounds:
         except (BenchmarkError, psycopg.Error) as error:
             outcome = f"failed: {error}"
             self.results.failures.append(f"{label}: {error}")
-        self._say(f"  {label:<34} {outcome}")
+        self._say(f"  {label:<46} {outcome}")

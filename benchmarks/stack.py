@@ -7,6 +7,7 @@ PostgreSQL is a durable one: every commit waits for that disk.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,12 +103,17 @@ def running_stack() -> Iterator[BenchStack]:
         settings = _settings(DIRECTORY / "stack")
         # What a benchmark that was killed left behind, if there was one.
         if settings.state.exists():
-            commands.erase(settings)
+            _remove(settings)
         try:
             commands.up(settings)
             yield BenchStack(settings)
         finally:
-            commands.erase(settings)
+            _remove(settings)
+
+
+def _remove(settings: StackSettings) -> None:
+    commands.erase(settings)
+    shutil.rmtree(settings.state)
 
 
 def _settings(state: Path) -> StackSettings:

@@ -19,11 +19,8 @@ _WARM_UP = 200
 _DEFER_AT_ONCE = 1000
 
 
-async def measure(tasks: int, concurrency: int) -> dict[str, float]:
+async def measure(tasks: int, concurrency: int, connections: int) -> dict[str, float]:
     """Defer no-op tasks in bulk, then work them off with an async worker."""
-    # As many connections as tasks at a time, so that none waits for one, and some for the
-    # worker itself; the default of 4 would hold a concurrency of 50 back.
-    connections = concurrency + 4
     connector = PsycopgConnector(
         conninfo=os.environ["DATABASE_URL"], min_size=connections, max_size=connections
     )
@@ -64,5 +61,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--tasks", type=int, required=True)
     parser.add_argument("--concurrency", type=int, required=True)
+    parser.add_argument("--connections", type=int, required=True)
     options = parser.parse_args()
-    print(json.dumps(asyncio.run(measure(options.tasks, options.concurrency))))
+    print(json.dumps(asyncio.run(measure(**vars(options)))))

@@ -29,9 +29,9 @@ def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return EngineRun(tasks, 1.0, {}, {}, 0.0, 14, 0)
 
     def peer(name: str) -> Any:
-        def run(_stack: BenchStack, tasks: int, concurrency: int = 0) -> PeerRun:
-            ran.append(f"{name} {concurrency}" if concurrency else name)
-            return PeerRun(name, str(concurrency), tasks, 1.0, 1.0, 0)
+        def run(_stack: BenchStack, tasks: int, *variant: int) -> PeerRun:
+            ran.append(" ".join(map(str, (name, *variant))))
+            return PeerRun(name, str(variant), tasks, 1.0, 1.0, 0)
 
         return run
 
@@ -58,10 +58,11 @@ def test_rounds_alternate_and_what_takes_long_comes_once_at_the_end(
 ) -> None:
     results = rounds(Plan(rounds=2, sizes=(10, 20, 100_000))).measure()
     there = ["engine 10", "engine 20"]
-    there += [f"procrastinate {number}" for number in (1, 10, 50)] + ["prefect"]
+    there += [f"procrastinate {number} {size}" for number, size in procrastinate_peer.VARIANTS]
+    there += ["prefect"]
     assert order == ["engine 1000", *there, *reversed(there), "engine 100000", "stac"]
     assert [run.tasks for run in results.engine] == [10, 20, 20, 10, 100_000]
-    assert len(results.peers) == 8
+    assert len(results.peers) == 12
     assert results.failures == []
 
 
