@@ -68,7 +68,8 @@ class _ScopedRecords:
             for name, value in scope.items():
                 setattr(record, name, value)
             fields = " ".join(f"{name}={_short(value)}" for name, value in scope.items())
-            record.msg = f"[{fields}] {record.msg}"
+            # With arguments, the text is a format in which a % of ours must stand for itself.
+            record.msg = f"[{fields.replace('%', '%%') if record.args else fields}] {record.msg}"
         return record
 
 

@@ -11,7 +11,7 @@ import asyncio
 import itertools
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,7 +32,7 @@ from core.job_definition import (
     TaskContext,
     TaskSpec,
 )
-from core.messages import MalformedMessage, TaskMessage
+from core.messages import TaskMessage
 from core.models.job import JobRecord
 from core.models.task import ClaimedTask, TaskOutcome, TaskStatus
 from core.registry import registry
@@ -98,6 +98,7 @@ class Mailbox:
 
     def __init__(self, connection_string: str, queues: Sequence[str]) -> None:
         self._bodies: dict[str, list[bytes]] = defaultdict(list)
+        self._tasks: Counter[str] = Counter()
         self._arrived = threading.Condition()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -111,8 +112,9 @@ class Mailbox:
     def take(self, job_id: str, tasks: int = 1, seconds: float = PATIENCE_SECONDS) -> list[bytes]:
         """The bodies of a job's messages, once they name at least so many tasks."""
         with self._arrived:
-            enough = self._arrived.wait_for(lambda: self._tasks(job_id) >= tasks, seconds)
-            assert enough, f"{self._tasks(job_id)} of {tasks} tasks came within {seconds} s"
+            enough = self._arrived.wait_for(lambda: self._tasks[job_id] >= tasks, seconds)
+            came = self._tasks.pop(job_id, 0)
+            assert enough, f"{came} of {tasks} tasks came within {seconds} s"
             return self._bodies.pop(job_id, [])
 
     def rest(self, job_id: str) -> list[bytes]:
@@ -131,9 +133,6 @@ class Mailbox:
         self._thread.join(timeout=30)
         self._loop.close()
 
-    def _tasks(self, job_id: str) -> int:
-        return sum(len(TaskMessage.decode(body).indexes) for body in self._bodies.get(job_id, ()))
-
     async def _receive(self, connection_string: str, queues: Sequence[str]) -> None:
         async with ServiceBusClient.from_connection_string(connection_string) as client:
             listening = [asyncio.create_task(self._listen(client, queue)) for queue in queues]
@@ -147,12 +146,10 @@ class Mailbox:
         async with client.get_queue_receiver(queue, receive_mode=mode) as receiver:
             async for message in receiver:
                 body = b"".join(message.body)
-                try:
-                    addressee = TaskMessage.decode(body).job_id
-                except MalformedMessage:
-                    addressee = ""
+                named = TaskMessage.decode(body)
                 with self._arrived:
-                    self._bodies[addressee].append(body)
+                    self._bodies[named.job_id].append(body)
+                    self._tasks[named.job_id] += len(named.indexes)
                     self._arrived.notify_all()
 
 
