@@ -137,13 +137,11 @@ class ActivityDispatcher:
     # -- leases
 
     async def _keep_leases(self) -> None:
-        """Renew what runs here, and free what ran on hosts that are gone."""
+        """Renew the leases of what runs here."""
         while True:
             try:
                 if self._running:
                     await self._store.renew(list(self._running))
-                if await self._store.release_expired():
-                    self._wake.set()
             except HubUnavailable:
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue

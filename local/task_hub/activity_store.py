@@ -9,9 +9,12 @@ from psycopg.types.json import Json
 from local.task_hub.database import INSTANCES, Database, notify
 from local.task_hub.models import ActivityLease, ActivityResult
 
+# The oldest that nobody runs, or whose host is gone. Few are under a lease at any time, so the
+# primary key leads to the free ones quickly.
 _CLAIM = """
 with free as (
-    select id from task_hub.activities where owner is null
+    select id from task_hub.activities
+    where owner is null or leased_until < statement_timestamp()
     order by id limit %(limit)s for update skip locked
 )
 update task_hub.activities a
@@ -25,11 +28,6 @@ _RENEW = """
 update task_hub.activities
 set leased_until = clock_timestamp() + %(lease)s * interval '1 second'
 where id = any (%(ids)s) and owner = %(owner)s
-"""
-
-_RELEASE_EXPIRED = """
-update task_hub.activities set owner = null, leased_until = null
-where owner is not null and leased_until < statement_timestamp()
 """
 
 # A result counts once: only for the lease under which it was made.
@@ -86,12 +84,6 @@ class ActivityStore:
                 _RENEW,
                 {"lease": self.lease_seconds, "ids": list(ids), "owner": self._owner},
             )
-
-    async def release_expired(self) -> int:
-        """Free the activities of hosts that are gone; returns how many."""
-        async with self._database.transaction() as connection:
-            cursor = await connection.execute(_RELEASE_EXPIRED)
-            return cursor.rowcount
 
     async def forget(self) -> None:
         """End the leases that this owner left behind when it was killed."""

@@ -67,9 +67,6 @@ create table if not exists task_hub.activities (
     owner        text,
     leased_until timestamptz
 );
-create index if not exists activities_free on task_hub.activities (id) where owner is null;
-create index if not exists activities_leased on task_hub.activities (leased_until)
-    where owner is not null;
 create index if not exists activities_by_instance on task_hub.activities (instance_id);
 
 -- Timer triggers: what has run and what is due, so that a downtime is noticed.
