@@ -2,8 +2,8 @@
 
 The parts, from the inside out:
 
-- `history`, `actions`, `awaited`, `orchestrator`, `turn`, `rewind`: what an orchestration does next, as pure functions
-  of its history and of the actions its code asked for. No I/O, no clock.
+- `history`, `actions`, `awaited`, `orchestrator`, `turn`, `rewind`: what an orchestration does
+  next, as pure functions of its history and of the actions its code asked for. No I/O, no clock.
 - `database`, `turn_store`, `activity_store`, `instance_store`, `schedule_store`: what is kept, in
   PostgreSQL. An orchestration's turn is one transaction, so engine state changes exactly once;
   activities run at least once, under a lease.
