@@ -95,7 +95,7 @@ def test_a_released_session_goes_to_who_waits_with_what_is_left(
 ) -> None:
     send(queue, host, messages("a1", "a2", session_id="a"))
     first = accept(queue, host, "a")
-    waiting = accept(queue, host, None)
+    waiting, next_waiting = accept(queue, host, None), accept(queue, host, None)
     queue.complete(first.token("a1"))
     assert first.session is not None
     queue.release(first.session, first)
@@ -104,6 +104,14 @@ def test_a_released_session_goes_to_who_waits_with_what_is_left(
     assert not host.store.updated  # a release is no failed delivery
     with pytest.raises(ServiceBusError):
         queue.complete(first.token("a2"))
+    # Also where nothing was locked, but something had not been handed out yet:
+    waiting.credit = 0
+    send(queue, host, messages("a3", session_id="a"))
+    queue.complete(waiting.token("a2"))
+    assert waiting.session is not None
+    queue.release(waiting.session, waiting)
+    host.settle()
+    assert next_waiting.texts == ["a3"]
 
 
 def test_a_session_lock_ends_unless_it_is_renewed(queue: SessionQueue, host: ManualHost) -> None:
@@ -128,6 +136,18 @@ def test_a_session_lock_ends_unless_it_is_renewed(queue: SessionQueue, host: Man
     assert again.texts == ["a"]
     (message,) = host.store.messages
     assert message.delivery_count == 1
+
+
+def test_of_several_session_locks_each_ends_in_its_time(
+    queue: SessionQueue, host: ManualHost
+) -> None:
+    first, second = accept(queue, host, "a"), accept(queue, host, "b")
+    host.wait(20)
+    queue.renew_session_lock("a")
+    host.wait(10)
+    assert (first.lost, second.lost) == ([], ["b"])
+    host.wait(20)
+    assert first.lost == ["a"]
 
 
 def test_a_session_that_fails_too_often_is_dead_lettered(

@@ -106,6 +106,16 @@ def test_a_lock_ends_unless_it_is_renewed(host: ManualHost) -> None:
     assert consumer.texts == ["a", "b", "b", "a"]
 
 
+def test_a_lock_is_over_at_its_end_even_before_that_is_noticed(host: ManualHost) -> None:
+    queue = make(host, lock_seconds=30)
+    consumer = attach(queue, host)
+    send(queue, host, messages("a"))
+    host.time += 30_000
+    with pytest.raises(ServiceBusError):
+        queue.complete(consumer.token("a"))
+    assert len(host.store.messages) == 1
+
+
 def test_a_failed_delivery_counts_and_the_last_one_dead_letters(host: ManualHost) -> None:
     queue = make(host, max_delivery_count=3)
     consumer = attach(queue, host)
@@ -226,6 +236,19 @@ def test_deferred_messages_come_by_number_all_or_none(host: ManualHost) -> None:
     ((token, _),) = queue.receive_deferred([first], lock=False)
     assert token is None
     assert not host.store.messages
+
+
+def test_deferred_messages_do_not_expire(host: ManualHost) -> None:
+    queue = make(host, ttl_seconds=10)
+    consumer = attach(queue, host)
+    (number,) = send(queue, host, messages("x"))
+    queue.defer(consumer.token("x"))
+    host.wait(100)
+    ((token, _),) = queue.receive_deferred([number], lock=True)
+    assert token is not None
+    queue.abandon(token)
+    host.wait(100)
+    assert queue.depths() == Depths(active=0, locked=0, scheduled=0, deferred=1, dead_letter=0)
 
 
 def test_receive_and_delete_removes_before_it_hands_out(host: ManualHost) -> None:
