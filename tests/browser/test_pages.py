@@ -62,7 +62,10 @@ class TestLiveUpdates:
     def test_a_server_that_does_not_answer_is_said_so_until_it_does(self, page: Page) -> None:
         open_page(page, "/metrics")
         page.route("**/api/interface/metrics*", lambda route: route.abort())
-        expect(page.locator("#connection")).to_be_visible(timeout=10_000)
+        expect(page.locator("#connection")).to_contain_text("does not answer", timeout=10_000)
+        page.unroute("**/api/interface/metrics*")
+        page.route("**/api/interface/metrics*", lambda route: route.fulfill(status=503))
+        expect(page.locator("#connection")).to_contain_text("(503)", timeout=10_000)
         page.unroute("**/api/interface/metrics*")
         expect(page.locator("#connection")).to_be_hidden(timeout=10_000)
 

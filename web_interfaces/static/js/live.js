@@ -14,9 +14,14 @@ export function startLive() {
     if (live && !document.hidden) htmx.trigger(live, "refresh");
   });
 
-  for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
-    document.addEventListener(name, () => { connection.hidden = false; });
-  }
+  const isOld = (why) => {
+    connection.textContent = `${why} What you see is old; trying again.`;
+    connection.hidden = false;
+  };
+  document.addEventListener("htmx:sendError", () => isOld("The server does not answer."));
+  document.addEventListener("htmx:responseError", (event) => {
+    isOld(`The server answered with an error (${event.detail.xhr.status}).`);
+  });
   document.addEventListener("htmx:afterSwap", () => { connection.hidden = true; });
 
   // What a person has opened stays open.

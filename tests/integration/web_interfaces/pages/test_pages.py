@@ -164,6 +164,24 @@ class TestJob:
         assert "Why it failed No. failed" in shown
         assert "Lost. failed" in shown
 
+    def test_a_result_of_any_shape_can_be_shown(
+        self, get: Get, ledger: database.Connection
+    ) -> None:
+        result = {
+            "mixed": [{"a": 1}, "b", None, [2]],
+            "deep": {"a": {"b": {"c": {"d": {"e": 1}}}}},
+            "empty": {"list": [], "object": {}, "text": ""},
+            "uneven": [{"a": 1}, {"b": 2}],
+            "many": list(range(60)),
+            "flag": False,
+            "share": 0.125,
+        }
+        shown = text(
+            get(f"/api/interface/jobs/{add_job(ledger, status='completed', result=result)}")
+        )
+        for part in ("mixed a 1 b none 2", '{"e": 1}', "and 10 more", "flag no", "share 0.12"):
+            assert part in shown
+
     def test_offers_what_the_state_allows(self, get: Get, ledger: database.Connection) -> None:
         offered = {}
         for status in ("queued", "running", "completed", "failed", "cancelled"):
