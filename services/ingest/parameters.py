@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
-
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from core.blob_names import BlobPath, ContainerName
 from core.job_definition import JobParameters
@@ -59,8 +57,9 @@ class IngestCollection(JobParameters):
         examples=["landcover"],
     )
 
-    @model_validator(mode="after")
-    def _two_containers(self) -> Self:
-        if self.source_container == self.target_container:
-            raise ValueError("source_container and target_container must differ")
-        return self
+    @field_validator("target_container")
+    @classmethod
+    def _is_another_container(cls, target: str, info: ValidationInfo) -> str:
+        if target == info.data.get("source_container"):
+            raise ValueError("must differ from source_container")
+        return target
