@@ -176,7 +176,7 @@ class _StageOptions(Generic[P]):
     tasks_per_message: int | Callable[[P], int] = 1
     retry: RetryPolicy = RetryPolicy()
     on_failure: FailurePolicy = FAIL_FAST
-    lease_seconds: float = 60.0
+    lease_seconds: float = 30.0
     description: str = ""
 
 

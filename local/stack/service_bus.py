@@ -11,7 +11,7 @@ from local.stack.part import Part
 from local.stack.ports import HOST
 from local.stack.settings import CHECKOUT
 
-LIGHT = "geoforge-light:lock_seconds=60,max_delivery_count=10"
+LIGHT = "geoforge-light:lock_seconds=30,max_delivery_count=10"
 HEAVY = "geoforge-heavy:lock_seconds=300,max_delivery_count=10"
 """The app's queues, as they are made on Azure: see docs/deploy-azure.md."""
 
