@@ -108,6 +108,7 @@ def list_jobs(req: func.HttpRequest) -> func.HttpResponse:
         cursor=req.params.get("cursor"),
         status=req.params.get("status"),
         job_type=req.params.get("job_type"),
+        base_url=base_url(req),
     )
     return json_response(page)
 
@@ -117,7 +118,7 @@ def list_jobs(req: func.HttpRequest) -> func.HttpResponse:
 @endpoint
 def get_job(req: func.HttpRequest) -> func.HttpResponse:
     """One job: where it is, how fast it goes, what came of it."""
-    return json_response(status.job_view(_job_id(req)))
+    return json_response(status.job_view(_job_id(req), base_url=base_url(req)))
 
 
 @bp.route(route="api/jobs/{job_id}/tasks", methods=["GET"])
