@@ -40,15 +40,16 @@ def run(stack: BenchStack, tasks: int) -> PeerRun:
     ):
         stack.checkpoint()
         answer = run_peer("prefect_flow", "--tasks", str(tasks), environment=environment)
-    if answer["recorded"] != tasks:
-        raise BenchmarkError(f"Prefect recorded {answer['recorded']} of {tasks} tasks")
+    measured = answer.measured
+    if measured["recorded"] != tasks:
+        raise BenchmarkError(f"Prefect recorded {measured['recorded']} of {tasks} tasks")
     return PeerRun(
         peer="Prefect",
         variant="thread pool",
         tasks=tasks,
-        committed_seconds=answer["recorded_seconds"],
-        favourable_seconds=answer["flow_seconds"],
-        peak_bytes=answer["peak_bytes"],
+        committed_seconds=measured["recorded_seconds"],
+        favourable_seconds=measured["flow_seconds"],
+        peak_bytes=answer.peak_bytes,
     )
 
 

@@ -1,8 +1,8 @@
 """procrastinate: tasks in PostgreSQL, an async worker, every state of a task committed to a row.
 
-Each run has a database of its own on the stack's server, so that it works on small tables.
-Its worker keeps finished jobs, as our ledger does. Handing in (in bulk, a thousand at a time) is left out of the favourable reading, and
-so is the start of the process.
+Each run has a database of its own on the stack's server, so that it works on small tables. Its
+worker keeps finished jobs, as our ledger does. Handing in (in bulk, a thousand at a time) is left
+out of the favourable reading, and so is the start of the process.
 """
 
 from __future__ import annotations
@@ -37,13 +37,14 @@ def run(stack: BenchStack, tasks: int, concurrency: int, connections: int) -> Pe
             *("--connections", str(connections)),
             environment={"DATABASE_URL": url},
         )
-    if answer["recorded"] != tasks:
-        raise BenchmarkError(f"procrastinate completed {answer['recorded']} of {tasks} tasks")
+    measured = answer.measured
+    if measured["recorded"] != tasks:
+        raise BenchmarkError(f"procrastinate completed {measured['recorded']} of {tasks} tasks")
     return PeerRun(
         peer="procrastinate",
         variant=f"concurrency {concurrency}, {connections} connections",
         tasks=tasks,
-        committed_seconds=answer["defer_seconds"] + answer["work_seconds"],
-        favourable_seconds=answer["work_seconds"],
-        peak_bytes=answer["peak_bytes"],
+        committed_seconds=measured["defer_seconds"] + measured["work_seconds"],
+        favourable_seconds=measured["work_seconds"],
+        peak_bytes=answer.peak_bytes,
     )

@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.errors import BenchmarkError
+from benchmarks.memory import MemoryWatch
 from local.stack.settings import CHECKOUT
 
 PEERS_PYTHON = CHECKOUT / ".local" / "venv-bench" / "bin" / "python"
@@ -18,10 +20,23 @@ _PEERS = CHECKOUT / "benchmarks" / "peers"
 _SHOWN_LINES = 15
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a program came to.
+
+    Attributes:
+        measured: the JSON object in the last line that it printed.
+        peak_bytes: the most memory that its process held.
+    """
+
+    measured: dict[str, Any]
+    peak_bytes: int
+
+
 def run_peer(
     program: str, *arguments: str, environment: Mapping[str, str], seconds: float = 900.0
-) -> dict[str, Any]:
-    """Run a program of benchmarks/peers/ and read the line of JSON that it prints.
+) -> Answer:
+    """Run a program of benchmarks/peers/ and read what it has measured.
 
     Args:
         program: its file's name without .py.
@@ -34,33 +49,41 @@ def run_peer(
         BenchmarkError: it failed, or takes too long; shows the end of what it printed.
     """
     command = [str(PEERS_PYTHON), str(_PEERS / f"{program}.py"), *arguments]
-    answer: dict[str, Any] = json.loads(run(command, environment, seconds).splitlines()[-1])
-    return answer
+    output, peak_bytes = run(command, environment, seconds)
+    return Answer(json.loads(output.splitlines()[-1]), peak_bytes)
 
 
-def run(command: Sequence[str], environment: Mapping[str, str], seconds: float) -> str:
-    """Run a command in the checkout to its end; its standard output.
+def run(command: Sequence[str], environment: Mapping[str, str], seconds: float) -> tuple[str, int]:
+    """Run a command in the checkout to its end.
+
+    Returns:
+        Its standard output, and the most memory that it held, in bytes.
 
     Raises:
         BenchmarkError: it failed, or takes too long.
     """
     name = " ".join(command[1:3])
     try:
-        answer = subprocess.run(
+        process = subprocess.Popen(
             command,
             cwd=CHECKOUT,
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=seconds,
-            check=False,
         )
     except FileNotFoundError as error:
         raise BenchmarkError(f"{command[0]} is missing: run local/setup.sh bench") from error
-    except subprocess.TimeoutExpired as error:
-        raise BenchmarkError(f"{name} has not ended after {seconds:.0f} s") from error
-    if answer.returncode != 0:
-        lines = (answer.stderr or answer.stdout).splitlines()[-_SHOWN_LINES:]
+    with process, MemoryWatch({name: process.pid}) as watched:
+        try:
+            output, errors = process.communicate(timeout=seconds)
+        except BaseException as error:
+            process.kill()
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise BenchmarkError(f"{name} has not ended after {seconds:.0f} s") from error
+            raise
+    if process.returncode != 0:
+        lines = (errors or output).splitlines()[-_SHOWN_LINES:]
         raise BenchmarkError(f"{name} failed:\n" + "\n".join(f"    {line}" for line in lines))
-    return answer.stdout
+    return output, watched.peak[name]

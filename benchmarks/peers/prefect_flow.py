@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import json
 import os
-import resource
 import time
 from uuid import UUID
 
@@ -55,7 +54,6 @@ def measure(tasks: int) -> dict[str, float]:
         "recorded": recorded,
         "flow_seconds": flow_seconds,
         "recorded_seconds": recorded_seconds,
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
 
 

@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import json
 import os
-import resource
 import time
 
 from procrastinate import App, PsycopgConnector
@@ -53,7 +52,6 @@ async def measure(tasks: int, concurrency: int, connections: int) -> dict[str, f
         "recorded": counted["succeeded"] - _WARM_UP,
         "defer_seconds": defer_seconds,
         "work_seconds": work_seconds,
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
 
 
