@@ -46,7 +46,7 @@ def close_stage(job_id: str, stage: int) -> CloseVerdict:
         job_id,
         f"stage_{status.value}",
         f"Stage {current.name} {status.value.replace('_', ' ')}: "
-        f"{current.tasks_completed} of {current.tasks_total} tasks done",
+        f"{current.tasks_completed:,} of {current.tasks_total:,} tasks done",
         error=status is StageStatus.FAILED,
         stage=stage,
         failed=current.tasks_failed,

@@ -60,7 +60,7 @@ def _plan(job_id: str, stage: int) -> PlanVerdict:
     job_progress.event(
         job_id,
         "stage_started",
-        f"Stage {current.name} started: {total} {'task' if total == 1 else 'tasks'}",
+        f"Stage {current.name} started: {total:,} {'task' if total == 1 else 'tasks'}",
         stage=stage,
         tasks=total,
     )
