@@ -24,6 +24,8 @@ _AHEAD = 40
 # Links that lead to items, and those that lead to further documents with such links.
 _ITEM_RELS = ("item", "items")
 _CHILD_RELS = ("child", "next")
+# With these an API pages through the items; the document may have been saved from one.
+_API_RELS = ("items", "next")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,8 @@ class CollectionWalk:
             if not isinstance(entry, dict) or entry.get("rel") not in (*_ITEM_RELS, *_CHILD_RELS):
                 continue
             link = self._located(path, entry, collections)
+            if link is None:
+                continue
             if isinstance(link, _Link):
                 if link.candidates[0] in self._seen:
                     continue
@@ -145,7 +149,8 @@ class CollectionWalk:
 
     def _located(
         self, path: str, entry: dict[str, Any], collections: frozenset[str]
-    ) -> _Link | Quarantined:
+    ) -> _Link | Quarantined | None:
+        """Where the link leads; None for one to the API that the document came from."""
         rel, href = entry["rel"], entry.get("href")
         try:
             if not isinstance(href, str):
@@ -154,6 +159,8 @@ class CollectionWalk:
         except HrefError as error:
             return Quarantined(str(href), None, Reason.OUTSIDE_CONTAINER, f"{path}: {error}")
         if isinstance(target, Outside):
+            if rel in _API_RELS:
+                return None
             message = f"{path}: rel={rel} link leads out of the source container"
             return Quarantined(href, None, Reason.OUTSIDE_CONTAINER, message)
         return _Link(rel, href, target.candidates, collections)

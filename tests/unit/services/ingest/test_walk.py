@@ -100,6 +100,13 @@ def test_what_cannot_be_read_is_quarantined() -> None:
     }
 
 
+def test_links_to_the_api_that_a_collection_came_from_are_no_items() -> None:
+    container = Container(x=item("x"))
+    found = container.walk(("items", "https://example.com/collections/a/items"), ("item", "x"))
+    assert names(found) == ["x"]
+    assert len(found) == 1
+
+
 def test_links_that_are_no_links_are_told() -> None:
     document = {"id": "r", "links": [{"rel": "item"}, "x", {"href": "y"}, {"rel": "self"}]}
     found = list(CollectionWalk("c.json", document, URL, Container().read))
