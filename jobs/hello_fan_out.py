@@ -19,6 +19,7 @@ JOB = JobDefinition(
             max_parallel=lambda p: 2000 if p.sleep_ms == 0 else 64,
             tasks_per_message=lambda p: 100 if p.sleep_ms == 0 else 1,
             on_failure=tolerate(1.0),
+            lease_seconds=20.0,
         ),
     ),
     finalize=hello.summarise,

@@ -54,7 +54,9 @@ def _encode(value: Any) -> Any:
 
 
 def to_json(value: Any) -> str:
-    return json.dumps(value, default=_encode, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(value, default=_encode, ensure_ascii=False, separators=(",", ":"))
+    # A lone surrogate, echoed from a request, has no UTF-8: it goes out as it came, escaped.
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def json_response(

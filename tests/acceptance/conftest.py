@@ -1,0 +1,58 @@
+"""A client of the stack, as a user has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from tests.servers import StackUnderTest
+from tests.support.engine import eventually
+
+ENDED = ("completed", "completed_with_errors", "failed", "cancelled")
+
+
+@dataclass(frozen=True)
+class Api:
+    """The jobs' endpoints of a stack, and what its ledger holds behind them."""
+
+    http: httpx.Client
+    database_url: str
+
+    def submit(self, job_type: str, **parameters: Any) -> str:
+        """Submit a new job; its id."""
+        answer = self.http.post(f"/api/jobs/submit/{job_type}", json=parameters)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["job_id"])
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        answer = self.http.get(f"/api/jobs/{job_id}")
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    def ended(self, job_id: str, seconds: float = 60.0) -> dict[str, Any]:
+        """The job, when it has ended."""
+        eventually("the job ends", lambda: self.job(job_id)["status"] in ENDED, seconds)
+        return self.job(job_id)
+
+    def rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
+        """Rows of the stack's database."""
+        with psycopg.connect(self.database_url, row_factory=dict_row) as connection:
+            return connection.execute(query, parameters).fetchall()
+
+
+def api_of(stack: StackUnderTest) -> Iterator[Api]:
+    with httpx.Client(base_url=stack.url, timeout=30) as http:
+        yield Api(http, stack.database_url)
+
+
+@pytest.fixture(scope="session")
+def api(stack: StackUnderTest) -> Iterator[Api]:
+    """The API of the session's stack."""
+    yield from api_of(stack)
