@@ -100,13 +100,13 @@ class Mailbox:
         self._bodies: dict[str, list[bytes]] = defaultdict(list)
         self._tasks: Counter[str] = Counter()
         self._arrived = threading.Condition()
+        self._closing = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_until_complete,
             args=(self._receive(connection_string, queues),),
             name="mailbox",
         )
-        self._closing = asyncio.Event()
         self._thread.start()
 
     def take(self, job_id: str, tasks: int = 1, seconds: float = PATIENCE_SECONDS) -> list[bytes]:
@@ -129,28 +129,27 @@ class Mailbox:
         return self.take(job_id, tasks=0)
 
     def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._closing.set)
+        self._closing.set()
         self._thread.join(timeout=30)
         self._loop.close()
 
     async def _receive(self, connection_string: str, queues: Sequence[str]) -> None:
         async with ServiceBusClient.from_connection_string(connection_string) as client:
-            listening = [asyncio.create_task(self._listen(client, queue)) for queue in queues]
-            await self._closing.wait()
-            for task in listening:
-                task.cancel()
-            await asyncio.gather(*listening, return_exceptions=True)
+            await asyncio.gather(*(self._listen(client, queue) for queue in queues))
 
     async def _listen(self, client: ServiceBusClient, queue: str) -> None:
         mode = ServiceBusReceiveMode.RECEIVE_AND_DELETE
         async with client.get_queue_receiver(queue, receive_mode=mode) as receiver:
-            async for message in receiver:
-                body = b"".join(message.body)
-                named = TaskMessage.decode(body)
-                with self._arrived:
-                    self._bodies[named.job_id].append(body)
-                    self._tasks[named.job_id] += len(named.indexes)
-                    self._arrived.notify_all()
+            while not self._closing.is_set():
+                for message in await receiver.receive_messages(1000, max_wait_time=0.5):
+                    self._file(b"".join(message.body))
+
+    def _file(self, body: bytes) -> None:
+        named = TaskMessage.decode(body)
+        with self._arrived:
+            self._bodies[named.job_id].append(body)
+            self._tasks[named.job_id] += len(named.indexes)
+            self._arrived.notify_all()
 
 
 @dataclass

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import pytest
 
-from core.job_definition import Handler, JsonObject, TaskContext
+from core.job_definition import Handler, JsonObject, RetryPolicy, TaskContext
 from core.messages import TaskMessage
 from core.models.task import TaskOutcome, TaskStatus
 from services.orchestration import leases, window, worker
@@ -95,6 +95,15 @@ def test_a_live_lease_cannot_be_taken(engine: Engine) -> None:
     assert task["lease_expires_at"] is not None
     job.settle([])
     assert job.tasks() == [task]
+
+
+def test_the_last_attempt_cannot_be_taken_over(engine: Engine) -> None:
+    """A copy of its message comes when the lease has ended: the reconciler fails the task."""
+    job = engine.job(stage(retry=RetryPolicy(max_attempts=1)), n=1)
+    job.open()
+    job.claim(0)
+    job.hours_pass()
+    assert job.claim(0) == []
 
 
 def test_a_retry_is_not_taken_before_its_time(engine: Engine) -> None:
