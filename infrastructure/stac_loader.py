@@ -34,6 +34,9 @@ JsonObject = dict[str, Any]
 CHUNK_ITEMS = 10_000
 NOTED_AT_ONCE = 1_000
 _LOCK_POLL_SECONDS = (0.05, 1.0)
+# How much of a time's text says its month, and how much there is to the second.
+_MONTH = len("2020-01")
+_SECONDS = len("2020-01-01T00:00:00Z")
 
 _SQL = queries.load("stac_loader")
 
@@ -71,7 +74,7 @@ def check_loadable(item: Mapping[str, Any]) -> None:
 
     One item that the database refuses would fail the whole load.
     """
-    _time_range(item["properties"])
+    _check_times(item["properties"])
     geometry = item.get("geometry")
     if geometry is None:
         raise ValueError("geometry: is null, and pgSTAC keeps only items that have a place")
@@ -142,13 +145,14 @@ def _load(connection: Connection, request: CatalogLoad) -> LoadOutcome:
 
     names = {"collection_id": request.collection_id}
     connection.execute(_SQL["create_loaded"])
-    others = _has_others(connection, request)
+    exists = _truth(connection, "has_items", names)
+    others = exists and _has_others(connection, request)
     row = connection.execute(_SQL["collection"], names).fetchone()
     stored = None if row is None else row["content"]
     loader = _TransactionLoader(_OneConnection(connection))
     change = _store_collection(loader, stored, request.compose(stored, others))
 
-    sorting = _Sorting(connection, request)
+    sorting = _Sorting(connection, request, ids_are_noted=exists)
     loader.load_items(sorting.new_items(), Methods.insert, chunksize=CHUNK_ITEMS)
     if request.overwrite and sorting.changed:
         changed = (item for item in request.items() if item["id"] in sorting.changed)
@@ -176,9 +180,12 @@ class _Sorting:
     turns on the connection.
     """
 
-    def __init__(self, connection: Connection, request: CatalogLoad) -> None:
+    def __init__(
+        self, connection: Connection, request: CatalogLoad, *, ids_are_noted: bool
+    ) -> None:
         self._connection = connection
         self._request = request
+        self._ids_are_noted = ids_are_noted
         self._comparison = Comparison(connection, request.collection_id)
         self.counts: Counter[Difference] = Counter()
         self.changed: set[str] = set()
@@ -209,7 +216,8 @@ class _Sorting:
 
     def _note(self, ids: list[str]) -> None:
         self._request.check()
-        self._connection.execute(_SQL["add_loaded"], {"ids": ids})
+        if not self._ids_are_noted:
+            self._connection.execute(_SQL["add_loaded"], {"ids": ids})
         self._request.progress(self.counts.total())
 
 
@@ -223,15 +231,16 @@ def _wait_for_turn(connection: Connection, check: Callable[[], None]) -> None:
 
 
 def _has_others(connection: Connection, request: CatalogLoad) -> bool:
-    """Whether the catalog holds items of the collection that this load does not bring."""
-    names = {"collection_id": request.collection_id}
-    if not _truth(connection, "has_items", names):
-        return False
+    """Whether the catalog holds items of the collection that this load does not bring.
+
+    Notes the ids of the load on the way.
+    """
     ids = (item["id"] for item in request.items())
     while chunk := list(islice(ids, NOTED_AT_ONCE)):
         request.check()
         connection.execute(_SQL["add_loaded"], {"ids": chunk})
-    return _truth(connection, "has_others", names)
+    connection.execute(_SQL["analyze_loaded"])
+    return _truth(connection, "has_others", {"collection_id": request.collection_id})
 
 
 def _truth(connection: Connection, query: str, names: Mapping[str, Any]) -> bool:
@@ -249,6 +258,7 @@ def _store_collection(
 
 
 def _prove(connection: Connection, collection_id: str, expected: int) -> None:
+    connection.execute(_SQL["analyze_loaded"])
     row = connection.execute(_SQL["prove"], {"collection_id": collection_id}).fetchone()
     if row is None or not row["rows"] == row["ids"] == expected:
         raise TransientTaskError(
@@ -258,18 +268,12 @@ def _prove(connection: Connection, collection_id: str, expected: int) -> None:
         )
 
 
-def _time_range(properties: Mapping[str, Any]) -> tuple[str, str]:
-    """First and last moment of an item, in UTC, spelled as PostgreSQL spells them in Python."""
+def _check_times(properties: Mapping[str, Any]) -> None:
     start, end = properties.get("start_datetime"), properties.get("end_datetime")
     if start is None or end is None:
-        start = end = properties.get("datetime")
-        names = ("datetime", "datetime")
-    else:
-        names = ("start_datetime", "end_datetime")
-    first, last = (_utc(name, value) for name, value in zip(names, (start, end), strict=True))
-    if first > last:
+        _utc("datetime", properties.get("datetime"))
+    elif _utc("start_datetime", start) > _utc("end_datetime", end):
         raise ValueError("properties.start_datetime: is after end_datetime")
-    return first.isoformat(), last.isoformat()
 
 
 def _utc(name: str, value: Any) -> datetime:
@@ -293,9 +297,18 @@ class _TransactionLoader(Loader):
 
     def format_item(self, _item: Any) -> dict[str, Any]:
         row: dict[str, Any] = super().format_item(_item)
-        row["datetime"], row["end_datetime"] = _time_range(_item["properties"])
-        del row["partition"]  # Found anew, from the datetime as it is now.
+        given = row["datetime"]
+        row["datetime"], row["end_datetime"] = _in_utc(given), _in_utc(row["end_datetime"])
+        if row["datetime"][:_MONTH] != given[:_MONTH]:
+            del row["partition"]  # It is found anew, from the datetime as it is now.
         return row
+
+
+def _in_utc(moment: str) -> str:
+    """A time that `check_loadable` let pass, as Python spells it in UTC."""
+    if len(moment) == _SECONDS and moment[-1] == "Z":
+        return f"{moment[:-1]}+00:00"  # Nearly all are so, and need no parsing.
+    return datetime.fromisoformat(moment).astimezone(UTC).isoformat()
 
 
 class _OneConnection(PgstacDB):
