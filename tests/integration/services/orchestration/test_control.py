@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,7 +15,7 @@ from core.models.task import TaskStatus
 from services.orchestration import control, leases, planning, reconcile, window, worker
 from services.orchestration.worker import StageDone
 from tests.integration.services.orchestration.conftest import Engine
-from tests.support.engine import Job, Load, define, stage, unknown_job
+from tests.support.engine import PATIENCE_SECONDS, Job, Load, define, stage, unknown_job
 
 
 class TestCancel:
@@ -115,7 +116,9 @@ class TestCancel:
 
         def work(_: int) -> int:
             done = 0
+            deadline = time.monotonic() + PATIENCE_SECONDS
             while not job.stage().is_done:
+                assert time.monotonic() < deadline, job.stage()
                 queued = [i for i, status in enumerate(job.statuses()) if status == "queued"]
                 for index in queued[:3]:
                     done += job.settle(job.claim(index)).done

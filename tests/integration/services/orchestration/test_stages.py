@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,7 +14,7 @@ from core.job_definition import JobContext, TaskContext, TaskSpec, tolerate
 from core.models.task import TaskOutcome, TaskStatus
 from services.orchestration import planning, window
 from tests.integration.services.orchestration.conftest import Engine
-from tests.support.engine import Load, define, stage
+from tests.support.engine import PATIENCE_SECONDS, Load, define, stage
 
 TOLERATE_ALL = tolerate(1.0)
 
@@ -129,7 +130,9 @@ def test_the_window_holds_whoever_settles(engine: Engine) -> None:
 
     def work(worker: int) -> int:
         done = 0
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not job.stage().is_done:
+            assert time.monotonic() < deadline, job.stage()
             queued = [i for i, status in enumerate(job.statuses()) if status == "queued"]
             if queued:
                 claimed = job.claim(*queued[:2])
@@ -138,10 +141,12 @@ def test_the_window_holds_whoever_settles(engine: Engine) -> None:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    with ThreadPoolExecutor(6) as threads:
-        done = sum(threads.map(work, range(6)))
-    finished.set()
-    watcher.join()
+    try:
+        with ThreadPoolExecutor(6) as threads:
+            done = sum(threads.map(work, range(6)))
+    finally:
+        finished.set()
+        watcher.join()
     assert done == 1
     assert max(over) <= 7
     assert job.statuses() == ["completed"] * 120
