@@ -1,567 +1,91 @@
 """The AMQP 1.0 type system (part 1 of the specification): values to bytes and back.
 
-A broker passes message bodies on without understanding them. Besides `decode`, which builds
-Python values, there is therefore `skip`, which finds where a value ends without building it, and
-the encoders take parts that are encoded already (`encode_raw_map`), so that what a client sent
-can be sent on byte for byte.
-
-Python values stand for AMQP types like this: None, bool, int (every integer width, and timestamp
-in milliseconds since 1970), float, str, `Symbol`, bytes, UUID, list (list and array), dict (map),
-`Described`, and `Opaque` for the decimal types, which Python has no counterpart for.
+Both halves under one name: `values` says what AMQP types are in Python, `decoding` reads them,
+`encoding` writes them.
 """
 
-from __future__ import annotations
-
-import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
-from uuid import UUID
-
-MAX_DEPTH = 32
-"""Nesting of lists, maps and described values beyond which a value is refused."""
-
-_U16 = struct.Struct(">H")
-_U32 = struct.Struct(">I")
-_U64 = struct.Struct(">Q")
-_I16 = struct.Struct(">h")
-_I32 = struct.Struct(">i")
-_I64 = struct.Struct(">q")
-_F32 = struct.Struct(">f")
-_F64 = struct.Struct(">d")
-
-
-class DecodeError(ValueError):
-    """The bytes are not a well-formed AMQP value."""
-
-
-class Symbol(str):
-    """A name from a constrained domain; the encoding is ASCII and differs from that of str."""
-
-    __slots__ = ()
-
-
-class Described(NamedTuple):
-    """A value with the descriptor that tells what it means."""
-
-    descriptor: Any
-    value: Any
-
-
-class Opaque(NamedTuple):
-    """A value of a type kept as it came: its constructor byte and its bytes."""
-
-    constructor: int
-    data: bytes
-
-
-# --- decoding -------------------------------------------------------------------------
-
-Decoded = tuple[Any, int]
-_MALFORMED = (IndexError, struct.error, TypeError, ValueError, OverflowError)
-"""What decoders raise: at a missing end, for a map's key without a hash, for what is no text."""
-
-_TRUNCATED = "the value ends before its bytes do"
-
-_Decoder = Callable[[bytes, int, int], Decoded]
-"""(buffer, position after the constructor, depth) -> (value, position after the value)"""
-
-
-def decode(buffer: bytes, position: int = 0) -> Decoded:
-    """The value that starts at `position` and the position just after it.
-
-    Raises DecodeError for anything that is not a complete, well-formed value.
-    """
-    try:
-        value, end = _decode(buffer, position, 0)
-    except _MALFORMED as error:
-        raise _decode_error(error) from None
-    # Slices of bytes do not complain about a missing end, so a truncated value shows here.
-    if end > len(buffer):
-        raise DecodeError(_TRUNCATED)
-    return value, end
-
-
-def decode_list(buffer: bytes, position: int = 0) -> tuple[list[Any], list[int]]:
-    """The items of the list that starts at `position`, and the positions around them.
-
-    Item number n is encoded between positions number n and n + 1. Raises DecodeError.
-    """
-    length, position = list_header(buffer, position)
-    if length > len(buffer):
-        raise DecodeError("a list or map is longer than its bytes")
-    items: list[Any] = []
-    positions = [position]
-    try:
-        for _ in range(length):
-            value, position = _decode(buffer, position, 1)
-            items.append(value)
-            positions.append(position)
-    except _MALFORMED as error:
-        raise _decode_error(error) from None
-    if position > len(buffer):
-        raise DecodeError(_TRUNCATED)
-    return items, positions
-
-
-def _decode_error(error: Exception) -> DecodeError:
-    if isinstance(error, DecodeError):
-        return error
-    truncated = isinstance(error, IndexError | struct.error)
-    return DecodeError(_TRUNCATED if truncated else str(error))
-
-
-def _decode(buffer: bytes, position: int, depth: int) -> Decoded:
-    return _DECODERS[buffer[position]](buffer, position + 1, depth)
-
-
-def _constant(value: Any) -> _Decoder:
-    return lambda _buffer, position, _depth: (value, position)
-
-
-def _empty_list(_buffer: bytes, position: int, _depth: int) -> Decoded:
-    return [], position
-
-
-def _fixed(layout: struct.Struct) -> _Decoder:
-    width, unpack = layout.size, layout.unpack_from
-    return lambda buffer, position, _depth: (unpack(buffer, position)[0], position + width)
-
-
-def _unsigned_byte(buffer: bytes, position: int, _depth: int) -> Decoded:
-    return buffer[position], position + 1
-
-
-def _signed_byte(buffer: bytes, position: int, _depth: int) -> Decoded:
-    value = buffer[position]
-    return (value - 256 if value > 127 else value), position + 1
-
-
-def _boolean_byte(buffer: bytes, position: int, _depth: int) -> Decoded:
-    return buffer[position] != 0, position + 1
-
-
-def _character(buffer: bytes, position: int, _depth: int) -> Decoded:
-    return chr(_U32.unpack_from(buffer, position)[0]), position + 4
-
-
-def _uuid(buffer: bytes, position: int, _depth: int) -> Decoded:
-    return UUID(bytes=buffer[position : position + 16]), position + 16
-
-
-def _opaque(constructor: int, width: int) -> _Decoder:
-    return lambda buffer, position, _depth: (
-        Opaque(constructor, buffer[position : position + width]),
-        position + width,
-    )
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8")
-
-
-def _symbol(data: bytes) -> Symbol:
-    return Symbol(data.decode("ascii"))
-
-
-def _variable8(convert: Callable[[bytes], Any]) -> _Decoder:
-    def decoder(buffer: bytes, position: int, _depth: int) -> Decoded:
-        end = position + 1 + buffer[position]
-        return convert(buffer[position + 1 : end]), end
-
-    return decoder
-
-
-def _variable32(convert: Callable[[bytes], Any]) -> _Decoder:
-    def decoder(buffer: bytes, position: int, _depth: int) -> Decoded:
-        end = position + 4 + _U32.unpack_from(buffer, position)[0]
-        return convert(buffer[position + 4 : end]), end
-
-    return decoder
-
-
-def _list8(buffer: bytes, position: int, depth: int) -> Decoded:
-    end = position + 1 + buffer[position]
-    return _items(buffer, position + 2, buffer[position + 1], end, depth), end
-
-
-def _list32(buffer: bytes, position: int, depth: int) -> Decoded:
-    end = position + 4 + _U32.unpack_from(buffer, position)[0]
-    count = _U32.unpack_from(buffer, position + 4)[0]
-    return _items(buffer, position + 8, count, end, depth), end
-
-
-def _map8(buffer: bytes, position: int, depth: int) -> Decoded:
-    items, end = _list8(buffer, position, depth)
-    return _paired(items), end
-
-
-def _map32(buffer: bytes, position: int, depth: int) -> Decoded:
-    items, end = _list32(buffer, position, depth)
-    return _paired(items), end
-
-
-def _items(buffer: bytes, position: int, count: int, end: int, depth: int) -> list[Any]:
-    if depth >= MAX_DEPTH:
-        raise DecodeError(f"values are nested more than {MAX_DEPTH} deep")
-    if end > len(buffer) or count > end - position:
-        raise DecodeError("a list or map is longer than its bytes")
-    items = []
-    for _ in range(count):
-        value, position = _decode(buffer, position, depth + 1)
-        items.append(value)
-    if position != end:
-        raise DecodeError("a list or map does not end where its size says")
-    return items
-
-
-def _paired(items: list[Any]) -> dict[Any, Any]:
-    if len(items) % 2:
-        raise DecodeError("a map has a key without a value")
-    pairs = iter(items)
-    return dict(zip(pairs, pairs, strict=True))
-
-
-def _array8(buffer: bytes, position: int, depth: int) -> Decoded:
-    end = position + 1 + buffer[position]
-    return _elements(buffer, position + 2, buffer[position + 1], end, depth), end
-
-
-def _array32(buffer: bytes, position: int, depth: int) -> Decoded:
-    end = position + 4 + _U32.unpack_from(buffer, position)[0]
-    count = _U32.unpack_from(buffer, position + 4)[0]
-    return _elements(buffer, position + 8, count, end, depth), end
-
-
-def _elements(buffer: bytes, position: int, count: int, end: int, depth: int) -> list[Any]:
-    if depth >= MAX_DEPTH:
-        raise DecodeError(f"values are nested more than {MAX_DEPTH} deep")
-    # The count is checked against the bytes even though elements such as null take none: a few
-    # bytes must not be able to ask for four billion elements.
-    if end > len(buffer) or count > end - position:
-        raise DecodeError("an array is longer than its bytes")
-    constructor = buffer[position]
-    position += 1
-    descriptor = None
-    if constructor == 0x00:
-        descriptor, position = _decode(buffer, position, depth + 1)
-        constructor = buffer[position]
-        position += 1
-    decoder = _DECODERS[constructor]
-    elements = []
-    for _ in range(count):
-        value, position = decoder(buffer, position, depth + 1)
-        elements.append(value if descriptor is None else Described(descriptor, value))
-    if position != end:
-        raise DecodeError("an array does not end where its size says")
-    return elements
-
-
-def _described(buffer: bytes, position: int, depth: int) -> Decoded:
-    if depth >= MAX_DEPTH:
-        raise DecodeError(f"values are nested more than {MAX_DEPTH} deep")
-    descriptor, position = _decode(buffer, position, depth + 1)
-    value, position = _decode(buffer, position, depth + 1)
-    return Described(descriptor, value), position
-
-
-def _unknown(buffer: bytes, position: int, _depth: int) -> Decoded:
-    raise DecodeError(f"0x{buffer[position - 1]:02x} is not the constructor of an AMQP type")
-
-
-_DECODERS: list[_Decoder] = [_unknown] * 256
-for _constructor, _decoder in {
-    0x00: _described,
-    0x40: _constant(None),
-    0x41: _constant(True),
-    0x42: _constant(False),
-    0x43: _constant(0),  # uint 0
-    0x44: _constant(0),  # ulong 0
-    0x45: _empty_list,
-    0x50: _unsigned_byte,
-    0x51: _signed_byte,
-    0x52: _unsigned_byte,  # smalluint
-    0x53: _unsigned_byte,  # smallulong
-    0x54: _signed_byte,  # smallint
-    0x55: _signed_byte,  # smalllong
-    0x56: _boolean_byte,
-    0x60: _fixed(_U16),
-    0x61: _fixed(_I16),
-    0x70: _fixed(_U32),
-    0x71: _fixed(_I32),
-    0x72: _fixed(_F32),
-    0x73: _character,
-    0x74: _opaque(0x74, 4),
-    0x80: _fixed(_U64),
-    0x81: _fixed(_I64),
-    0x82: _fixed(_F64),
-    0x83: _fixed(_I64),  # timestamp
-    0x84: _opaque(0x84, 8),
-    0x94: _opaque(0x94, 16),
-    0x98: _uuid,
-    0xA0: _variable8(bytes),
-    0xA1: _variable8(_text),
-    0xA3: _variable8(_symbol),
-    0xB0: _variable32(bytes),
-    0xB1: _variable32(_text),
-    0xB3: _variable32(_symbol),
-    0xC0: _list8,
-    0xC1: _map8,
-    0xD0: _list32,
-    0xD1: _map32,
-    0xE0: _array8,
-    0xF0: _array32,
-}.items():
-    _DECODERS[_constructor] = _decoder
-
-# --- passing over values --------------------------------------------------------------
-
-_FIXED_WIDTHS = {0x4: 0, 0x5: 1, 0x6: 2, 0x7: 4, 0x8: 8, 0x9: 16}
-"""By the high half of the constructor, which the specification makes the width's code."""
-
-
-def skip(buffer: bytes, position: int, values: int = 1) -> int:
-    """The position just after the value, or several, at `position`; they are not decoded."""
-    end = position
-    try:
-        for _ in range(values):
-            end = _skip(buffer, end, 0)
-    except (IndexError, struct.error):
-        raise DecodeError(_TRUNCATED) from None
-    if end > len(buffer):
-        raise DecodeError(_TRUNCATED)
-    return end
-
-
-def _skip(buffer: bytes, position: int, depth: int) -> int:
-    constructor = buffer[position]
-    if constructor == 0x00:
-        if depth >= MAX_DEPTH:
-            raise DecodeError(f"values are nested more than {MAX_DEPTH} deep")
-        return _skip(buffer, _skip(buffer, position + 1, depth + 1), depth + 1)
-    kind = constructor >> 4
-    if kind in (0xA, 0xC, 0xE):
-        return position + 2 + buffer[position + 1]
-    if kind in (0xB, 0xD, 0xF):
-        return position + 5 + int(_U32.unpack_from(buffer, position + 1)[0])
-    if kind in _FIXED_WIDTHS:
-        return position + 1 + _FIXED_WIDTHS[kind]
-    raise DecodeError(f"0x{constructor:02x} is not the constructor of an AMQP type")
-
-
-def list_header(buffer: bytes, position: int) -> tuple[int, int]:
-    """How many items the list at `position` has, and where the first one starts."""
-    return _compound_header(buffer, position, 0xC0, "list")
-
-
-def map_header(buffer: bytes, position: int) -> tuple[int, int]:
-    """How many keys and values the map at `position` has, and where the first key starts."""
-    return _compound_header(buffer, position, 0xC1, "map")
-
-
-def _compound_header(buffer: bytes, position: int, short: int, name: str) -> tuple[int, int]:
-    try:
-        constructor = buffer[position]
-        if constructor == short:
-            return buffer[position + 2], position + 3
-        if constructor == short + 0x10:
-            return _U32.unpack_from(buffer, position + 5)[0], position + 9
-        if constructor == 0x45 and name == "list":
-            return 0, position + 1
-    except (IndexError, struct.error):
-        raise DecodeError(f"the {name} ends before its bytes do") from None
-    raise DecodeError(f"a {name} was expected, not constructor 0x{constructor:02x}")
-
-
-class RawMap(NamedTuple):
-    """Keys and values in their encoded form, ready for `encode_raw_map`."""
-
-    pairs: bytes
-    length: int
-    """Keys plus values, as AMQP counts them."""
-
-
-EMPTY_MAP = RawMap(b"", 0)
-
-
-def split_map(
-    buffer: bytes, position: int, wanted: frozenset[str]
-) -> tuple[RawMap, dict[str, bytes]]:
-    """The map at `position` without the `wanted` keys, and the wanted ones' encoded values."""
-    count, position = map_header(buffer, position)
-    if count % 2:
-        raise DecodeError("a map has a key without a value")
-    kept = bytearray()
-    kept_count = 0
-    found: dict[str, bytes] = {}
-    for _ in range(count // 2):
-        key, value_at = decode(buffer, position)
-        end = skip(buffer, value_at)
-        if isinstance(key, str) and key in wanted:
-            found[key] = buffer[value_at:end]
-        else:
-            kept += buffer[position:end]
-            kept_count += 2
-        position = end
-    return RawMap(bytes(kept), kept_count), found
-
-
-# --- encoding -------------------------------------------------------------------------
-
-NULL = b"\x40"
-TRUE = b"\x41"
-FALSE = b"\x42"
-EMPTY_LIST = b"\x45"
-
-
-def encode_boolean(value: bool) -> bytes:
-    """A boolean."""
-    return TRUE if value else FALSE
-
-
-def encode_ubyte(value: int) -> bytes:
-    """An unsigned integer of 8 bits."""
-    return bytes((0x50, value))
-
-
-def encode_ushort(value: int) -> bytes:
-    """An unsigned integer of 16 bits."""
-    return b"\x60" + _U16.pack(value)
-
-
-def encode_uint(value: int) -> bytes:
-    """An unsigned integer of 32 bits."""
-    if value == 0:
-        return b"\x43"
-    return bytes((0x52, value)) if value < 256 else b"\x70" + _U32.pack(value)
-
-
-def encode_ulong(value: int) -> bytes:
-    """An unsigned integer of 64 bits."""
-    if value == 0:
-        return b"\x44"
-    return bytes((0x53, value)) if value < 256 else b"\x80" + _U64.pack(value)
-
-
-def encode_int(value: int) -> bytes:
-    """A signed integer of 32 bits."""
-    return b"\x71" + _I32.pack(value)
-
-
-def encode_long(value: int) -> bytes:
-    """A signed integer of 64 bits."""
-    return b"\x81" + _I64.pack(value)
-
-
-def encode_double(value: float) -> bytes:
-    """A 64-bit floating-point number."""
-    return b"\x82" + _F64.pack(value)
-
-
-def encode_timestamp(milliseconds: int) -> bytes:
-    """A point in time, in milliseconds since 1970 (UTC)."""
-    return b"\x83" + _I64.pack(milliseconds)
-
-
-def encode_uuid(value: UUID) -> bytes:
-    """A UUID, most significant byte first."""
-    return b"\x98" + value.bytes
-
-
-def encode_binary(value: bytes) -> bytes:
-    """A sequence of bytes."""
-    size = len(value)
-    return bytes((0xA0, size)) + value if size < 256 else b"\xb0" + _U32.pack(size) + value
-
-
-def encode_string(value: str) -> bytes:
-    """A text."""
-    data = value.encode("utf-8")
-    size = len(data)
-    return bytes((0xA1, size)) + data if size < 256 else b"\xb1" + _U32.pack(size) + data
-
-
-def encode_symbol(value: str) -> bytes:
-    """A symbol; the value must be ASCII."""
-    data = value.encode("ascii")
-    size = len(data)
-    return bytes((0xA3, size)) + data if size < 256 else b"\xb3" + _U32.pack(size) + data
-
-
-def encode_list(items: Sequence[bytes]) -> bytes:
-    """A list of items that are encoded already."""
-    return _compound(0xC0, b"".join(items), len(items)) if items else EMPTY_LIST
-
-
-def encode_map(pairs: Mapping[bytes, bytes]) -> bytes:
-    """A map whose keys and values are encoded already."""
-    return _compound(0xC1, b"".join(key + value for key, value in pairs.items()), 2 * len(pairs))
-
-
-def encode_raw_map(content: RawMap) -> bytes:
-    """A map from pairs that are encoded already."""
-    return _compound(0xC1, content.pairs, content.length)
-
-
-def _compound(short: int, body: bytes, count: int) -> bytes:
-    if len(body) < 255 and count < 256:
-        return bytes((short, len(body) + 1, count)) + body
-    return bytes((short + 0x10,)) + _U32.pack(len(body) + 4) + _U32.pack(count) + body
-
-
-def encode_symbols(values: Iterable[str]) -> bytes:
-    """An array of symbols."""
-    items = [value.encode("ascii") for value in values]
-    return _array(0xB3, [_U32.pack(len(item)) + item for item in items])
-
-
-def encode_longs(values: Iterable[int]) -> bytes:
-    """An array of signed integers of 64 bits."""
-    return _array(0x81, [_I64.pack(value) for value in values])
-
-
-def encode_timestamps(values: Iterable[int]) -> bytes:
-    """An array of timestamps, in milliseconds since 1970 (UTC)."""
-    return _array(0x83, [_I64.pack(value) for value in values])
-
-
-def _array(constructor: int, elements: Sequence[bytes]) -> bytes:
-    body = bytes((constructor,)) + b"".join(elements)
-    return b"\xf0" + _U32.pack(len(body) + 4) + _U32.pack(len(elements)) + body
-
-
-def encode_described(code: int, value: bytes) -> bytes:
-    """A value, encoded already, under a numeric descriptor below 256."""
-    return bytes((0x00, 0x53, code)) + value
-
-
-def encode(value: Any) -> bytes:
-    """A Python value in an AMQP type that holds it; a whole number becomes a long.
-
-    Raises TypeError for a value without an AMQP type.
-    """
-    match value:
-        case None:
-            return NULL
-        case bool():
-            return encode_boolean(value)
-        case Symbol():
-            return encode_symbol(value)
-        case str():
-            return encode_string(value)
-        case bytes():
-            return encode_binary(value)
-        case int():
-            return encode_long(value) if value < 2**63 else encode_ulong(value)
-        case float():
-            return encode_double(value)
-        case UUID():
-            return encode_uuid(value)
-        case Opaque():
-            return bytes((value.constructor,)) + value.data
-        case Described():
-            return b"\x00" + encode(value.descriptor) + encode(value.value)
-        case list() | tuple():
-            return encode_list([encode(item) for item in value])
-        case dict():
-            return encode_map({encode(key): encode(item) for key, item in value.items()})
-    raise TypeError(f"{type(value).__name__} has no AMQP type")
+from local.service_bus.amqp.decoding import (
+    MAX_DEPTH,
+    decode,
+    decode_list,
+    list_header,
+    map_header,
+    skip,
+    split_map,
+)
+from local.service_bus.amqp.encoding import (
+    EMPTY_LIST,
+    FALSE,
+    NULL,
+    TRUE,
+    encode,
+    encode_binary,
+    encode_boolean,
+    encode_described,
+    encode_double,
+    encode_int,
+    encode_list,
+    encode_long,
+    encode_longs,
+    encode_map,
+    encode_raw_map,
+    encode_string,
+    encode_symbol,
+    encode_symbols,
+    encode_timestamp,
+    encode_timestamps,
+    encode_ubyte,
+    encode_uint,
+    encode_ulong,
+    encode_ushort,
+    encode_uuid,
+)
+from local.service_bus.amqp.values import (
+    EMPTY_MAP,
+    DecodeError,
+    Described,
+    Opaque,
+    RawMap,
+    Symbol,
+)
+
+__all__ = [
+    "EMPTY_LIST",
+    "EMPTY_MAP",
+    "FALSE",
+    "MAX_DEPTH",
+    "NULL",
+    "TRUE",
+    "DecodeError",
+    "Described",
+    "Opaque",
+    "RawMap",
+    "Symbol",
+    "decode",
+    "decode_list",
+    "encode",
+    "encode_binary",
+    "encode_boolean",
+    "encode_described",
+    "encode_double",
+    "encode_int",
+    "encode_list",
+    "encode_long",
+    "encode_longs",
+    "encode_map",
+    "encode_raw_map",
+    "encode_string",
+    "encode_symbol",
+    "encode_symbols",
+    "encode_timestamp",
+    "encode_timestamps",
+    "encode_ubyte",
+    "encode_uint",
+    "encode_ulong",
+    "encode_ushort",
+    "encode_uuid",
+    "list_header",
+    "map_header",
+    "skip",
+    "split_map",
+]
