@@ -12,6 +12,7 @@ import pytest
 from core.job_definition import Handler, JsonObject, RetryPolicy, TaskContext
 from core.messages import TaskMessage
 from core.models.task import TaskOutcome, TaskStatus
+from infrastructure import database, task_repository
 from services.orchestration import leases, window, worker
 from services.orchestration.leases import LeaseKeeper
 from tests.integration.services.orchestration.conftest import Engine
@@ -41,6 +42,18 @@ def test_workers_that_claim_the_same_tasks_at_once_share_them(engine: Engine) ->
         claimed = [index for indexes in threads.map(claim, range(8)) for index in indexes]
     assert sorted(claimed) == list(range(300))
     assert {task["attempt"] for task in job.tasks()} == {1}
+    job.check()
+
+
+def test_a_claim_does_not_wait_for_another(engine: Engine) -> None:
+    job = engine.job(stage(max_parallel=6), n=6)
+    job.open()
+    with database.transaction() as first, database.transaction() as second:
+        mine = task_repository.claim(first, job.job_id, 0, [0, 1, 2, 3])
+        second.execute("SET LOCAL lock_timeout = '1s'")
+        theirs = task_repository.claim(second, job.job_id, 0, [2, 3, 4, 5])
+    assert [task.task_index for task in mine] == [0, 1, 2, 3]
+    assert [task.task_index for task in theirs] == [4, 5]
     job.check()
 
 
