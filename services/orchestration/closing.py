@@ -96,7 +96,10 @@ def finalize_job(job_id: str, error: dict[str, Any] | None) -> str:
         status = _job_status(stages, error)
         if status in (JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS):
             status, result, error = _result(job, status)
-        _end(job_id, status, result, error)
+        if not _end(job_id, status, result, error):
+            # Another finalizer was faster, and its ending is the one that counts.
+            with database.transaction() as connection:
+                status = job_repository.get(connection, job_id).status
     return status.value
 
 
@@ -134,7 +137,8 @@ def _end(
     status: JobStatus,
     result: dict[str, Any] | None,
     error: dict[str, Any] | None,
-) -> None:
+) -> bool:
+    """Write the end; False where the job has ended already."""
     with database.transaction() as connection:
         for stage in task_repository.stages(connection, job_id):
             if not stage.status.is_terminal and stage.tasks_total and not stage.is_done:
@@ -145,7 +149,7 @@ def _end(
         if status in (JobStatus.FAILED, JobStatus.CANCELLED):
             job_repository.close_open_stages(connection, job_id, StageStatus(status.value))
         if not job_repository.finish(connection, job_id, status, result=result, error=error):
-            return
+            return False
     job_progress.sample(job_id, force=True)
     message = f"Job {status.value.replace('_', ' ')}"
     job_progress.event(
@@ -159,6 +163,7 @@ def _end(
             remove_work(job_id)
         except Unavailable as failure:  # the job is complete all the same
             log.warning("housekeeping will remove the work files: %s", failure.message)
+    return True
 
 
 def remove_work(job_id: str) -> None:

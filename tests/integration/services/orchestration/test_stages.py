@@ -270,6 +270,21 @@ def test_a_job_reaches_one_terminal_state(engine: Engine) -> None:
     job.check()
 
 
+def test_a_finalizer_that_was_overtaken_changes_nothing(engine: Engine) -> None:
+    """Two orchestrations of one job, for a moment: one gives up while the other finalizes."""
+
+    def finalize(context: JobContext[Load]) -> dict[str, bool]:
+        assert job.finalize({"code": "given_up", "message": "Given up."}) == "failed"
+        return {"late": True}
+
+    job = engine.submit(define(stage(), finalize=finalize), n=1)
+    assert job.run() == "failed"
+    assert job.row.status == "failed"
+    assert job.row.result is None
+    assert job.events("job_completed") == []
+    job.check()
+
+
 def test_a_completed_job_is_never_reopened_by_an_error(engine: Engine) -> None:
     job = engine.job(n=1)
     assert job.run() == "completed"
