@@ -8,18 +8,36 @@ of a connection string.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Literal
 
-from pydantic import Field, PostgresDsn, SecretStr, model_validator
+from pydantic import (
+    Field,
+    PostgresDsn,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+_STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
-class Settings(BaseSettings):
-    """The app's settings. Values that can hold a password are `SecretStr`: never logged."""
+
+class DatabaseSettings(BaseSettings):
+    """What it takes to reach the database: all that `infrastructure.migrate` needs.
+
+    Here and in `Settings`, values that can hold a password are `SecretStr`, never logged, and
+    errors do not repeat the values that they are about.
+    """
 
     model_config = SettingsConfigDict(
-        extra="ignore", populate_by_name=True, env_ignore_empty=True, frozen=True
+        extra="ignore",
+        populate_by_name=True,
+        env_ignore_empty=True,
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     database_url: SecretStr = Field(
@@ -40,6 +58,26 @@ class Settings(BaseSettings):
         alias="GEOFORGE_DATABASE_TIMEOUT_SECONDS",
         description="Wait for a connection before the database counts as unavailable",
     )
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_a_url(cls, url: SecretStr) -> SecretStr:
+        """Refuse here what libpq would refuse later, with the password in its message."""
+        text = url.get_secret_value()
+        try:
+            # pydantic also knows the schemes of SQLAlchemy, which libpq does not.
+            is_url = PostgresDsn(text).scheme in ("postgresql", "postgres")
+        except ValidationError:
+            is_url = False
+        if not is_url:
+            raise ValueError("must be a URL: postgresql://user:password@host:port/database")
+        if _STRAY_PERCENT.search(text):
+            raise ValueError("a % in the user, password or database is written %25")
+        return url
+
+
+class Settings(DatabaseSettings):
+    """The app's settings."""
 
     storage_connection_string: SecretStr | None = Field(
         default=None,
@@ -132,7 +170,6 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _one_way_to_each_service(self) -> Settings:
         """A missing service is named at start, not at the first task."""
-        PostgresDsn(self.database_url.get_secret_value())
         if not (self.storage_connection_string or self.storage_account_url):
             raise ValueError(
                 "AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_CONNECTION_STRING__accountUrl "

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import traceback
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from config import Settings
+from config import DatabaseSettings, Settings
 
 REQUIRED = {
     "DATABASE_URL": "postgresql://me:hunter2@db/geoforge",
@@ -77,6 +78,46 @@ def test_a_value_out_of_its_range_is_refused(
 
 def test_no_secret_is_ever_shown(environment: pytest.MonkeyPatch) -> None:
     assert "hunter2" not in repr(Settings())  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "host=db user=geo password=hunter2"),
+        ("DATABASE_URL", "postgresql+psycopg://me:hunter2@db/geoforge"),
+        ("DATABASE_URL", "mysql://me:hunter2@db/geoforge"),
+        ("DATABASE_URL", "postgresql://me:hunter2%@db/geoforge"),
+        ("AZURE_STORAGE_CONNECTION_STRING", ""),
+        ("SERVICE_BUS_CONNECTION_STRING", ""),
+        ("GEOFORGE_LIGHT_THREADS", "hunter2"),
+    ],
+)
+def test_no_error_repeats_a_secret(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
+    environment.setenv(name, value)
+    with pytest.raises(ValidationError, match=name) as error:
+        Settings()  # type: ignore[call-arg]
+    assert "hunter2" not in "".join(traceback.format_exception(error.value))
+
+
+def test_a_database_url_that_is_none_is_told_how_to_be_one(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    environment.setenv("DATABASE_URL", "host=db user=geo")
+    with pytest.raises(ValidationError, match="must be a URL: postgresql://user:password@host"):
+        Settings()  # type: ignore[call-arg]
+    environment.setenv("DATABASE_URL", "postgresql://me:100%@db/geoforge")
+    with pytest.raises(ValidationError, match="is written %25"):
+        Settings()  # type: ignore[call-arg]
+    environment.setenv("DATABASE_URL", "postgresql://me:100%25@db/geoforge")
+    Settings()  # type: ignore[call-arg]
+
+
+def test_the_database_alone_needs_one_setting(environment: pytest.MonkeyPatch) -> None:
+    for name in REQUIRED:
+        if name != "DATABASE_URL":
+            environment.delenv(name)
+    url = DatabaseSettings().database_url  # type: ignore[call-arg]
+    assert url.get_secret_value() == REQUIRED["DATABASE_URL"]
 
 
 def test_every_setting_is_in_the_example() -> None:
