@@ -16,8 +16,9 @@ from importlib import resources
 from typing import LiteralString
 
 import psycopg
+from pydantic import ValidationError
 
-from config import get_settings
+from config import DatabaseSettings
 from infrastructure.locks import Space, key
 
 log = logging.getLogger(__name__)
@@ -110,10 +111,16 @@ def _migrate_pgstac(database_url: str) -> list[str]:
 
 
 def main() -> int:
+    """Migrate the database that DATABASE_URL names, the one setting needed; the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("pypgstac").setLevel(logging.WARNING)
     try:
-        applied = migrate(get_settings().database_url.get_secret_value())
+        settings = DatabaseSettings()  # type: ignore[call-arg]  # from the environment
+        applied = migrate(settings.database_url.get_secret_value())
+    except ValidationError as error:
+        for fault in error.errors(include_input=False):
+            print(f"{fault['loc'][0]}: {fault['msg']}", file=sys.stderr)
+        return 1
     except psycopg.OperationalError as error:
         print(f"The database cannot be reached: {error}", file=sys.stderr)
         return 1

@@ -96,6 +96,27 @@ def test_the_command_says_what_it_did(
     assert capsys.readouterr().out == "Database is up to date.\n"
 
 
+def test_the_command_needs_no_setting_but_the_database(
+    database_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app_settings(DATABASE_URL=database_url):
+        monkeypatch.delenv("AZURE_STORAGE_CONNECTION_STRING")
+        monkeypatch.delenv("SERVICE_BUS_CONNECTION_STRING")
+        assert main() == 0
+    assert capsys.readouterr().out == "Database is up to date.\n"
+
+
+@pytest.mark.parametrize("url", ["", "host=db password=hunter2"])
+def test_the_command_names_the_setting_at_fault(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with app_settings(DATABASE_URL=url):
+        assert main() == 1
+    message = capsys.readouterr().err
+    assert message.startswith("DATABASE_URL: ")
+    assert "hunter2" not in message
+
+
 def test_the_command_says_that_the_database_is_down(capsys: pytest.CaptureFixture[str]) -> None:
     with app_settings():
         assert main() == 1
