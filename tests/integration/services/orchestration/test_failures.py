@@ -12,6 +12,7 @@ from core.errors import PermanentTaskError, TransientTaskError, Unavailable
 from core.job_definition import FailurePolicy, JsonObject, RetryPolicy, TaskContext, tolerate
 from core.models.task import TaskStatus
 from services.orchestration import planning, worker
+from services.orchestration.leases import LeaseKeeper
 from tests.integration.services.orchestration.conftest import Engine
 from tests.support.engine import Load, define, stage
 
@@ -107,6 +108,18 @@ def test_fail_fast_cancels_what_has_not_begun(engine: Engine) -> None:
     assert job.finalize(verdict["error"]) == "failed"
     assert job.stage().status == "failed"
     job.check()
+
+
+def test_fail_fast_asks_running_siblings_to_stop(engine: Engine) -> None:
+    job = engine.job(n=2)
+    job.open()
+    failing, working = job.claim(0, 1)
+    with LeaseKeeper().hold(job.job_id, 0, [working], 60.0) as holding:
+        holding.renew()
+        assert holding.stop_reason(1) is None
+        job.settle([failing], TaskStatus.FAILED)
+        holding.renew()
+    assert holding.stop_reason(1) == "The job was cancelled or its stage failed."
 
 
 def test_fail_fast_cancels_waiting_retries_too(engine: Engine) -> None:
