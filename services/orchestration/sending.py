@@ -41,13 +41,16 @@ def send(stage: Stage, indexes: Sequence[int]) -> bool:
 
 
 def send_retries(stage: Stage, retries: Sequence[tuple[int, float]]) -> None:
-    """Schedule a message for each task that waits: (index, seconds).
+    """Schedule a message for each task that waits: (index, seconds). All in one send.
 
     One that cannot be sent is overdue soon after its time, and the reconciler sends it.
     """
+    if not retries:
+        return
+    messages = [
+        (TaskMessage(stage.job_id, stage.stage, [index]), delay) for index, delay in retries
+    ]
     try:
-        for index, delay in retries:
-            message = TaskMessage(stage.job_id, stage.stage, [index])
-            task_queue().send(Queue(stage.queue), [message], delay_seconds=delay)
+        task_queue().schedule(Queue(stage.queue), messages)
     except Unavailable as error:
         log.warning("%s The retries will be sent by the reconciler.", error.message)

@@ -7,11 +7,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from azure.servicebus.aio import ServiceBusClient, ServiceBusSender
 
 from config import Settings, get_settings
 from core.errors import Unavailable
 from core.job_definition import Queue
 from core.messages import TaskMessage
+from infrastructure import task_queue
 from infrastructure.task_queue import TaskQueue
 from tests.servers import ScratchDirectory, ServiceBus
 from tests.support.engine import Mailbox
@@ -72,16 +74,66 @@ def test_nothing_to_send_needs_no_connection() -> None:
     with app_settings():
         queue = TaskQueue(get_settings())
         queue.send(Queue.LIGHT, [])
+        queue.schedule(Queue.LIGHT, [])
         queue.close()
 
 
 def test_a_delayed_message_comes_later(bus: ServiceBus, queue: TaskQueue) -> None:
     queue.send(Queue.LIGHT, [TaskMessage(JOB, 0, [0])])  # the sender is open now
     began = time.monotonic()
-    queue.send(Queue.LIGHT, [TaskMessage(JOB, 0, [1])], delay_seconds=3.0)
+    queue.schedule(Queue.LIGHT, [(TaskMessage(JOB, 0, [1]), 3.0)])
     queue.send(Queue.LIGHT, [TaskMessage(JOB, 0, [2])])
     assert [list(m.indexes) for m in received(bus, 3, "light")] == [[0], [2], [1]]
     assert time.monotonic() - began >= 3.0
+
+
+def test_each_message_has_its_own_delay(bus: ServiceBus, queue: TaskQueue) -> None:
+    delays = {0: 3.0, 1: 0.0, 2: 1.5}
+    queue.schedule(Queue.LIGHT, [(TaskMessage(JOB, 0, [i]), delay) for i, delay in delays.items()])
+    assert [list(m.indexes) for m in received(bus, 3, "light")] == [[1], [2], [0]]
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The queues to which senders were opened, one entry for each time."""
+    names: list[str] = []
+    get_queue_sender = ServiceBusClient.get_queue_sender
+
+    def noted(client: ServiceBusClient, name: str) -> ServiceBusSender:
+        names.append(name)
+        return get_queue_sender(client, name)
+
+    monkeypatch.setattr(ServiceBusClient, "get_queue_sender", noted)
+    return names
+
+
+def test_a_queue_that_fails_leaves_the_other_connected(
+    bus: ServiceBus, settings: Settings, opened: list[str]
+) -> None:
+    """Closing the other's sender would cut off what it is sending at that moment."""
+    queue = TaskQueue(settings.model_copy(update={"heavy_queue": "missing"}))
+    try:
+        queue.send(Queue.LIGHT, [TaskMessage(JOB, 0, [1])])
+        with pytest.raises(Unavailable, match="missing"):
+            queue.send(Queue.HEAVY, [TaskMessage(JOB, 1, [0])])
+        queue.send(Queue.LIGHT, [TaskMessage(JOB, 0, [2])])
+    finally:
+        queue.close()
+    assert opened == ["light", "missing"]
+    assert [list(m.indexes) for m in received(bus, 2, "light")] == [[1], [2]]
+
+
+def test_a_send_that_was_cut_off_leaves_its_connection(
+    bus: ServiceBus, queue: TaskQueue, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue.send(Queue.LIGHT, [TaskMessage(JOB, 0, [1])])
+    with bus.frozen(), monkeypatch.context() as impatient:
+        impatient.setattr(task_queue, "_CALL_TIMEOUT_SECONDS", 1.0)
+        with pytest.raises(Unavailable, match="TimeoutError"):
+            queue.send(Queue.LIGHT, [TaskMessage(JOB, 0, [2])])
+    queue.send(Queue.LIGHT, [TaskMessage(JOB, 0, [3])])
+    assert opened == ["light", "light"]
+    assert [3] in [list(m.indexes) for m in received(bus, 2, "light")]
 
 
 def test_an_endpoint_that_is_down_is_unavailable() -> None:

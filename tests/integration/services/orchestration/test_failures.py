@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.servicebus import ServiceBusMessageBatch
+from azure.servicebus.aio import ServiceBusSender
 
 from core.errors import PermanentTaskError, TransientTaskError, Unavailable
 from core.job_definition import FailurePolicy, JsonObject, RetryPolicy, TaskContext, tolerate
@@ -78,6 +80,24 @@ def test_attempts_are_bounded(engine: Engine) -> None:
     assert job.run() == "failed"
     [task] = job.tasks()
     assert (task["attempt"], task["error"]["code"]) == (3, "source_busy")
+    job.check()
+
+
+def test_the_retries_of_a_batch_are_sent_together(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = engine.job(stage(handler=stumble, retry=LATER, tasks_per_message=50), n=50)
+    job.open()
+    sends: list[str] = []
+    send_messages = ServiceBusSender.send_messages
+
+    async def noted(sender: ServiceBusSender, batch: ServiceBusMessageBatch) -> None:
+        sends.append(sender.entity_name)
+        await send_messages(sender, batch)
+
+    monkeypatch.setattr(ServiceBusSender, "send_messages", noted)
+    job.receive(50)
+    assert len(sends) == 1
     job.check()
 
 

@@ -50,12 +50,17 @@ class Post:
         self.scheduled: list[TaskMessage] = []
         self.is_down = False
 
-    def send(
-        self, queue: Queue, messages: Sequence[TaskMessage], *, delay_seconds: float = 0
-    ) -> None:
+    def send(self, queue: Queue, messages: Sequence[TaskMessage]) -> None:
+        self._open()
+        self.due.extend(messages)
+
+    def schedule(self, queue: Queue, messages: Sequence[tuple[TaskMessage, float]]) -> None:
+        self._open()
+        self.scheduled.extend(message for message, _ in messages)
+
+    def _open(self) -> None:
         if self.is_down:
             raise Unavailable("The post is on strike.", code="service_bus_unavailable")
-        (self.scheduled if delay_seconds else self.due).extend(messages)
 
 
 class Histories(RuleBasedStateMachine):
