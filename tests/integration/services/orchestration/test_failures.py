@@ -86,7 +86,7 @@ def test_attempts_are_bounded(engine: Engine) -> None:
 def test_the_retries_of_a_batch_are_sent_together(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = engine.job(stage(handler=stumble, retry=LATER, tasks_per_message=50), n=50)
+    job = engine.job(stage(handler=stumble, retry=LATER, tasks_per_message=20), n=20)
     job.open()
     sends: list[str] = []
     send_messages = ServiceBusSender.send_messages
@@ -96,7 +96,7 @@ def test_the_retries_of_a_batch_are_sent_together(
         await send_messages(sender, batch)
 
     monkeypatch.setattr(ServiceBusSender, "send_messages", noted)
-    job.receive(50)
+    job.receive(20)
     assert len(sends) == 1
     job.check()
 
