@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any
 
@@ -193,8 +193,9 @@ class BlobWorkspace:
             with faults(self._container):
                 container = container_client(self._container)
                 for name in container.list_blob_names(name_starts_with=self._prefix):
-                    container.delete_blob(name)
-                    removed += 1
-        except NotFound:
+                    with suppress(ResourceNotFoundError):  # another worker was quicker
+                        container.delete_blob(name)
+                        removed += 1
+        except NotFound:  # no job has needed the container yet
             return removed
         return removed

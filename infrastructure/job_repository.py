@@ -31,14 +31,6 @@ class NewStage:
     stop_early: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ActiveJob:
-    """A job that is not terminal, as the reconciler sees it."""
-
-    job_id: str
-    restarts: int
-
-
 def insert(
     connection: Connection,
     *,
@@ -99,6 +91,12 @@ def get(connection: Connection, job_id: str) -> JobRecord:
     return JobRecord(**{**row, "status": JobStatus(row["status"])})
 
 
+def lock(connection: Connection, job_id: str) -> JobStatus | None:
+    """Lock the job's row to the end of the transaction; its status, None for no such job."""
+    row = connection.execute(_sql["lock"], {"job_id": job_id}).fetchone()
+    return None if row is None else JobStatus(row["status"])
+
+
 def begin(connection: Connection, job_id: str) -> bool:
     """queued -> running; False where it was not queued."""
     return connection.execute(_sql["begin"], {"job_id": job_id}).rowcount == 1
@@ -113,15 +111,17 @@ def finish(
     job_id: str,
     status: JobStatus,
     *,
+    resumes: int,
     result: dict[str, Any] | None,
     error: dict[str, Any] | None,
 ) -> bool:
-    """To a terminal state; False where the job was in one already."""
+    """To a terminal state; False where the job was in one already, or resumed meanwhile."""
     row = connection.execute(
         _sql["finish"],
         {
             "job_id": job_id,
             "status": status,
+            "resumes": resumes,
             "result": None if result is None else Json(result, dumps=jsonb.encode),
             "error": None if error is None else Jsonb(error, dumps=jsonb.encode),
         },
@@ -143,10 +143,10 @@ def reopen(connection: Connection, job_id: str, stage: int) -> None:
     connection.execute(_sql["reopen"], {"job_id": job_id, "stage": stage})
 
 
-def active(connection: Connection, older_than_seconds: float) -> list[ActiveJob]:
-    """Jobs that are not terminal and were not touched for so long."""
+def active(connection: Connection, older_than_seconds: float) -> list[str]:
+    """Ids of jobs that are not terminal and were not touched for so long."""
     rows = connection.execute(_sql["active"], {"older_than_seconds": older_than_seconds})
-    return [ActiveJob(**row) for row in rows]
+    return [row["job_id"] for row in rows]
 
 
 def count_restart(connection: Connection, job_id: str) -> int | None:
@@ -160,8 +160,15 @@ def work_to_remove(connection: Connection) -> list[str]:
     return [row["job_id"] for row in connection.execute(_sql["work_to_remove"])]
 
 
-def work_removed(connection: Connection, job_id: str) -> None:
-    connection.execute(_sql["work_removed"], {"job_id": job_id})
+def mark_work_removed(connection: Connection, job_id: str) -> bool:
+    """Note that the workspace is removed; False for a job that is at work (again)."""
+    row = connection.execute(_sql["mark_work_removed"], {"job_id": job_id}).fetchone()
+    return row is not None
+
+
+def unmark_work_removed(connection: Connection, job_id: str) -> None:
+    """The removal failed: housekeeping will try again."""
+    connection.execute(_sql["unmark_work_removed"], {"job_id": job_id})
 
 
 def insert_dead_letter(

@@ -61,6 +61,15 @@ class Stage:
         return self.max_parallel - self.in_flight if at_work else 0
 
     @property
+    def is_stuck(self) -> bool:
+        """Whether a process may have died in the middle of something: a cancel, the step from
+        planning to dispatching, the end of the last task.
+        """
+        total = self.tasks_total or 0
+        ended = self.tasks_completed + self.tasks_failed + self.tasks_cancelled
+        return self.stopping or (self.room > 0 and self.next_index < total) or ended == total
+
+    @property
     def failed_too_much(self) -> bool:
         policy = FailurePolicy(self.max_failed_share, self.stop_early)
         return not policy.tolerates(self.tasks_failed, self.tasks_total or 0)
@@ -111,18 +120,20 @@ def open_stage(connection: Connection, job_id: str, index: int) -> None:
 
 def fill_window(connection: Connection, current: Stage) -> list[int]:
     """Put the next pending tasks into the window; the indexes to send after the commit."""
-    if current.room <= 0:
+    total = current.tasks_total or 0
+    if current.room <= 0 or current.next_index >= total:
         return []
     scope = {"job_id": current.job_id, "stage": current.stage}
     rows = connection.execute(
         _sql["next_in_window"], {**scope, "next_index": current.next_index, "room": current.room}
     )
     indexes = [row["task_index"] for row in rows]
+    # Fewer than there is room for: all that were pending are sent, and what lies behind the
+    # last one (in a resumed stage, completed tasks) need not be looked through again.
+    next_index = indexes[-1] + 1 if len(indexes) == current.room else total
     if indexes:
         connection.execute(_sql["enqueue"], _these(current.job_id, current.stage, indexes))
-        connection.execute(
-            _sql["widen"], {**scope, "sent": len(indexes), "next_index": indexes[-1] + 1}
-        )
+    connection.execute(_sql["widen"], {**scope, "sent": len(indexes), "next_index": next_index})
     return indexes
 
 

@@ -45,9 +45,9 @@ def run_job(context: df.DurableOrchestrationContext) -> Generator[Any, Any, str]
     finds in the ledger what was done already and goes on from there.
     """
     job_id: str = context.instance_id
-    total = yield context.call_activity_with_retry("count_stages", _RETRY, job_id)
+    run = yield context.call_activity_with_retry("find_run", _RETRY, job_id)
     error = None
-    for stage in range(total):
+    for stage in range(run["stages"]):
         where = {"job_id": job_id, "stage": stage}
         verdict = yield context.call_activity_with_retry("plan_stage", _RETRY, where)
         if verdict["next"] == "dispatch":
@@ -56,7 +56,7 @@ def run_job(context: df.DurableOrchestrationContext) -> Generator[Any, Any, str]
         error = verdict["error"]
         if verdict["next"] == "finalize":
             break
-    ending = {"job_id": job_id, "error": error}
+    ending = {"job_id": job_id, "error": error, "resumes": run["resumes"]}
     status: str = yield context.call_activity_with_retry("finalize_job", _RETRY, ending)
     return status
 
@@ -69,17 +69,22 @@ def _wait_and_close(
     The watchdog waits twice as long each time, so that a stage of a week costs a few dozen
     events and not thousands; meanwhile the reconciler's timer looks every half minute.
     """
-    watchdog = _FIRST_WATCHDOG
+    watchdog, heard = _FIRST_WATCHDOG, False
     while True:
         if not done:
-            event = context.wait_for_external_event(f"stage_{where['stage']}_done")
+            # A timer alone once the event was heard too early (from before a resume, say): the
+            # SDK would hand the same event to every later wait for it.
             timer = context.create_timer(context.current_utc_datetime + watchdog)
-            winner = yield context.task_any([event, timer])
-            if winner == event:
-                timer.cancel()  # type: ignore[attr-defined]
-            else:
+            waiting = [timer]
+            if not heard:
+                waiting.append(context.wait_for_external_event(f"stage_{where['stage']}_done"))
+            winner = yield context.task_any(waiting)
+            heard = heard or winner != timer
+            if winner == timer:
                 watchdog = min(watchdog * 2, _LAST_WATCHDOG)
                 yield context.call_activity_with_retry("reconcile_stage", _RETRY, where)
+            else:
+                timer.cancel()  # type: ignore[attr-defined]
         verdict: dict[str, Any] = yield context.call_activity_with_retry(
             "close_stage", _RETRY, where
         )
@@ -89,8 +94,8 @@ def _wait_and_close(
 
 
 @bp.activity_trigger(input_name="job_id")
-def count_stages(job_id: str) -> int:
-    return planning.count_stages(job_id)
+def find_run(job_id: str) -> dict:  # type: ignore[type-arg]
+    return dict(planning.find_run(job_id))
 
 
 @bp.activity_trigger(input_name="where")
@@ -115,7 +120,7 @@ def close_stage(where: dict) -> dict:  # type: ignore[type-arg]
 
 @bp.activity_trigger(input_name="ending")
 def finalize_job(ending: dict) -> str:  # type: ignore[type-arg]
-    return closing.finalize_job(ending["job_id"], ending["error"])
+    return closing.finalize_job(ending["job_id"], ending["error"], ending["resumes"])
 
 
 @bp.service_bus_queue_trigger(
@@ -175,8 +180,8 @@ async def reconcile_jobs(timer: func.TimerRequest, client: df.DurableOrchestrati
     findings = await asyncio.to_thread(reconcile.reconcile_all)
     if findings is not None:
         await tell_orchestrators(client, findings.ended)
-        for job in findings.to_check:
-            await ensure_started(client, job.job_id)
+        for job_id in findings.to_check:
+            await ensure_started(client, job_id)
 
 
 @bp.timer_trigger(arg_name="timer", schedule=_settings.housekeeping_schedule)
@@ -190,16 +195,12 @@ async def _work_off(
 ) -> None:
     messages = list(messages)
     bodies = [message.get_body() for message in messages]
-    try:
-        loop = asyncio.get_running_loop()
-        done = await loop.run_in_executor(_task_threads, worker.run_messages, bodies)
-    except Unavailable:
-        # Abandoned messages come back at once: without a pause, a database that restarts
-        # would spend all their deliveries within a second.
-        deliveries = max(message.delivery_count or 1 for message in messages)
-        await asyncio.sleep(min(2.0**deliveries, 20))
-        raise
-    await tell_orchestrators(client, done)
+    loop = asyncio.get_running_loop()
+    worked = await loop.run_in_executor(_task_threads, worker.work_off, bodies)
+    await tell_orchestrators(client, worked.done)
+    if worked.error is not None:
+        await _pause_if_unavailable(worked.error, messages)
+        raise worked.error
 
 
 async def _bury(
@@ -212,5 +213,20 @@ async def _bury(
         message.dead_letter_reason,
         message.dead_letter_error_description,
     )
-    done = await asyncio.to_thread(dead_letters.bury, letter)
+    try:
+        done = await asyncio.to_thread(dead_letters.bury, letter)
+    except Unavailable as error:
+        await _pause_if_unavailable(error, [message])
+        raise
     await tell_orchestrators(client, [done] if done else [])
+
+
+async def _pause_if_unavailable(
+    error: Exception, messages: Iterable[func.ServiceBusMessage]
+) -> None:
+    """Abandoned messages come back at once: without a pause, a database that restarts would
+    spend all their deliveries within a second.
+    """
+    if isinstance(error, Unavailable):
+        deliveries = max(message.delivery_count or 1 for message in messages)
+        await asyncio.sleep(min(2.0**deliveries, 20))

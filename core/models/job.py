@@ -52,6 +52,7 @@ class JobRecord:
     result: dict[str, Any] | None
     error: dict[str, Any] | None
     cancel_requested: bool
+    resumes: int
     work_removed_at: datetime | None
     created_at: datetime
     started_at: datetime | None

@@ -15,6 +15,9 @@ CREATE TABLE IF NOT EXISTS app.jobs (
     result            json,
     error             jsonb,
     cancel_requested  boolean NOT NULL DEFAULT false,
+    -- Times that the job was resumed: what an orchestration of before a resume still wants
+    -- to write is recognised by it.
+    resumes           integer NOT NULL DEFAULT 0,
     -- Times that the reconciler had to start an orchestration again; bounded by it.
     restarts          integer NOT NULL DEFAULT 0,
     work_removed_at   timestamptz,

@@ -19,8 +19,12 @@ FROM app.jobs WHERE submission_key = %(submission_key)s;
 
 -- name: get
 SELECT job_id, job_type, parameters, run, status, current_stage, total_stages, result, error,
-       cancel_requested, work_removed_at, created_at, started_at, finished_at, updated_at
+       cancel_requested, resumes, work_removed_at, created_at, started_at, finished_at, updated_at
 FROM app.jobs WHERE job_id = %(job_id)s;
+
+-- name: lock
+-- Whoever changes the job and its stages takes the job's row first.
+SELECT status FROM app.jobs WHERE job_id = %(job_id)s FOR UPDATE;
 
 -- name: begin
 UPDATE app.jobs
@@ -28,8 +32,10 @@ SET status = 'running', started_at = coalesce(started_at, now()), updated_at = n
 WHERE job_id = %(job_id)s AND status = 'queued';
 
 -- name: enter_stage
+-- A new stage is progress, and forgives earlier restarts; planning the same one again is not.
 UPDATE app.jobs
-SET current_stage = %(stage)s, restarts = 0, updated_at = now()
+SET restarts = CASE WHEN current_stage = %(stage)s THEN restarts ELSE 0 END,
+    current_stage = %(stage)s, updated_at = now()
 WHERE job_id = %(job_id)s AND status IN ('queued', 'running');
 
 -- name: finish
@@ -37,7 +43,7 @@ WHERE job_id = %(job_id)s AND status IN ('queued', 'running');
 UPDATE app.jobs
 SET status = %(status)s, result = %(result)s, error = %(error)s,
     finished_at = now(), updated_at = now(), started_at = coalesce(started_at, now())
-WHERE job_id = %(job_id)s AND status IN ('queued', 'running')
+WHERE job_id = %(job_id)s AND status IN ('queued', 'running') AND resumes = %(resumes)s
 RETURNING job_id;
 
 -- name: close_open_stages
@@ -54,13 +60,13 @@ RETURNING job_id;
 
 -- name: reopen
 UPDATE app.jobs
-SET status = 'queued', cancel_requested = false, restarts = 0, result = NULL, error = NULL,
+SET status = 'queued', cancel_requested = false, restarts = 0, resumes = resumes + 1, result = NULL, error = NULL,
     current_stage = %(stage)s, finished_at = NULL, work_removed_at = NULL, updated_at = now()
 WHERE job_id = %(job_id)s;
 
 -- name: active
 -- Jobs that should have an orchestration at work. Young ones may still be starting.
-SELECT job_id, restarts
+SELECT job_id
 FROM app.jobs
 WHERE status IN ('queued', 'running')
   AND updated_at < now() - make_interval(secs => %(older_than_seconds)s)
@@ -79,8 +85,14 @@ WHERE work_removed_at IS NULL
   AND finished_at IS NOT NULL
 ORDER BY finished_at LIMIT 100;
 
--- name: work_removed
-UPDATE app.jobs SET work_removed_at = now() WHERE job_id = %(job_id)s;
+-- name: mark_work_removed
+-- Before the files go: from here on the job cannot be resumed. One that was is left alone.
+UPDATE app.jobs SET work_removed_at = now()
+WHERE job_id = %(job_id)s AND status NOT IN ('queued', 'running')
+RETURNING job_id;
+
+-- name: unmark_work_removed
+UPDATE app.jobs SET work_removed_at = NULL WHERE job_id = %(job_id)s;
 
 -- name: insert_dead_letter
 INSERT INTO app.dead_letters (queue, message_id, reason, description, job_id, body)

@@ -5,14 +5,28 @@
 SELECT s.job_id, s.stage, s.done_at IS NOT NULL AS is_done,
        coalesce(s.done_at < now() - interval '10 seconds', false) AS is_unheard
 FROM app.job_stages s JOIN app.jobs j USING (job_id)
-WHERE j.status IN ('queued', 'running') AND s.status = 'running'
+WHERE j.status IN ('queued', 'running') AND s.status = 'running' AND s.planned_at IS NOT NULL
 ORDER BY j.created_at, s.stage;
+
+-- name: needs_repair
+-- A look without any lock, which is all that a healthy stage costs.
+SELECT EXISTS (
+    SELECT FROM app.tasks
+    WHERE job_id = %(job_id)s AND stage = %(stage)s AND task_index < %(below)s
+      AND ((status = 'queued'
+            AND queued_at < now() - make_interval(
+                secs => %(resend_after)s * power(2, least(resends, 6))))
+           OR (status = 'pending'
+               AND not_before < now() - make_interval(
+                   secs => %(resend_after)s * power(2, least(resends, 6))))
+           OR (status = 'running' AND lease_expires_at < now()))
+) AS needed;
 
 -- name: exhausted
 -- Tasks whose worker died at the last attempt that they had.
 SELECT t.task_index, t.attempt
 FROM app.tasks t JOIN app.job_stages s USING (job_id, stage)
-WHERE t.job_id = %(job_id)s AND t.stage = %(stage)s
+WHERE t.job_id = %(job_id)s AND t.stage = %(stage)s AND t.task_index < %(below)s
   AND t.status = 'running' AND t.lease_expires_at < now()
   AND (s.stopping OR t.attempt - t.attempts_before >= s.max_attempts)
 ORDER BY t.task_index
@@ -22,9 +36,9 @@ FOR UPDATE OF t SKIP LOCKED;
 -- Queued, or due for a retry, for so long that the message must be taken for lost; or held
 -- by a worker whose lease has ended. Sending twice is harmless: the claim decides. Each
 -- resend waits twice as long as the one before, up to 64 times.
-SELECT task_index
+SELECT task_index, status
 FROM app.tasks
-WHERE job_id = %(job_id)s AND stage = %(stage)s
+WHERE job_id = %(job_id)s AND stage = %(stage)s AND task_index < %(below)s
   AND ((status = 'queued'
         AND queued_at < now() - make_interval(
             secs => %(resend_after)s * power(2, least(resends, 6))))

@@ -3,7 +3,7 @@
 -- name: jobs
 -- A page of jobs, newest first, after the job (created_at, job_id) of the cursor.
 SELECT job_id, job_type, parameters, run, status, current_stage, total_stages, result, error,
-       cancel_requested, work_removed_at, created_at, started_at, finished_at, updated_at,
+       cancel_requested, resumes, work_removed_at, created_at, started_at, finished_at, updated_at,
        clock_timestamp() AS read_at
 FROM app.jobs
 WHERE (%(job_ids)s::text[] IS NULL OR job_id = ANY(%(job_ids)s))

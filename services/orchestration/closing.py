@@ -80,26 +80,30 @@ def _stage_error(connection: Connection, stage: Stage) -> dict[str, Any]:
     }
 
 
-def finalize_job(job_id: str, error: dict[str, Any] | None) -> str:
-    """Bring the job to its one terminal state; the state. Finalizing twice changes nothing.
+def finalize_job(job_id: str, error: dict[str, Any] | None, resumes: int) -> str:
+    """Bring the job to its one terminal state; the state that it is in then.
 
-    With an error, or after a cancel, what is still open is cancelled first. A finalizer that
-    fails for good fails the job; trouble that passes is raised, to be tried again.
+    Finalizing twice changes nothing, and neither does a call from before a resume: `resumes`
+    tells it by. With an error, or after a cancel, what is still open is cancelled first. A
+    finalizer that fails for good fails the job; trouble that passes is raised, to be tried
+    again.
     """
     with task_scope(job_id=job_id):
         with database.transaction() as connection:
             job = job_repository.get(connection, job_id)
             stages = task_repository.stages(connection, job_id)
-        if job.status.is_terminal:
+            failed = [stage for stage in stages if stage.status is StageStatus.FAILED]
+            if error is None and failed:
+                error = _stage_error(connection, failed[0])
+        if job.status.is_terminal or job.resumes != resumes:
             return job.status.value
         result: dict[str, Any] | None = None
         status = _job_status(stages, error)
         if status in (JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS):
             status, result, error = _result(job, status)
-        if not _end(job_id, status, result, error):
-            # Another finalizer was faster, and its ending is the one that counts.
+        if not _end(job, status, result, error):
             with database.transaction() as connection:
-                status = job_repository.get(connection, job_id).status
+                return job_repository.get(connection, job_id).status.value
     return status.value
 
 
@@ -133,13 +137,19 @@ def _result(
 
 
 def _end(
-    job_id: str,
+    job: JobRecord,
     status: JobStatus,
     result: dict[str, Any] | None,
     error: dict[str, Any] | None,
 ) -> bool:
-    """Write the end; False where the job has ended already."""
+    """Write the terminal state; False where the job has ended or was resumed meanwhile."""
+    job_id = job.job_id
     with database.transaction() as connection:
+        job_repository.lock(connection, job_id)
+        if not job_repository.finish(
+            connection, job_id, status, resumes=job.resumes, result=result, error=error
+        ):
+            return False
         for stage in task_repository.stages(connection, job_id):
             if not stage.status.is_terminal and stage.tasks_total and not stage.is_done:
                 window.lock_stage(connection, job_id, stage.stage)
@@ -148,8 +158,6 @@ def _end(
                 task_repository.abandon_running(connection, job_id, stage.stage)
         if status in (JobStatus.FAILED, JobStatus.CANCELLED):
             job_repository.close_open_stages(connection, job_id, StageStatus(status.value))
-        if not job_repository.finish(connection, job_id, status, result=result, error=error):
-            return False
     job_progress.sample(job_id, force=True)
     message = f"Job {status.value.replace('_', ' ')}"
     job_progress.event(
@@ -167,7 +175,16 @@ def _end(
 
 
 def remove_work(job_id: str) -> None:
-    """Remove the job's files between stages. Housekeeping does it where this is not reached."""
-    BlobWorkspace(job_id).remove()
+    """Remove the files between stages of a job that has ended and was not resumed.
+
+    Housekeeping does it where the end of the job did not.
+    """
     with database.transaction() as connection:
-        job_repository.work_removed(connection, job_id)
+        if not job_repository.mark_work_removed(connection, job_id):
+            return
+    try:
+        BlobWorkspace(job_id).remove()
+    except Exception:
+        with database.transaction() as connection:
+            job_repository.unmark_work_removed(connection, job_id)
+        raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.errors import Conflict
 from core.models.job import JobStatus, StageStatus
-from infrastructure import database, job_progress, job_repository, locks, task_repository
+from infrastructure import database, job_progress, job_repository, task_repository
 from infrastructure.task_repository import Stage
 from services.orchestration import window
 from services.orchestration.worker import StageDone
@@ -47,7 +47,7 @@ def resume(job_id: str) -> int:
     under way or has nothing to resume.
     """
     with database.transaction() as connection:
-        locks.lock(connection, locks.Space.JOB, job_id)
+        job_repository.lock(connection, job_id)
         job = job_repository.get(connection, job_id)
         if job.status not in _RESUMABLE:
             raise Conflict(

@@ -24,6 +24,7 @@ from infrastructure import (
     reconcile_repository,
     task_repository,
 )
+from infrastructure.database import Connection
 from infrastructure.telemetry import task_scope
 from services.orchestration import window
 from services.orchestration.worker import StageDone
@@ -52,18 +53,20 @@ def bury(letter: DeadLetter) -> StageDone | None:
     try:
         message = TaskMessage.decode(letter.body)
     except MalformedMessage as error:
-        _record(letter, None)
         log.error("unreadable dead letter from queue %s: %s", letter.queue, error)
+        _record_alone(letter)
         return None
     with task_scope(job_id=message.job_id, stage=message.stage):
-        _record(letter, message.job_id)
-        return _settle(message, letter.reason or "no reason given")
+        return _settle(message, letter)
 
 
-def _settle(message: TaskMessage, reason: str) -> StageDone | None:
+def _settle(message: TaskMessage, letter: DeadLetter) -> StageDone | None:
+    """Keep the letter and spend its tasks' attempt in one transaction: both, or neither."""
+    reason = letter.reason or "no reason given"
     job_id, stage = message.job_id, message.stage
     try:
         with database.transaction() as connection:
+            _record(connection, letter, job_id)
             job = job_repository.get(connection, job_id)
             current = window.lock_stage(connection, job_id, stage)
             retry = registry.get(job.job_type).stages[stage].retry
@@ -73,6 +76,7 @@ def _settle(message: TaskMessage, reason: str) -> StageDone | None:
             progress = window.move_on(connection, current, settled)
     except (LookupError, NotFound) as error:
         log.error("dead letter for what is not in the ledger: %s", error)
+        _record_alone(letter)
         return None
     if tasks:
         log.error("%d tasks dead-lettered: %s", len(tasks), reason)
@@ -99,14 +103,19 @@ def _outcome(task: ClaimedTask, retry: RetryPolicy, reason: str) -> TaskOutcome:
     return TaskOutcome(task.task_index, task.attempt, TaskStatus.FAILED, error=error)
 
 
-def _record(letter: DeadLetter, job_id: str | None) -> None:
+def _record_alone(letter: DeadLetter) -> None:
+    """Keep a letter that names no task of ours."""
     with database.transaction() as connection:
-        job_repository.insert_dead_letter(
-            connection,
-            queue=letter.queue,
-            message_id=letter.message_id,
-            reason=letter.reason,
-            description=letter.description,
-            job_id=job_id,
-            body=letter.body[:_BODY_LIMIT].decode("utf-8", "backslashreplace").replace("\0", "\\0"),
-        )
+        _record(connection, letter, None)
+
+
+def _record(connection: Connection, letter: DeadLetter, job_id: str | None) -> None:
+    job_repository.insert_dead_letter(
+        connection,
+        queue=letter.queue,
+        message_id=letter.message_id,
+        reason=letter.reason,
+        description=letter.description,
+        job_id=job_id,
+        body=letter.body[:_BODY_LIMIT].decode("utf-8", "backslashreplace").replace("\0", "\\0"),
+    )

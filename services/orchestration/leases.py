@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 from core.errors import Unavailable
 from core.models.task import ClaimedTask
-from infrastructure import database, task_repository
+from infrastructure import database, locks, task_repository
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,8 @@ class Holding:
         """Renew the leases, and note which tasks should stop."""
         self.renew_at = time.monotonic() + _renewal_interval(self.lease_seconds)
         with database.transaction() as connection:
+            # As whoever settles does, who writes the same rows in another order.
+            locks.lock(connection, locks.Space.STAGE, self.job_id, self.stage)
             stopping = task_repository.renew(connection, self.job_id, self.stage, self._tasks)
         for task in self._tasks:
             if task.task_index not in stopping:

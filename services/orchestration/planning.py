@@ -40,15 +40,21 @@ def plan_stage(job_id: str, stage: int) -> PlanVerdict:
 
 
 def _plan(job_id: str, stage: int) -> PlanVerdict:
+    # Committed before the planner runs: it may take long, and the job's row must stay free
+    # for a cancel meanwhile. `dispatch_stage` finds out about that.
     with database.transaction() as connection:
-        current = window.lock_stage(connection, job_id, stage)
         job = job_repository.get(connection, job_id)
-        if current.status not in (StageStatus.PENDING, StageStatus.RUNNING):
-            return {"next": "skip", "error": None}
         if job.cancel_requested or job.status.is_terminal:
             return {"next": "finalize", "error": None}
         job_repository.begin(connection, job_id)
         job_repository.enter_stage(connection, job_id, stage)
+    with database.transaction() as connection:
+        current = window.lock_stage(connection, job_id, stage)
+        if current.status in (StageStatus.COMPLETED, StageStatus.COMPLETED_WITH_ERRORS):
+            return {"next": "skip", "error": None}
+        if current.status in (StageStatus.FAILED, StageStatus.CANCELLED):
+            # Closed by an orchestration that did not get to end the job.
+            return {"next": "finalize", "error": None}
         if current.tasks_total is None:
             context = LedgerContext.of(job)
             specs = context.definition.stages[stage].planner(context)
@@ -84,7 +90,15 @@ def dispatch_stage(job_id: str, stage: int) -> bool:
     return progress.done or current.is_done
 
 
-def count_stages(job_id: str) -> int:
-    """How many stages the job has, as submitted."""
+class Run(TypedDict):
+    """What an orchestration needs to know of its job: small, and fixed while it runs."""
+
+    stages: int
+    resumes: int
+
+
+def find_run(job_id: str) -> Run:
+    """How many stages the job has, and how often it was resumed before this orchestration."""
     with database.transaction() as connection:
-        return job_repository.get(connection, job_id).total_stages
+        job = job_repository.get(connection, job_id)
+    return {"stages": job.total_stages, "resumes": job.resumes}

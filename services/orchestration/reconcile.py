@@ -12,6 +12,7 @@ import logging
 from dataclasses import dataclass
 
 from config import get_settings
+from core.errors import Unavailable
 from core.models.job import JobStatus
 from core.models.task import TaskOutcome, TaskStatus
 from infrastructure import (
@@ -22,7 +23,7 @@ from infrastructure import (
     reconcile_repository,
     task_repository,
 )
-from infrastructure.job_repository import ActiveJob
+from infrastructure.reconcile_repository import Overdue
 from infrastructure.telemetry import task_scope
 from services.orchestration import closing, window
 from services.orchestration.worker import StageDone
@@ -39,7 +40,7 @@ class Findings:
     """What only the Durable client can do about a round: raise events, start orchestrations."""
 
     ended: list[StageDone]
-    to_check: list[ActiveJob]
+    to_check: list[str]
 
 
 def reconcile_all() -> Findings | None:
@@ -53,43 +54,72 @@ def reconcile_all() -> Findings | None:
         ended = [
             StageDone(each.job_id, each.stage)
             for each in running
-            if each.is_unheard or (not each.is_done and reconcile_stage(each.job_id, each.stage))
+            if each.is_unheard or (not each.is_done and _repaired(each.job_id, each.stage))
         ]
     return Findings(ended, active)
 
 
+def _repaired(job_id: str, stage: int) -> bool:
+    """`reconcile_stage`, such that one stage that cannot be repaired does not stop the round."""
+    try:
+        return reconcile_stage(job_id, stage)
+    except Unavailable:
+        raise
+    except Exception:
+        with task_scope(job_id=job_id, stage=stage):
+            log.exception("the stage could not be repaired; the next round tries again")
+        return False
+
+
 def reconcile_stage(job_id: str, stage: int) -> bool:
     """Repair one stage; whether it is done. Doing so at any moment is harmless."""
+    resend_after = get_settings().resend_after_seconds
     with task_scope(job_id=job_id, stage=stage):
+        with database.transaction() as connection:
+            current = task_repository.stage(connection, job_id, stage)
+            if current.is_done:
+                return True
+            if not current.is_stuck and not reconcile_repository.needs_repair(
+                connection, current, resend_after
+            ):
+                return False
         with database.transaction() as connection:
             current = window.lock_stage(connection, job_id, stage)
             if current.is_done:
                 return True
-            lost = reconcile_repository.exhausted(connection, job_id, stage)
+            lost = reconcile_repository.exhausted(connection, current)
+            status = TaskStatus.CANCELLED if current.stopping else TaskStatus.FAILED
             settled = task_repository.settle(
-                connection, job_id, stage, [_worker_lost(*task) for task in lost]
+                connection, job_id, stage, [_worker_lost(*task, status) for task in lost]
             )
             progress = window.move_on(connection, current, settled)
-            overdue = reconcile_repository.requeue_overdue(
-                connection, job_id, stage, get_settings().resend_after_seconds
-            )
-        if overdue or lost:
-            log.warning("%d tasks sent again, %d lost their worker", len(overdue), len(lost))
-            job_progress.event(
-                job_id,
-                "tasks_recovered",
-                f"{len(overdue)} tasks sent again, {len(lost)} failed with their worker",
-                stage=stage,
-            )
-        return window.Progress(progress.stage, [*progress.to_send, *overdue], progress.done).send()
+            overdue = reconcile_repository.requeue_overdue(connection, current, resend_after)
+        _report(job_id, stage, len(lost), overdue)
+        to_send = [*progress.to_send, *(each.task_index for each in overdue)]
+        return window.Progress(progress.stage, to_send, progress.done).send()
 
 
-def _worker_lost(index: int, attempt: int) -> TaskOutcome:
+def _report(job_id: str, stage: int, lost: int, overdue: list[Overdue]) -> None:
+    """Tell people of workers that died. A message that is only late is an everyday thing."""
+    workers = sum(each.lost_worker for each in overdue)
+    if late := len(overdue) - workers:
+        log.info("%d tasks sent again: nobody has claimed them yet", late)
+    if lost or workers:
+        log.warning("%d tasks lost their worker and go again, %d ended with it", workers, lost)
+        job_progress.event(
+            job_id,
+            "workers_lost",
+            f"{workers} tasks lost their worker and go again, {lost} ended with it",
+            stage=stage,
+        )
+
+
+def _worker_lost(index: int, attempt: int, status: TaskStatus) -> TaskOutcome:
     error = {
         "code": "worker_lost",
-        "message": "The worker died or lost its lease at every attempt at this task.",
+        "message": "The worker died or lost its lease, and the task may not be tried again.",
     }
-    return TaskOutcome(index, attempt, TaskStatus.FAILED, error=error)
+    return TaskOutcome(index, attempt, status, error=error)
 
 
 def may_restart(job_id: str) -> bool:
@@ -99,6 +129,7 @@ def may_restart(job_id: str) -> bool:
     """
     with database.transaction() as connection:
         restarts = job_repository.count_restart(connection, job_id)
+        resumes = job_repository.get(connection, job_id).resumes
     if restarts is None:
         return False
     if restarts <= _MAX_RESTARTS:
@@ -108,7 +139,7 @@ def may_restart(job_id: str) -> bool:
         "code": "orchestration_failed",
         "message": f"The job's orchestration failed {_MAX_RESTARTS} times in a row.",
     }
-    status = closing.finalize_job(job_id, error)
+    status = closing.finalize_job(job_id, error, resumes)
     log.error("job %s: %s after %d restarts", job_id, status, _MAX_RESTARTS)
     return status not in {each.value for each in JobStatus if each.is_terminal}
 

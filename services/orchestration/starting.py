@@ -47,7 +47,12 @@ async def start(client: DurableClient, job_id: str) -> bool:
 
 async def ensure_started(client: DurableClient, job_id: str) -> None:
     """Start the orchestration of a job that has none, or whose last one failed."""
-    status = await client.get_status(job_id)
+    try:
+        status = await client.get_status(job_id)
+    except Exception as error:  # the SDK raises bare exceptions; the next round asks again
+        with task_scope(job_id=job_id):
+            log.warning("the orchestration's state is not known: %s", error)
+        return
     runtime = getattr(status, "runtime_status", None)
     if runtime is not None and runtime.value in _ALIVE:
         return

@@ -21,9 +21,10 @@ from typing import Any
 
 from config import get_settings
 from core import jsonb
-from core.errors import PermanentTaskError, Unavailable
+from core.errors import PermanentTaskError
 from core.job_definition import JsonObject
 from core.messages import MalformedMessage, TaskMessage
+from core.models.job import JobRecord
 from core.models.task import ClaimedTask, TaskOutcome, TaskStatus
 from infrastructure import database, faults, job_progress, job_repository, task_repository
 from infrastructure.telemetry import task_scope
@@ -51,30 +52,40 @@ class StageDone:
         return f"stage_{self.stage}_done"
 
 
-def run_messages(bodies: Sequence[bytes]) -> list[StageDone]:
-    """Do the work that the messages name; the stages that ended by it.
+@dataclass(frozen=True, slots=True)
+class WorkedOff:
+    """What came of some messages: the stages that ended, and why not all could be worked off.
 
-    Raises `MalformedMessage` after all valid messages were worked off, so that delivery of
-    the malformed one is tried again and at last ends in the dead-letter queue; `Unavailable`
-    when the database is down, so that all of them come again.
+    With an `error` the messages must be delivered again: those that were worked off claim
+    nothing then, a malformed one ends in the dead-letter queue, and one that came while the
+    database was down (`Unavailable`) is done.
     """
+
+    done: list[StageDone]
+    error: Exception | None
+
+
+def work_off(bodies: Sequence[bytes]) -> WorkedOff:
+    """Do the work that the messages name. Trouble with one of them does not stop the others."""
     groups: dict[tuple[str, int], list[Sequence[int]]] = defaultdict(list)
-    malformed: MalformedMessage | None = None
+    done: list[StageDone] = []
+    error: Exception | None = None
     for body in bodies:
         try:
             message = TaskMessage.decode(body)
             groups[message.job_id, message.stage].append(message.indexes)
-        except MalformedMessage as error:
-            log.error("a message on a task queue cannot be read: %s", error)
-            malformed = error
-    done = [
-        ended
-        for (job_id, stage), runs in groups.items()
-        if (ended := _run_stage_tasks(job_id, stage, runs)) is not None
-    ]
-    if malformed is not None:
-        raise malformed
-    return done
+        except MalformedMessage as malformed:
+            log.error("a message on a task queue cannot be read: %s", malformed)
+            error = malformed
+    for (job_id, stage), runs in groups.items():
+        try:
+            if (ended := _run_stage_tasks(job_id, stage, runs)) is not None:
+                done.append(ended)
+        except Exception as failure:  # kept for the caller, who has the messages redelivered
+            with task_scope(job_id=job_id, stage=stage):
+                log.error("messages were not worked off: %r", failure)
+            error = failure
+    return WorkedOff(done, error)
 
 
 def _run_stage_tasks(job_id: str, stage: int, runs: Sequence[Sequence[int]]) -> StageDone | None:
@@ -86,16 +97,30 @@ def _run_stage_tasks(job_id: str, stage: int, runs: Sequence[Sequence[int]]) -> 
         with database.transaction() as connection:
             job = job_repository.get(connection, job_id)
             current = task_repository.stage(connection, job_id, stage)
-        context = LedgerContext.of(job)
         with keeper.hold(job_id, stage, list(claimed.values()), current.lease_seconds) as holding:
             # Taken out of `claimed`: a task that several messages of a batch name runs once.
             work = [[claimed.pop(index) for index in run if index in claimed] for run in runs]
-            run_all = _RunTasks(context, stage, holding)
-            outcomes = [outcome for batch in _spread(run_all, work) for outcome in batch]
+            run_tasks = _runner(job, stage, holding)
+            outcomes = [outcome for batch in _spread(run_tasks, work) for outcome in batch]
             progress = _settle(job_id, stage, outcomes)
         finished = progress.send()
         job_progress.sample(job_id)
         return StageDone(job_id, stage) if finished else None
+
+
+def _runner(
+    job: JobRecord, stage: int, holding: Holding
+) -> Callable[[list[ClaimedTask]], list[TaskOutcome]]:
+    """What runs the stage's tasks; where this version of the app cannot, what says so of each."""
+    try:
+        return _RunTasks(LedgerContext.of(job), stage, holding)
+    except Exception as error:  # no such job type any more, or its parameters have changed
+        record = faults.classify(error).record
+        log.error("the tasks cannot be run: %s", record["message"])
+        return lambda tasks: [
+            TaskOutcome(task.task_index, task.attempt, TaskStatus.FAILED, error=record)
+            for task in tasks
+        ]
 
 
 def _claim(job_id: str, stage: int, indexes: Sequence[int]) -> dict[int, ClaimedTask]:
@@ -196,7 +221,8 @@ def _settle(job_id: str, stage: int, outcomes: Sequence[TaskOutcome]) -> window.
         try:
             progress, _ = window.settle(job_id, stage, outcomes)
             return progress
-        except Unavailable:
-            if time.monotonic() > patience:
+        except Exception as error:
+            if not faults.classify(error).transient or time.monotonic() > patience:
                 raise
+            log.warning("outcomes are not settled yet: %r", error)
             time.sleep(1.0)

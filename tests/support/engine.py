@@ -93,6 +93,14 @@ def eventually(
         time.sleep(0.02)
 
 
+def run_messages(bodies: Sequence[bytes]) -> list[StageDone]:
+    """Work messages off as the trigger does: an error is raised after all of the work."""
+    worked = worker.work_off(bodies)
+    if worked.error is not None:
+        raise worked.error
+    return worked.done
+
+
 class Mailbox:
     """Receives all that is sent to the task queues, through the Service Bus SDK, by job."""
 
@@ -212,12 +220,12 @@ class Job:
         return closing.close_stage(self.job_id, index)
 
     def finalize(self, error: JsonObject | None = None) -> str:
-        return closing.finalize_job(self.job_id, error)
+        return closing.finalize_job(self.job_id, error, self.row.resumes)
 
     def run(self) -> str:
         """Run the job to its end, as the orchestrator and the workers would; its status."""
         error = None
-        for index in range(planning.count_stages(self.job_id)):
+        for index in range(planning.find_run(self.job_id)["stages"]):
             verdict: Any = planning.plan_stage(self.job_id, index)
             if verdict["next"] == "dispatch":
                 if not planning.dispatch_stage(self.job_id, index):
@@ -240,7 +248,7 @@ class Job:
     def receive(self, tasks: int = 1, seconds: float = PATIENCE_SECONDS) -> list[StageDone]:
         """Run the next messages; the stages that ended by them."""
         assert self.mailbox is not None
-        done = worker.run_messages(self.mailbox.take(self.job_id, tasks, seconds))
+        done = run_messages(self.mailbox.take(self.job_id, tasks, seconds))
         self.done.extend(done)
         return done
 

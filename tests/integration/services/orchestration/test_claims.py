@@ -16,7 +16,7 @@ from infrastructure import database, task_repository
 from services.orchestration import leases, window, worker
 from services.orchestration.leases import LeaseKeeper
 from tests.integration.services.orchestration.conftest import Engine
-from tests.support.engine import Job, Load, eventually, stage, unknown_job
+from tests.support.engine import Job, Load, eventually, run_messages, stage, unknown_job
 
 
 def test_a_task_is_claimed_once(engine: Engine) -> None:
@@ -148,11 +148,11 @@ def test_duplicate_messages_run_a_task_once(engine: Engine) -> None:
 
     def work(_: int) -> list[worker.StageDone]:
         together.wait(timeout=20)
-        return worker.run_messages(bodies)
+        return run_messages(bodies)
 
     with ThreadPoolExecutor(4) as threads:
         done = [stage for ended in threads.map(work, range(4)) for stage in ended]
-    assert worker.run_messages(bodies) == []
+    assert run_messages(bodies) == []
     assert calls == {(index, 1): 1 for index in range(10)}
     assert done == [worker.StageDone(job.job_id, 0)]
     job.check()
@@ -165,7 +165,7 @@ def test_a_duplicate_in_the_same_batch_runs_a_task_once(engine: Engine) -> None:
     job.open()
     bodies = engine.mailbox.take(job.job_id, tasks=3)
     again = TaskMessage(job.job_id, 0, [0, 1, 2]).encode().encode()
-    assert worker.run_messages([*bodies, again, *bodies]) == [worker.StageDone(job.job_id, 0)]
+    assert run_messages([*bodies, again, *bodies]) == [worker.StageDone(job.job_id, 0)]
     assert calls == {(index, 1): 1 for index in range(3)}
     job.check()
 
@@ -176,7 +176,7 @@ def test_one_batch_serves_many_jobs(engine: Engine) -> None:
     for job in jobs:
         job.open()
         bodies += engine.mailbox.take(job.job_id, tasks=2)
-    done = worker.run_messages(bodies)
+    done = run_messages(bodies)
     assert {ended.job_id for ended in done} == {job.job_id for job in jobs}
     assert done[0].event == "stage_0_done"
 
@@ -189,7 +189,7 @@ def test_a_message_for_what_is_not_in_the_ledger_needs_no_work(engine: Engine) -
         TaskMessage(job.job_id, 7, [0]),
         TaskMessage(job.job_id, 0, [99]),
     ]
-    assert worker.run_messages([message.encode().encode() for message in strange]) == []
+    assert run_messages([message.encode().encode() for message in strange]) == []
     job.check()
 
 
@@ -204,7 +204,7 @@ def test_leases_are_renewed_while_a_task_runs(engine: Engine) -> None:
     job.open()
     bodies = engine.mailbox.take(job.job_id)
     with ThreadPoolExecutor(1) as threads:
-        working = threads.submit(worker.run_messages, bodies)
+        working = threads.submit(run_messages, bodies)
         eventually("the task runs", lambda: job.statuses() == ["running"])
         first = job.tasks()[0]["lease_expires_at"]
         eventually("two renewals", lambda: (expiry(job) - first).total_seconds() > 2.0)
@@ -249,7 +249,7 @@ def test_a_handler_that_lost_its_lease_stops_and_changes_nothing(engine: Engine)
 
     job = engine.job(stage(handler=until_told, lease_seconds=1.0), n=1)
     job.open()
-    assert worker.run_messages(engine.mailbox.take(job.job_id)) == []
+    assert run_messages(engine.mailbox.take(job.job_id)) == []
     assert taken.is_set()
     assert job.statuses() == ["running"]
     assert job.tasks()[0]["attempt"] == 2

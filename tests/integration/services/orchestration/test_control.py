@@ -12,10 +12,18 @@ import pytest
 from core.errors import Conflict, NotFound
 from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec, tolerate
 from core.models.task import TaskStatus
-from services.orchestration import control, leases, planning, reconcile, window, worker
+from services.orchestration import control, leases, planning, reconcile, window
 from services.orchestration.worker import StageDone
 from tests.integration.services.orchestration.conftest import Engine
-from tests.support.engine import PATIENCE_SECONDS, Job, Load, define, stage, unknown_job
+from tests.support.engine import (
+    PATIENCE_SECONDS,
+    Job,
+    Load,
+    define,
+    run_messages,
+    stage,
+    unknown_job,
+)
 
 
 class TestCancel:
@@ -25,7 +33,7 @@ class TestCancel:
         bodies = engine.mailbox.take(job.job_id, tasks=3)
         assert control.cancel(job.job_id) == [StageDone(job.job_id, 0)]
         assert job.statuses() == ["cancelled"] * 50
-        assert worker.run_messages(bodies) == []
+        assert run_messages(bodies) == []
         assert job.close() == {"next": "finalize", "error": None}
         assert job.finalize() == "cancelled"
         assert job.stage().status == "cancelled"
@@ -55,7 +63,7 @@ class TestCancel:
         job.open()
         bodies = engine.mailbox.take(job.job_id)
         with ThreadPoolExecutor(1) as threads:
-            working = threads.submit(worker.run_messages, bodies)
+            working = threads.submit(run_messages, bodies)
             assert begun.wait(timeout=20)
             control.cancel(job.job_id)
             within = leases._NOTICE_SECONDS + 5

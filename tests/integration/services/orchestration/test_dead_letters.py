@@ -8,11 +8,11 @@ from core.job_definition import Queue, RetryPolicy
 from core.messages import MalformedMessage, TaskMessage
 from infrastructure import database
 from infrastructure.database import Row
-from services.orchestration import control, dead_letters, worker
+from services.orchestration import control, dead_letters
 from services.orchestration.dead_letters import DeadLetter
 from services.orchestration.worker import StageDone
 from tests.integration.services.orchestration.conftest import Engine
-from tests.support.engine import stage, unknown_job
+from tests.support.engine import run_messages, stage, unknown_job
 
 SOON = RetryPolicy(max_attempts=2, first_delay_seconds=0.05)
 LATER = RetryPolicy(max_attempts=2, first_delay_seconds=900)
@@ -42,7 +42,7 @@ def kept() -> list[Row]:
 )
 def test_an_unreadable_message_is_kept(engine: Engine, body: bytes) -> None:
     with pytest.raises(MalformedMessage):
-        worker.run_messages([body])
+        run_messages([body])
     assert dead_letters.bury(letter(body)) is None
     [row] = kept()
     assert (row["queue"], row["message_id"], row["job_id"]) == ("light", "message-1", None)
@@ -55,7 +55,7 @@ def test_an_unreadable_message_does_not_hold_up_the_others(engine: Engine) -> No
     job = engine.job(n=2)
     job.open()
     with pytest.raises(MalformedMessage):
-        worker.run_messages([b"{", *engine.mailbox.take(job.job_id, tasks=2)])
+        run_messages([b"{", *engine.mailbox.take(job.job_id, tasks=2)])
     assert job.statuses() == ["completed"] * 2
 
 
