@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from config import get_settings
 from core.blob_names import BlobPath, ContainerName
 from core.job_definition import JobParameters
+
+# The Functions host keeps its keys, leases and deployments in containers of this prefix.
+_HOST_CONTAINERS = "azure-webjobs-"
 
 
 class IngestCollection(JobParameters):
@@ -56,6 +60,14 @@ class IngestCollection(JobParameters):
         description="Theme of the collection's entry in h3.source_catalog",
         examples=["landcover"],
     )
+
+    @field_validator("source_container", "target_container")
+    @classmethod
+    def _holds_data(cls, container: str) -> str:
+        """The containers of the app and its host hold keys and unfinished work."""
+        if container == get_settings().work_container or container.startswith(_HOST_CONTAINERS):
+            raise ValueError(f"must not be {container!r}, which geoforge and its host work in")
+        return container
 
     @field_validator("target_container")
     @classmethod

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from services.ingest.parameters import IngestCollection
+from tests.support.settings import app_settings
 
 GOOD = {"source_container": "bronze", "target_container": "silver"}
+
+
+
+@pytest.fixture(autouse=True)
+def settings() -> Iterator[None]:
+    """The containers that are refused are named in the settings."""
+    with app_settings(GEOFORGE_WORK_CONTAINER="unfinished"):
+        yield
 
 
 def test_defaults() -> None:
@@ -32,6 +42,10 @@ def test_defaults() -> None:
         ({"source_container": "Bronze"}, "source_container"),
         ({"target_container": "a"}, "target_container"),
         ({"target_container": "a--b"}, "target_container"),
+        ({"source_container": "unfinished"}, "source_container"),
+        ({"target_container": "unfinished"}, "target_container"),
+        ({"source_container": "azure-webjobs-secrets"}, "source_container"),
+        ({"target_container": "azure-webjobs-hosts"}, "target_container"),
         ({"collection_json_path": "../collection.json"}, "collection_json_path"),
         ({"collection_json_path": "/collection.json"}, "collection_json_path"),
         ({"collection_json_path": ""}, "collection_json_path"),
