@@ -20,17 +20,33 @@ from infrastructure.database import is_outage
 
 _MESSAGE_LIMIT = 2000
 
-# What credentials look like in the texts of exceptions: URL passwords, SAS signatures, keys.
+# Names of credentials, alone or at the end of a longer name: client_secret, X-Amz-Signature.
+_NAME = (
+    r"[\w-]*(?:password|passwd|pwd|secret|token|signature|credential"
+    r"|(?:access|account|api|auth|private|subscription)[_-]?key)"
+)
+
+# What credentials look like in the texts of exceptions.
 _SECRETS = (
-    (re.compile(r"(://[^/\s:@]*):[^@/\s]+@"), r"\1:***@"),
+    # URLs. The last @ before the path ends a password: it may hold others.
+    (re.compile(r"(://[^/\s:@]*):[^/\s]+@"), r"\1:***@"),
+    # Queries and connection strings. Short names are ones only where no space is around them.
     (
         re.compile(
-            r"(?i)\b((?:sig|accountkey|sharedaccesskey|password|auth_token|auth_key|token)="
-            r")[^&;\s'\"]+"
+            rf"(?is)((?<![\w-])(?:{_NAME}\s*=\s*|(?:sig|key)=)|[?&]code=)"
+            r"(?:(['\"])(?:(?!\2)(?:\\.|.))*(?:\2|\Z)|[^&;\s'\"]+)"
         ),
         r"\1***",
     ),
-    (re.compile(r"(?i)(bearer\s+)[a-z0-9._~+/=-]+"), r"\1***"),
+    # JSON and the like, also as a text in another, and cut off anywhere.
+    (
+        re.compile(
+            rf"(?is)(\\*['\"]{_NAME}\\*['\"]\s*:\s*)"
+            r"(?:(\\*['\"])(?:(?!\2)(?:\\.|.))*(?:\2|\Z)|[^\s,}\]'\"\\]+)"
+        ),
+        r"\1***",
+    ),
+    (re.compile(r"(?i)(bearer\s+|authorization['\"]?\s*:\s*\w+\s+)[a-z0-9._~+/=-]+"), r"\1***"),
 )
 
 
