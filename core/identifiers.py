@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 _JOB_ID = re.compile(r"[0-9a-f]{64}")
+_MOST_INDEXES = 1_000_000
 
 
 def canonical_json(value: Any) -> str:
@@ -46,12 +47,17 @@ def format_runs(indexes: Iterable[int]) -> str:
 
 
 def parse_runs(text: str) -> list[int]:
-    """The inverse of `format_runs`. Raises ValueError for anything else."""
+    """The inverse of `format_runs`. Raises ValueError for anything else.
+
+    Also for more than a million indexes in all: a forged message must not fill the memory.
+    """
     indexes: list[int] = []
     for part in text.split(","):
         first, dash, last = part.partition("-")
         start, end = int(first), int(last if dash else first)
-        if start < 0 or end < start or end - start >= 1_000_000:
+        if start < 0 or end < start:
             raise ValueError(f"not a run of task indexes: {part!r}")
+        if end - start >= _MOST_INDEXES - len(indexes):
+            raise ValueError(f"more than {_MOST_INDEXES:,} task indexes")
         indexes.extend(range(start, end + 1))
     return indexes

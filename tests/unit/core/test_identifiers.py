@@ -62,3 +62,9 @@ def test_runs_are_read_as_they_were_written(indexes: list[int]) -> None:
 def test_what_are_no_runs(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - int() words it as it likes
         parse_runs(text)
+
+
+def test_runs_of_a_million_indexes_in_all_are_read() -> None:
+    assert len(parse_runs("0-499999,500001-1000000")) == 1_000_000
+    with pytest.raises(ValueError, match="more than 1,000,000 task indexes"):
+        parse_runs("0-499999,500001-1000001")
