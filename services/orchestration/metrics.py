@@ -12,7 +12,7 @@ from core.models.metrics import MetricRecord, MetricType, event_view, throughput
 from infrastructure import metrics_repository, status_repository
 from infrastructure.database import Connection
 from services.orchestration import status
-from services.orchestration.paging import bad_query, cursor_after, index_key, one_of
+from services.orchestration.paging import bad_query, cursor_after, one_of, row_key
 
 JsonObject = dict[str, Any]
 
@@ -41,7 +41,7 @@ def job_metrics(
     figure that the job's handlers have shown. Raises `NotFound` for an unknown job.
     """
     wanted = one_of(MetricType, "type", metric_type)
-    before = None if cursor is None else index_key(cursor, parts=1)[0]
+    before = None if cursor is None else row_key(cursor)
     after = None if since is None else _time(since)
 
     def read(connection: Connection) -> JsonObject:

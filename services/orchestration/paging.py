@@ -15,6 +15,10 @@ from core.identifiers import is_job_id
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
+# The largest integer and bigint of PostgreSQL, which refuses to compare with more.
+_INT4 = 2**31 - 1
+_INT8 = 2**63 - 1
+
 
 def bad_query(name: str, message: str) -> InvalidParameters:
     """The error for one query parameter at fault."""
@@ -43,9 +47,14 @@ def job_key(cursor: str) -> tuple[datetime, str]:
     return _read(cursor, _job_key)
 
 
-def index_key(cursor: str, *, parts: int) -> tuple[int, ...]:
-    """So many non-negative integers out of a cursor, or `InvalidParameters`."""
-    return _read(cursor, lambda *key: _index_key(*key, parts=parts))
+def task_key(cursor: str) -> tuple[int, int]:
+    """(stage, task_index) out of a cursor of tasks, or `InvalidParameters`."""
+    return _read(cursor, lambda stage, index: (_number(stage, _INT4), _number(index, _INT4)))
+
+
+def row_key(cursor: str) -> int:
+    """The id of a row out of a cursor, or `InvalidParameters`."""
+    return _read(cursor, lambda text: _number(text, _INT8))
 
 
 def _read(cursor: str, parse: Callable[..., T]) -> T:
@@ -63,9 +72,8 @@ def _job_key(time: str, job_id: str) -> tuple[datetime, str]:
     return created_at.astimezone(UTC), job_id
 
 
-def _index_key(*texts: str, parts: int) -> tuple[int, ...]:
-    key = tuple(map(int, texts))
-    # PostgreSQL's bigint is the widest index that a list is paged by.
-    if len(key) != parts or not all(0 <= part < 2**63 for part in key):
-        raise ValueError(texts)
-    return key
+def _number(text: str, most: int) -> int:
+    number = int(text)
+    if not 0 <= number <= most:
+        raise ValueError(text)
+    return number

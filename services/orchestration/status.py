@@ -20,7 +20,7 @@ from core.models.metrics import RATE_WINDOW, JobState, StageState, progress_pct,
 from core.models.task import TaskStatus
 from infrastructure import metrics_repository, status_repository
 from infrastructure.database import Connection, Row
-from services.orchestration.paging import bad_query, cursor_after, index_key, job_key, one_of
+from services.orchestration.paging import bad_query, cursor_after, job_key, one_of, task_key
 
 JsonObject = dict[str, Any]
 
@@ -114,7 +114,7 @@ def tasks_page(
 ) -> JsonObject:
     """As `list_tasks`, for a job that was read already."""
     wanted = one_of(TaskStatus, "status", status)
-    after = None if cursor is None else index_key(cursor, parts=2)
+    after = None if cursor is None else task_key(cursor)
     if stage is not None and not 0 <= stage < state.job.total_stages:
         raise bad_query("stage", f"must be between 0 and {state.job.total_stages - 1}")
     rows = status_repository.tasks(

@@ -164,6 +164,20 @@ class TestListOfTasks:
         assert len(status.list_tasks(job_id, stage=0)["tasks"]) == 1
         assert len(status.list_tasks(job_id, stage=1, status="completed")["tasks"]) == 1
 
+    @pytest.mark.parametrize("key", ["4611686018427387904|0", "0|2147483648", "-1|0", "0", "0|0|0"])
+    def test_a_cursor_that_no_page_gave_is_refused(
+        self, ledger: database.Connection, key: str
+    ) -> None:
+        job_id = add_job(ledger, DONE, tasks=(Task(0),))
+        with pytest.raises(InvalidParameters) as raised:
+            status.list_tasks(job_id, cursor=base64.b64encode(key.encode()).decode())
+        assert raised.value.errors[0]["loc"] == ["query", "cursor"]
+
+    def test_the_furthest_cursor_has_nothing_behind_it(self, ledger: database.Connection) -> None:
+        job_id = add_job(ledger, DONE, tasks=(Task(0),))
+        cursor = base64.b64encode(b"2147483647|2147483647").decode()
+        assert status.list_tasks(job_id, cursor=cursor) == {"tasks": [], "next": None}
+
     @pytest.mark.parametrize("wanted", ["pending", "queued", "running"])
     def test_finds_tasks_that_have_not_ended(
         self, ledger: database.Connection, wanted: str
@@ -210,7 +224,12 @@ class TestMetricsOfAJob:
 
     @pytest.mark.parametrize(
         ("parameter", "value"),
-        [("since", "yesterday"), ("metric_type", "gossip"), ("cursor", "x")],
+        [
+            ("since", "yesterday"),
+            ("metric_type", "gossip"),
+            ("cursor", "x"),
+            ("cursor", base64.b64encode(b"9223372036854775808").decode()),
+        ],
     )
     def test_bad_queries_are_refused(
         self, ledger: database.Connection, parameter: str, value: str
