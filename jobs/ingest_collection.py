@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from core.job_definition import JobDefinition, Queue, Stage
+from core.job_definition import JobDefinition, Queue, RetryPolicy, Stage
 from services.ingest import copying, inventory, publishing, registering
 from services.ingest.parameters import IngestCollection
+
+# Rides out three minutes and more in which storage or database are away.
+_PATIENT = RetryPolicy(max_attempts=8, first_delay_seconds=5.0, max_delay_seconds=120.0)
 
 JOB = JobDefinition(
     name="ingest_collection",
@@ -21,6 +24,7 @@ JOB = JobDefinition(
             description="Read the collection, validate every item, look up every asset",
             queue=Queue.HEAVY,
             max_parallel=1,
+            retry=_PATIENT,
         ),
         Stage(
             "copy",
@@ -29,6 +33,7 @@ JOB = JobDefinition(
             description="Copy the assets, verify them, check the COGs",
             queue=Queue.HEAVY,
             max_parallel=8,
+            retry=_PATIENT,
         ),
         Stage(
             "register_collection",
@@ -37,6 +42,7 @@ JOB = JobDefinition(
             description="Compute extent and summaries from the items",
             queue=Queue.HEAVY,
             max_parallel=1,
+            retry=_PATIENT,
         ),
         Stage(
             "register_items",
@@ -45,6 +51,7 @@ JOB = JobDefinition(
             description="Load collection and items into pgSTAC, in one transaction",
             queue=Queue.HEAVY,
             max_parallel=1,
+            retry=_PATIENT,
         ),
         Stage(
             "finalize",
@@ -53,6 +60,7 @@ JOB = JobDefinition(
             description="Enter the collection in h3.source_catalog, add up the result",
             queue=Queue.HEAVY,
             max_parallel=1,
+            retry=_PATIENT,
         ),
     ),
     finalize=publishing.job_result,
