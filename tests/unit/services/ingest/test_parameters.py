@@ -14,7 +14,6 @@ from tests.support.settings import app_settings
 GOOD = {"source_container": "bronze", "target_container": "silver"}
 
 
-
 @pytest.fixture(autouse=True)
 def settings() -> Iterator[None]:
     """The containers that are refused are named in the settings."""
