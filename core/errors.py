@@ -5,6 +5,7 @@
     GeoforgeError                 has a stable `code`, a message for people, and details
     +-- InvalidRequest            what the caller sent is wrong          -> 400
     |   +-- InvalidParameters     fields are at fault, each named        -> 422
+    +-- Forbidden                 the caller may not do this             -> 403
     +-- NotFound                  there is no such job, dataset, ...     -> 404
     +-- Conflict                  the present state forbids it           -> 409
     +-- PayloadTooLarge           the body is over the limit             -> 413
@@ -66,6 +67,11 @@ class InvalidParameters(InvalidRequest):
     def __init__(self, message: str, errors: Sequence[FieldError]) -> None:
         super().__init__(message)
         self.errors = list(errors)
+
+
+class Forbidden(GeoforgeError):
+    code = "forbidden"
+    status = 403
 
 
 class NotFound(GeoforgeError):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import azure.functions as func
 
-from web_interfaces.api.http import endpoint
+from web_interfaces.api.http import open_endpoint
 
 Handler = Callable[[func.HttpRequest], func.HttpResponse]
 
@@ -20,11 +20,11 @@ _PREFLIGHT = {
 
 
 def public(function: Handler) -> Handler:
-    """An `endpoint` that answers preflight requests and allows every origin, errors included.
+    """An `open_endpoint` that answers preflight requests and allows every origin, errors included.
 
     Its route must name OPTIONS among its methods.
     """
-    guarded = endpoint(function)
+    guarded = open_endpoint(function)
 
     @functools.wraps(function)
     def for_any_origin(req: func.HttpRequest) -> func.HttpResponse:

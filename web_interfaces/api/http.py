@@ -15,7 +15,7 @@ import functools
 import inspect
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -25,6 +25,7 @@ import azure.functions as func
 from config import get_settings
 from core.errors import (
     FieldError,
+    Forbidden,
     GeoforgeError,
     InvalidParameters,
     InvalidRequest,
@@ -37,6 +38,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _TITLES = {
     400: "Bad request",
+    403: "Forbidden",
     404: "Not found",
     409: "Conflict",
     413: "Payload too large",
@@ -44,6 +46,9 @@ _TITLES = {
     500: "Internal error",
     503: "Service unavailable",
 }
+
+_ACTING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_HOST_PARAMETERS = frozenset({"code", "clientId"})
 
 
 def _encode(value: Any) -> Any:
@@ -96,14 +101,31 @@ def _internal_error(name: str) -> func.HttpResponse:
 
 
 def endpoint(function: F) -> F:
-    """Turn the errors of an endpoint, sync or async, into problem+json."""
+    """Turn the errors of an endpoint, sync or async, into problem+json.
+
+    A request that acts (POST, PUT, PATCH, DELETE) is refused with 403 where a browser sends it
+    for a page of another site.
+    """
+    return _guarded(function, check=refuse_cross_origin)
+
+
+def open_endpoint(function: F) -> F:
+    """As `endpoint`, for what pages of every site may ask: it must change nothing."""
+    return _guarded(function, check=None)
+
+
+def _guarded(function: F, check: Callable[[func.HttpRequest], None] | None) -> F:
     if inspect.iscoroutinefunction(function):
         run_async = cast(Callable[..., Awaitable[func.HttpResponse]], function)
 
         @functools.wraps(function)
-        async def guarded_async(*args: Any, **kwargs: Any) -> func.HttpResponse:
+        async def guarded_async(
+            req: func.HttpRequest, *args: Any, **kwargs: Any
+        ) -> func.HttpResponse:
             try:
-                return await run_async(*args, **kwargs)
+                if check is not None:
+                    check(req)
+                return await run_async(req, *args, **kwargs)
             except GeoforgeError as error:
                 return problem(error)
             except Exception:  # the last line of defence: logged, answered with 500
@@ -112,15 +134,57 @@ def endpoint(function: F) -> F:
         return cast(F, guarded_async)
 
     @functools.wraps(function)
-    def guarded(*args: Any, **kwargs: Any) -> func.HttpResponse:
+    def guarded(req: func.HttpRequest, *args: Any, **kwargs: Any) -> func.HttpResponse:
         try:
-            return cast(func.HttpResponse, function(*args, **kwargs))
+            if check is not None:
+                check(req)
+            return cast(func.HttpResponse, function(req, *args, **kwargs))
         except GeoforgeError as error:
             return problem(error)
         except Exception:  # the last line of defence: logged, answered with 500
             return _internal_error(function.__name__)
 
     return cast(F, guarded)
+
+
+def refuse_cross_origin(req: func.HttpRequest) -> None:
+    """Refuse what the page of another site makes a browser send.
+
+    Such a POST needs no preflight if its body is said to be text/plain, so a local host without
+    keys, or a cookie of App Service Authentication, would be at the command of every page that
+    its user opens. Programs send neither of the two headers. Raises `Forbidden`.
+
+    https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site
+    """
+    if req.method.upper() not in _ACTING:
+        return
+    origin = req.headers.get("Origin")
+    if req.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site") or (
+        origin is not None and not _is_own(origin, req)
+    ):
+        raise Forbidden(
+            "Pages of another site may not send this request"
+            + (f": its origin is {origin!r}." if origin else "."),
+            code="cross_origin",
+        )
+
+
+def _is_own(origin: str, req: func.HttpRequest) -> bool:
+    """Whether the origin is the host that was asked, or the one that users know (a gateway)."""
+    asked = _authority(f"//{req.headers.get('Host', '')}", origin)
+    public = _authority(get_settings().public_url or "", origin)
+    return _authority(origin, origin) in {asked, public} - {None}
+
+
+def _authority(url: str, origin: str) -> tuple[str, int] | None:
+    """Host and port of a URL, whose scheme is the origin's where it has none; or None."""
+    try:
+        address = urlsplit(url)
+        scheme = address.scheme or urlsplit(origin).scheme
+        port = address.port or (443 if scheme == "https" else 80)
+    except ValueError:
+        return None
+    return None if address.hostname is None else (address.hostname, port)
 
 
 def json_object(req: func.HttpRequest) -> dict[str, Any]:
@@ -151,6 +215,23 @@ def _refuse_constant(name: str) -> None:
 def _json_kind(value: object) -> str:
     kinds: dict[type, str] = {list: "an array", str: "a string", bool: "a boolean"}
     return kinds.get(type(value), "null" if value is None else "a number")
+
+
+def known_query(req: func.HttpRequest, documented: Sequence[Mapping[str, Any]] = ()) -> None:
+    """Refuse query parameters that are not documented, as a misspelt ?dryrun=true.
+
+    `code` and `clientId` are the host's: they carry the function key and name it. Raises
+    `InvalidParameters` naming each of the others.
+    """
+    known = {str(each["name"]) for each in documented}
+    unknown = sorted(set(req.params) - known - _HOST_PARAMETERS)
+    if unknown:
+        expected = f"the known ones are {', '.join(sorted(known))}" if known else "there are none"
+        message = f"Unknown query parameter {', '.join(map(repr, unknown))}: {expected}."
+        errors: list[FieldError] = [
+            {"loc": ["query", name], "msg": "is not known here"} for name in unknown
+        ]
+        raise InvalidParameters(message, errors)
 
 
 def flag(req: func.HttpRequest, name: str) -> bool:
