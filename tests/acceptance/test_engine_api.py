@@ -155,6 +155,31 @@ class TestSubmit:
         answer = api.http.post(HELLO, json=fresh(), params={"dry_run": "maybe"})
         assert problem(answer, 422)["errors"][0]["loc"] == ["query", "dry_run"]
 
+    def test_refuses_a_misspelt_flag(self, api: Api) -> None:
+        before = jobs(api)
+        answer = api.http.post(HELLO, json=fresh(), params={"dryrun": "true"})
+        assert problem(answer, 422)["errors"][0]["loc"] == ["query", "dryrun"]
+        assert jobs(api) == before
+
+    def test_by_the_page_of_another_site_is_refused(self, api: Api) -> None:
+        before = jobs(api)
+        headers = {"Origin": "https://evil.example", "Content-Type": "text/plain"}
+        answer = api.http.post(HELLO, content=b'{"n": 1}', headers=headers)
+        assert problem(answer, 403)["code"] == "cross_origin"
+        assert jobs(api) == before
+
+    def test_of_a_job_that_was_cancelled_says_how_to_go_on(self, api: Api) -> None:
+        parameters = {"n": 64, "sleep_ms": 60_000 + next(_sizes)}
+        job_id = api.submit("hello_fan_out", **parameters)
+        api.http.post(f"/api/jobs/{job_id}/cancel").raise_for_status()
+        assert api.ended(job_id)["status"] == "cancelled"
+        answer = api.http.post(HELLO, json=parameters)
+        assert answer.status_code == 200
+        body = answer.json()
+        assert body["links"]["resume"].endswith(f"/api/jobs/{job_id}/resume")
+        assert "/resume" in body["hint"]
+        assert "?rerun=true" in body["hint"]
+
 
 @pytest.mark.parametrize("job_id", ["0" * 64, "nonsense", "A" * 64])
 @pytest.mark.parametrize("action", ["", "/tasks", "/cancel", "/resume"])

@@ -22,6 +22,7 @@ from web_interfaces.api.http import (
     integer,
     json_object,
     json_response,
+    known_query,
 )
 
 bp = df.Blueprint()
@@ -33,15 +34,29 @@ _CURSOR = query("cursor", {"type": "string"}, "`next` of the page before")
 _STATUSES = {"type": "string", "enum": [each.value for each in JobStatus]}
 _TASK_STATUSES = {"type": "string", "enum": [each.value for each in TaskStatus]}
 
+_SUBMIT_QUERY = (
+    query("dry_run", _FLAG, "Only answer with the plan; nothing is written"),
+    query("rerun", _FLAG, "Make a new run beside the job that these parameters led to"),
+)
+_JOBS_QUERY = (
+    query("status", _STATUSES, "Only jobs in this state"),
+    query("job_type", {"type": "string"}, "Only jobs of this type"),
+    query("limit", _LIMIT),
+    _CURSOR,
+)
+_TASKS_QUERY = (
+    query("stage", {"type": "integer", "minimum": 0}, "Only tasks of this stage, from 0"),
+    query("status", _TASK_STATUSES, "Only tasks in this state"),
+    query("limit", {**_LIMIT, "maximum": 1000, "default": 100}),
+    _CURSOR,
+)
+
 
 @bp.route(route="api/jobs/submit/{job_type}", methods=["POST"])
 @bp.durable_client_input(client_name="client")
 @documented(
     tag=_TAG,
-    query=[
-        query("dry_run", _FLAG, "Only answer with the plan; nothing is written"),
-        query("rerun", _FLAG, "Make a new run beside the job that these parameters led to"),
-    ],
+    query=_SUBMIT_QUERY,
     body={"type": "object", "description": "The job type's parameters"},
     answers={
         202: Answer("The new job"),
@@ -53,6 +68,7 @@ async def submit_job(
     req: func.HttpRequest, client: df.DurableOrchestrationClient
 ) -> func.HttpResponse:
     """Submit a job. The same submission again is the same job."""
+    known_query(req, _SUBMIT_QUERY)
     job_type, parameters = req.route_params["job_type"], json_object(req)
     if flag(req, "dry_run"):
         plan = await asyncio.to_thread(submission.preview, job_type, parameters)
@@ -67,6 +83,7 @@ async def submit_job(
         202 if job.created else 200,
         job_type=job.job_type,
         created=job.created,
+        **_hint(job),
     )
 
 
@@ -75,6 +92,7 @@ async def submit_job(
 @endpoint
 def list_job_types(req: func.HttpRequest) -> func.HttpResponse:
     """The job types that can be submitted."""
+    known_query(req)
     types = [
         {
             "name": job.name,
@@ -92,17 +110,13 @@ def list_job_types(req: func.HttpRequest) -> func.HttpResponse:
 @bp.route(route="api/jobs", methods=["GET"])
 @documented(
     tag=_TAG,
-    query=[
-        query("status", _STATUSES, "Only jobs in this state"),
-        query("job_type", {"type": "string"}, "Only jobs of this type"),
-        query("limit", _LIMIT),
-        _CURSOR,
-    ],
+    query=_JOBS_QUERY,
     answers={200: Answer("A page of jobs")},
 )
 @endpoint
 def list_jobs(req: func.HttpRequest) -> func.HttpResponse:
     """Jobs, newest first."""
+    known_query(req, _JOBS_QUERY)
     page = status.list_jobs(
         limit=integer(req, "limit", default=50, low=1, high=500),
         cursor=req.params.get("cursor"),
@@ -118,23 +132,20 @@ def list_jobs(req: func.HttpRequest) -> func.HttpResponse:
 @endpoint
 def get_job(req: func.HttpRequest) -> func.HttpResponse:
     """One job: where it is, how fast it goes, what came of it."""
+    known_query(req)
     return json_response(status.job_view(_job_id(req), base_url=base_url(req)))
 
 
 @bp.route(route="api/jobs/{job_id}/tasks", methods=["GET"])
 @documented(
     tag=_TAG,
-    query=[
-        query("stage", {"type": "integer", "minimum": 0}, "Only tasks of this stage, from 0"),
-        query("status", _TASK_STATUSES, "Only tasks in this state"),
-        query("limit", {**_LIMIT, "maximum": 1000, "default": 100}),
-        _CURSOR,
-    ],
+    query=_TASKS_QUERY,
     answers={200: Answer("A page of tasks")},
 )
 @endpoint
 def list_job_tasks(req: func.HttpRequest) -> func.HttpResponse:
     """A job's tasks, in the order of stage and index."""
+    known_query(req, _TASKS_QUERY)
     stage = req.params.get("stage")
     page = status.list_tasks(
         _job_id(req),
@@ -154,6 +165,7 @@ async def cancel_job(
     req: func.HttpRequest, client: df.DurableOrchestrationClient
 ) -> func.HttpResponse:
     """Stop a job: nothing of it begins any more, and running tasks are asked to stop."""
+    known_query(req)
     job_id = _job_id(req)
     ended = await asyncio.to_thread(control.cancel, job_id)
     await starting.tell_orchestrators(client, ended)
@@ -168,10 +180,22 @@ async def resume_job(
     req: func.HttpRequest, client: df.DurableOrchestrationClient
 ) -> func.HttpResponse:
     """Put a job's failed, cancelled and lost tasks back, and go on."""
+    known_query(req)
     job_id = _job_id(req)
     tasks = await asyncio.to_thread(control.resume, job_id)
     await starting.start(client, job_id)
     return _job_response(req, job_id, "queued", 202, tasks_put_back=tasks)
+
+
+def _hint(job: submission.Submission) -> dict[str, str]:
+    """What to do where the same submission led to a job that did not get to its end."""
+    if job.created or job.status not in (JobStatus.FAILED, JobStatus.CANCELLED):
+        return {}
+    return {
+        "hint": f"This submission led to a job before, which is {job.status}. POST to "
+        f"/api/jobs/{job.job_id}/resume to go on with it, or submit with ?rerun=true to make a "
+        "new run."
+    }
 
 
 def _job_id(req: func.HttpRequest) -> str:
@@ -184,12 +208,6 @@ def _job_id(req: func.HttpRequest) -> str:
 def _job_response(
     req: func.HttpRequest, job_id: str, job_status: str, code: int, **more: Any
 ) -> func.HttpResponse:
-    base = base_url(req)
-    links = {
-        "self": f"{base}/api/jobs/{job_id}",
-        "tasks": f"{base}/api/jobs/{job_id}/tasks",
-        "metrics": f"{base}/api/metrics/jobs/{job_id}",
-        "page": f"{base}/api/interface/jobs/{job_id}",
-    }
+    links = status.links(job_id, base_url(req))
     body = {"job_id": job_id, "status": job_status, **more, "links": links}
     return json_response(body, code, headers={"Location": links["self"]})
