@@ -12,6 +12,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 # A NUL as JSON escapes it: after an even number of backslashes.
@@ -40,7 +41,7 @@ def clean_text(text: str) -> str:
 def clean(value: Any, text: Callable[[str], str] = clean_text) -> Any:
     """The nearest value that jsonb can hold: what is not JSON becomes the text of it.
 
-    `text` is applied to every text, and must give clean ones.
+    A time is written as ISO 8601. `text` is applied to every text, and must give clean ones.
     """
     if value is None or isinstance(value, (bool, int)):
         return value
@@ -50,4 +51,6 @@ def clean(value: Any, text: Callable[[str], str] = clean_text) -> Any:
         return {text(str(key)): clean(item, text) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [clean(item, text) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
     return text(str(value))

@@ -7,8 +7,6 @@ define them (and no other text: there is one definition of each table), and star
 
 from __future__ import annotations
 
-import functools
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -17,6 +15,7 @@ from typing import Any, TypeVar
 from psycopg import errors
 from psycopg.types.json import Jsonb
 
+from core import jsonb
 from core.models.metrics import MetricRecord, MetricType, Sample
 from infrastructure import database, queries
 from infrastructure.database import Connection
@@ -134,7 +133,7 @@ def newest_events(connection: Connection, limit: int) -> list[tuple[str, MetricR
 
 def put_context(connection: Connection, job_id: str, figures: Mapping[str, Any]) -> None:
     """Set figures of a job; others that it has stay as they are."""
-    connection.execute(_sql["put_context"], {"job_id": job_id, "figures": _json(dict(figures))})
+    connection.execute(_sql["put_context"], {"job_id": job_id, "figures": _json(figures)})
 
 
 def contexts(connection: Connection, job_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -148,13 +147,9 @@ def prune(connection: Connection, retention: timedelta) -> int:
     return connection.execute(_sql["prune"], {"retention": retention}).rowcount
 
 
-def _json(value: object) -> Jsonb:
-    return Jsonb(value, dumps=functools.partial(json.dumps, default=_as_text, allow_nan=False))
-
-
-def _as_text(value: object) -> str:
-    # Figures come from handlers: a path or a date is shown as text rather than refused.
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+def _json(value: Mapping[str, Any]) -> Jsonb:
+    # Figures come from handlers: a path, or a text out of a file, is shown rather than refused.
+    return Jsonb(jsonb.clean(value), dumps=jsonb.encode)
 
 
 def _record(row: database.Row) -> MetricRecord:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -190,6 +190,20 @@ class TestContext:
         job_progress.flush_context(job_id)
         assert self.figures(job_id) == {"file": "a/b.tif", "day": "2026-05-01"}
 
+    def test_what_jsonb_cannot_hold_is_shown_as_text(self, connection: database.Connection) -> None:
+        job_id = add_job(connection)
+        began = datetime(2026, 5, 1, 12, tzinfo=UTC)
+        job_progress.context(
+            job_id, ratio=float("nan"), file="a\0b", name="\udce9.tif", began=began
+        )
+        job_progress.flush_context(job_id)
+        assert self.figures(job_id) == {
+            "ratio": "nan",
+            "file": "a\\0b",
+            "name": "\\udce9.tif",
+            "began": "2026-05-01T12:00:00+00:00",
+        }
+
     @staticmethod
     def figures(job_id: str) -> dict[str, object]:
         return metrics_repository.transact(lambda c: metrics_repository.contexts(c, [job_id])).get(
@@ -220,7 +234,9 @@ class TestTrouble:
         self, connection: database.Connection, caplog: pytest.LogCaptureFixture
     ) -> None:
         job_id = add_job(connection)
-        job_progress.context(job_id, ratio=float("nan"))
+        endless: list[object] = []
+        endless.append(endless)
+        job_progress.context(job_id, tree=endless)
         job_progress.flush_context(job_id)
         assert "could not write" in caplog.text
 

@@ -41,6 +41,23 @@ def test_many_planners_at_once_write_one_plan(engine: Engine) -> None:
     job.check()
 
 
+@pytest.mark.parametrize(
+    ("name", "kept"), [("a\0b.tif", "a\\0b.tif"), ("\udce9.tif", "\\udce9.tif")]
+)
+def test_a_file_with_an_odd_name_does_not_cost_the_plan(
+    engine: Engine, name: str, kept: str
+) -> None:
+    def list_files(context: JobContext[Load]) -> Iterator[TaskSpec]:
+        return (TaskSpec({"index": index, "file": name}) for index in range(2))
+
+    job = engine.job(stage(planner=list_files))
+    assert planning.plan_stage(job.job_id, 0) == {"next": "dispatch", "error": None}
+    rows = job.query(
+        "SELECT parameters FROM app.tasks WHERE job_id = %(job_id)s ORDER BY task_index"
+    )
+    assert [row["parameters"] for row in rows] == [{"index": n, "file": kept} for n in range(2)]
+
+
 def test_a_planner_that_breaks_off_leaves_no_task(engine: Engine) -> None:
     def break_off(context: JobContext[Load]) -> Iterator[TaskSpec]:
         yield TaskSpec()
