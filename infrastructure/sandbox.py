@@ -147,9 +147,10 @@ class Sandbox:
             "limits": asdict(self.limits),
         }
         process = self._running()
+        deadline = time.monotonic() + self.limits.wall_seconds
         try:
-            self._send(process, Frame.CALL, json.dumps(request).encode())
-            answer = self._serve(process, sources, check)
+            self._send(process, Frame.CALL, json.dumps(request).encode(), deadline, check)
+            answer = self._serve(process, sources, deadline, check)
         except BaseException:
             self._kill()
             raise
@@ -178,6 +179,9 @@ class Sandbox:
             start_new_session=True,
             bufsize=0,
         )
+        assert process.stdin is not None
+        # A child that does not read must not hold the parent in a write.
+        os.set_blocking(process.stdin.fileno(), False)
         try:
             self._receive(process, time.monotonic() + _START_SECONDS, None)  # Frame.READY
         except BaseException:
@@ -211,27 +215,36 @@ class Sandbox:
         self,
         process: subprocess.Popen[bytes],
         sources: Mapping[str, ByteSource],
+        deadline: float,
         check: Callable[[], None] | None,
     ) -> dict[str, Any]:
         """Answer the child's range requests until it returns its result."""
-        deadline = time.monotonic() + self.limits.wall_seconds
         while True:
             kind, body = self._receive(process, deadline, check)
-            message: dict[str, Any] = json.loads(body)
+            message = _message(body)
             if kind is not Frame.READ:
                 return message
             began = time.monotonic()
-            data = sources[message["source"]].read(message["offset"], message["length"])
+            data = _range(sources, message)
             # The time that storage takes is not the child's.
             deadline += time.monotonic() - began
-            self._send(process, Frame.DATA, data)
+            self._send(process, Frame.DATA, data, deadline, check)
 
-    def _send(self, process: subprocess.Popen[bytes], kind: Frame, body: bytes) -> None:
+    def _send(
+        self,
+        process: subprocess.Popen[bytes],
+        kind: Frame,
+        body: bytes,
+        deadline: float,
+        check: Callable[[], None] | None,
+    ) -> None:
         assert process.stdin is not None
+        descriptor = process.stdin.fileno()
         view = memoryview(HEADER.pack(len(body), kind) + body)
         try:
             while view:
-                view = view[process.stdin.write(view) :]
+                self._wait(descriptor, select.POLLOUT, deadline, check)
+                view = view[os.write(descriptor, view) :]
         except BrokenPipeError:
             raise self._death(process) from None
 
@@ -246,7 +259,7 @@ class Sandbox:
             length, kind = HEADER.unpack(header)
             frame = Frame(kind)
         except (struct.error, ValueError):
-            raise SandboxError(SandboxFault.CRASHED, "The parser lost its senses.") from None
+            raise _senseless() from None
         if length > MAX_FRAME_BYTES:
             raise SandboxError(
                 SandboxFault.RAISED, f"The parser's answer is over {MAX_FRAME_BYTES:,} bytes."
@@ -262,26 +275,31 @@ class Sandbox:
     ) -> bytes:
         assert process.stdout is not None
         descriptor = process.stdout.fileno()
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
         parts: list[bytes] = []
         while length > 0:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise SandboxError(
-                    SandboxFault.TIMED_OUT,
-                    f"The parser took longer than {self.limits.wall_seconds:g} seconds.",
-                )
-            if not poll.poll(min(left, _TICK_SECONDS) * 1000):
-                if check is not None:
-                    check()
-                continue
+            self._wait(descriptor, select.POLLIN, deadline, check)
             part = os.read(descriptor, min(length, 1 << 20))
             if not part:
                 raise self._death(process)
             parts.append(part)
             length -= len(part)
         return b"".join(parts)
+
+    def _wait(
+        self, descriptor: int, event: int, deadline: float, check: Callable[[], None] | None
+    ) -> None:
+        """Wait until the pipe can be read or written, calling `check` now and then."""
+        poll = select.poll()
+        poll.register(descriptor, event)
+        while (left := deadline - time.monotonic()) > 0:
+            if poll.poll(min(left, _TICK_SECONDS) * 1000):
+                return
+            if check is not None:
+                check()
+        raise SandboxError(
+            SandboxFault.TIMED_OUT,
+            f"The parser took longer than {self.limits.wall_seconds:g} seconds.",
+        )
 
     def _death(self, process: subprocess.Popen[bytes]) -> SandboxError:
         """Why the child is gone."""
@@ -311,3 +329,29 @@ class Sandbox:
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 pipe.close()
+
+
+def _message(body: bytes) -> dict[str, Any]:
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError):
+        raise _senseless() from None
+    if not isinstance(message, dict):
+        raise _senseless()
+    return message
+
+
+def _range(sources: Mapping[str, ByteSource], request: dict[str, Any]) -> bytes:
+    """The bytes that the child asked for: at most those of one frame, whatever it said."""
+    try:
+        source = sources[request["source"]]
+        offset, length = int(request["offset"]), int(request["length"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise _senseless() from None
+    if offset < 0 or length < 0:
+        raise _senseless()
+    return source.read(offset, min(length, MAX_FRAME_BYTES))
+
+
+def _senseless() -> SandboxError:
+    return SandboxError(SandboxFault.CRASHED, "The parser lost its senses.")

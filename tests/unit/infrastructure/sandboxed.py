@@ -6,7 +6,10 @@ import ctypes
 import os
 import socket
 import subprocess
+import time
 from typing import Any, BinaryIO
+
+from infrastructure.sandbox_child import HEADER, Frame
 
 
 def echo(**arguments: Any) -> Any:
@@ -79,3 +82,22 @@ def middle(offset: int, length: int, data: BinaryIO) -> str:
 
 def ends(data: BinaryIO) -> list[int]:
     return [data.seek(0, 2), data.tell(), len(data.read()), data.seek(-3, 1)]
+
+
+def ask(data: Any, **request: Any) -> int:
+    """Speak the protocol as no `RemoteFile` would; the length of the answer."""
+    channel = data.raw._channel
+    channel.send(Frame.READ, request)
+    return len(channel.receive())
+
+
+def ask_and_not_listen(data: Any, length: int) -> None:
+    data.raw._channel.send(Frame.READ, {"source": "data", "offset": 0, "length": length})
+    time.sleep(60)
+
+
+def babble(data: Any, text: str) -> None:
+    outgoing = data.raw._channel._outgoing
+    outgoing.write(HEADER.pack(len(text), Frame.READ) + text.encode())
+    outgoing.flush()
+    time.sleep(60)

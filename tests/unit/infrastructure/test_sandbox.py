@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from infrastructure.sandbox import Limits, Sandbox, SandboxError, SandboxFault
+from infrastructure.sandbox_child import MAX_FRAME_BYTES
 
 HERE = "tests.unit.infrastructure.sandboxed"
 
@@ -140,6 +141,55 @@ def test_sources_are_read_in_ranges(sandbox: Sandbox) -> None:
     assert sum(length for _, length in source.reads) < 200_000
     small = Source(b"0123456789")
     assert sandbox.call(f"{HERE}:ends", sources={"data": small}) == [10, 10, 0, 7]
+
+
+def test_a_child_gets_no_more_than_a_frame_at_once(sandbox: Sandbox) -> None:
+    source = Source(b"0123456789")
+    call = {"source": "data", "offset": 2, "length": 1 << 50}
+    assert sandbox.call(f"{HERE}:ask", call, sources={"data": source}) == 8
+    assert source.reads == [(2, MAX_FRAME_BYTES)]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"source": "other", "offset": 0, "length": 1},
+        {"source": "data", "offset": -1, "length": 1},
+        {"source": "data", "offset": 0, "length": -1},
+        {"source": "data", "offset": None, "length": 1},
+        {"source": "data", "offset": float("inf"), "length": 1},
+        {"source": "data"},
+    ],
+)
+def test_a_request_without_sense_is_refused(sandbox: Sandbox, asked: dict[str, Any]) -> None:
+    source = Source(b"0123456789")
+    with pytest.raises(SandboxError, match="lost its senses"):
+        sandbox.call(f"{HERE}:ask", asked, sources={"data": source})
+    assert source.reads == []
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "7", "[" * 100_000])
+def test_what_is_no_request_is_refused(sandbox: Sandbox, text: str) -> None:
+    with pytest.raises(SandboxError, match="lost its senses"):
+        sandbox.call(f"{HERE}:babble", {"text": text}, sources={"data": Source(b"x")})
+
+
+def test_a_child_that_does_not_listen_is_not_waited_for() -> None:
+    source = Source(bytes(8 << 20))
+    with Sandbox(Limits(wall_seconds=1)) as sandbox:
+        began = time.monotonic()
+        with pytest.raises(SandboxError) as caught:
+            sandbox.call(
+                f"{HERE}:ask_and_not_listen", {"length": source.size}, sources={"data": source}
+            )
+        assert caught.value.fault is SandboxFault.TIMED_OUT
+        assert time.monotonic() - began < 10
+
+
+def test_a_large_range_arrives_whole(sandbox: Sandbox) -> None:
+    source = Source(bytes(20 << 20))
+    call = {"source": "data", "offset": 0, "length": source.size}
+    assert sandbox.call(f"{HERE}:ask", call, sources={"data": source}) == source.size
 
 
 def test_what_reading_a_source_raises_comes_out(sandbox: Sandbox) -> None:
