@@ -26,16 +26,23 @@ class ApiError(Exception):
 class Api:
     """A client of a running app."""
 
-    def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self, url: str, *, key: str | None = None, transport: httpx.BaseTransport | None = None
+    ) -> None:
         """Prepare a client.
 
         Args:
             url: where the app is served, without /api.
+            key: the function key, where the app asks for one.
             transport: what carries the requests; httpx's own by default.
         """
         # Not through a proxy that the environment may name: the app is on this machine.
         self._client = httpx.Client(
-            base_url=url, timeout=60.0, trust_env=False, transport=transport
+            base_url=url,
+            headers={"x-functions-key": key} if key else {},
+            timeout=60.0,
+            trust_env=False,
+            transport=transport,
         )
 
     def __enter__(self) -> Api:

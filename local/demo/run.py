@@ -6,6 +6,7 @@ import json
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from azure.core.exceptions import AzureError
 
@@ -15,6 +16,7 @@ from local.demo.report import Job
 from local.demo.source import choose
 from local.demo.upload import upload
 from local.stack import commands
+from local.stack.assembly import FUNCTION_KEY
 from local.stack.commands import say
 from local.stack.errors import StackError
 from local.stack.process import tail
@@ -36,7 +38,7 @@ def run(settings: StackSettings) -> None:
     state = commands.up(settings)
     source = choose(settings.values, CHECKOUT, settings.state / "demo" / "collection")
     say(f"\nCollection {source.collection_id}: {source.origin}")
-    url = state.environment["GEOFORGE_URL"]
+    url, key = state.environment["GEOFORGE_URL"], state.environment.get(FUNCTION_KEY)
     try:
         _upload(state.environment[STORAGE], source.root, source.files())
         parameters = {
@@ -44,7 +46,7 @@ def run(settings: StackSettings) -> None:
             "target_container": SILVER,
             "collection_json_path": source.collection_json,
         }
-        with Api(url) as api:
+        with Api(url, key=key) as api:
             job = _ingest(api, parameters)
             items = list(api.items(source.collection_id))
     except (ApiError, AzureError) as error:
@@ -54,9 +56,11 @@ def run(settings: StackSettings) -> None:
     say("\nPublished, as the STAC API has it:")
     for line in report.table(items):
         say(line)
+    # A browser sends no header of ours: pages take the key in their address.
+    code = f"?{urlencode({'code': key})}" if key else ""
     say(
-        f"\n  Dashboard  {url}/api/interface/metrics"
-        f"\n  This job   {url}/api/interface/jobs/{job['job_id']}"
+        f"\n  Dashboard  {url}/api/interface/metrics{code}"
+        f"\n  This job   {url}/api/interface/jobs/{job['job_id']}{code}"
         f"\n  STAC API   {url}/api/stac"
         "\n\nThe stack goes on running: make status, make logs, make down."
     )

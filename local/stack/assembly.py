@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from local.functions_host.keys import Keys
 from local.stack import azurite, functions_host, service_bus
 from local.stack.errors import StackError
 from local.stack.part import Part
@@ -13,6 +14,9 @@ from local.stack.settings import DATABASE_URL, SERVICE_BUS, STORAGE, StackSettin
 
 NAMES = ("postgres", "azurite", "service-bus", "host")
 """The parts, in the order in which they are started."""
+
+FUNCTION_KEY = "GEOFORGE_FUNCTION_KEY"
+"""What `make env` calls the key that opens the API, where keys are asked for."""
 
 _EXISTING_DATABASE_SECONDS = 5.0
 
@@ -67,12 +71,20 @@ def environment(settings: StackSettings) -> dict[str, str]:
 
 
 def published(settings: StackSettings) -> dict[str, str]:
-    """What `make env` prints: where scripts find the stack's servers."""
+    """What `make env` prints: where scripts find the stack's servers, and the API's key."""
     app = environment(settings)
     return {
         "GEOFORGE_URL": settings.url,
+        **_function_key(settings),
         **{name: app[name] for name in (DATABASE_URL, STORAGE, SERVICE_BUS)},
     }
+
+
+def _function_key(settings: StackSettings) -> dict[str, str]:
+    if not settings.enforces_keys:
+        return {}
+    settings.host_state.mkdir(parents=True, exist_ok=True)
+    return {FUNCTION_KEY: Keys.load_or_create(settings.host_state).default}
 
 
 def build(settings: StackSettings, names: Collection[str]) -> list[Part]:
@@ -106,7 +118,7 @@ def build(settings: StackSettings, names: Collection[str]) -> list[Part]:
             wait_for_database(settings.existing_database_url, _EXISTING_DATABASE_SECONDS)
         parts.append(
             functions_host.part(
-                settings.state / "host",
+                settings.host_state,
                 settings.ports.http,
                 settings.logs,
                 environment(settings),

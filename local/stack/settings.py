@@ -83,6 +83,16 @@ class StackSettings:
         return self.state / "logs"
 
     @property
+    def host_state(self) -> Path:
+        """The directory in which the Functions host keeps its identity and its keys."""
+        return self.state / "host"
+
+    @property
+    def enforces_keys(self) -> bool:
+        """Whether the Functions host asks for function keys."""
+        return self.values.get("GEOFORGE_ENFORCE_KEYS") == "1"
+
+    @property
     def url(self) -> str:
         """Where the app is served."""
         return f"http://{HOST}:{self.ports.http}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from local.demo.sample_collection import COLLECTION_ID, FLAWS
@@ -36,6 +37,21 @@ def test_the_first_demo_publishes_and_the_second_changes_nothing(
     assert "0 files uploaded" in second
     assert "Nothing changed" in second
     assert "13 items, 26 assets" in second
+
+
+def test_the_demo_brings_the_key_that_the_host_asks_for(own_stack: StackUnderTest) -> None:
+    shown = own_stack.output("demo", GEOFORGE_ENFORCE_KEYS="1")
+    # Another shell, which does not have the setting, learns the key all the same.
+    published = dict(line.split("=", 1) for line in own_stack.run("env").splitlines())
+    key = published["GEOFORGE_FUNCTION_KEY"]
+    [dashboard] = [line.split()[1] for line in shown.splitlines() if "Dashboard" in line]
+    [job] = [line.split()[2] for line in shown.splitlines() if "This job" in line]
+    for page in (dashboard, job):
+        assert httpx.get(page).status_code == 200
+        assert httpx.get(page.partition("?")[0]).status_code == 401
+    jobs = f"{own_stack.url}/api/jobs"
+    assert httpx.get(jobs, headers={"x-functions-key": key}).status_code == 200
+    assert httpx.get(jobs).status_code == 401
 
 
 def test_a_job_that_fails_is_shown_with_its_error(

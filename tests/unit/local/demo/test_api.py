@@ -20,7 +20,7 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def client(handler: Handler) -> Api:
-    return Api("http://app", httpx.MockTransport(handler))
+    return Api("http://app", transport=httpx.MockTransport(handler))
 
 
 def job(status: str, done: int = 0) -> dict[str, Any]:
@@ -99,3 +99,17 @@ def test_every_page_of_a_search_is_read() -> None:
 
     with client(handle) as api:
         assert [item["id"] for item in api.items("c")] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("key", ["the-key", None])
+def test_the_key_goes_with_every_request(key: str | None) -> None:
+    seen: list[str | None] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers.get("x-functions-key"))
+        return httpx.Response(200, json={"job_id": "x"})
+
+    with Api("http://app", key=key, transport=httpx.MockTransport(handle)) as api:
+        api.submit("hello_fan_out", {"n": 1})
+        api.job("x")
+    assert seen == [key, key]

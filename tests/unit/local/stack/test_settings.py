@@ -10,7 +10,8 @@ import pytest
 
 from config.metrics_config import MetricsSettings
 from config.settings import Settings
-from local.stack.assembly import own_parts, published, select
+from local.functions_host.keys import Keys
+from local.stack.assembly import FUNCTION_KEY, own_parts, published, select
 from local.stack.errors import StackError
 from local.stack.ports import SETTINGS
 from local.stack.settings import (
@@ -48,6 +49,16 @@ def test_servers_that_are_named_are_not_started(tmp_path: Path) -> None:
         "AZURE_STORAGE_CONNECTION_STRING": "UseDevelopmentStorage=true",
         "SERVICE_BUS_CONNECTION_STRING": "Endpoint=sb://elsewhere/",
     }
+
+
+def test_the_function_key_is_published_where_it_is_asked_for(tmp_path: Path) -> None:
+    elsewhere = {"DATABASE_URL": "postgresql://me@elsewhere/db"}
+    assert FUNCTION_KEY not in published(load(tmp_path, elsewhere))
+    settings = load(tmp_path, elsewhere, GEOFORGE_ENFORCE_KEYS="1")
+    key = published(settings)[FUNCTION_KEY]
+    assert published(settings)[FUNCTION_KEY] == key
+    # The host finds the same one.
+    assert Keys.load_or_create(settings.host_state).default == key
 
 
 def test_the_environment_wins_over_the_file_even_when_empty(tmp_path: Path) -> None:
