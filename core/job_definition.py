@@ -117,27 +117,58 @@ def tolerate(share: float) -> FailurePolicy:
 
 
 class Workspace(Protocol):
-    """The job's own files between stages: blobs under work/<job_id>/, removed at the end."""
+    """The job's own files between stages: blobs under work/<job_id>/, removed at the end.
 
-    def write_bytes(self, name: str, data: bytes) -> None: ...
-    def read_bytes(self, name: str) -> bytes: ...
-    def write_json(self, name: str, value: Any) -> None: ...
-    def read_json(self, name: str) -> Any: ...
-    def exists(self, name: str) -> bool: ...
+    Names may hold slashes. A file is held in memory while it is written or read: keep it to
+    some tens of megabytes. Every method raises `Unavailable` where storage does not answer,
+    which the engine takes as a reason to try again.
+    """
+
+    def write_bytes(self, name: str, data: bytes) -> None:
+        """Write a file; one of the same name is replaced."""
+        ...
+
+    def read_bytes(self, name: str) -> bytes:
+        """The content of a file. Raises `NotFound` where there is none."""
+        ...
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a value as UTF-8 JSON. Raises TypeError for what is not JSON."""
+        ...
+
+    def read_json(self, name: str) -> Any:
+        """The value of a JSON file. Raises `NotFound`, and ValueError for one that is not JSON."""
+        ...
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file of this name."""
+        ...
 
 
 class JobContext(Protocol[P_co]):
     """What planners, handlers and finalizers are given."""
 
     @property
-    def job_id(self) -> str: ...
+    def job_id(self) -> str:
+        """The job's id: 64 hexadecimal digits."""
+        ...
+
     @property
-    def parameters(self) -> P_co: ...
+    def parameters(self) -> P_co:
+        """The job's parameters, as they were submitted."""
+        ...
+
     @property
-    def workspace(self) -> Workspace: ...
+    def workspace(self) -> Workspace:
+        """Where the job keeps files between its stages."""
+        ...
 
     def results(self, stage: str) -> Iterator[TaskResult]:
-        """The completed tasks of an earlier stage, in order, streamed from the ledger."""
+        """The completed tasks of an earlier stage, in order, streamed from the ledger.
+
+        Raises ValueError for a stage that the job does not have, and `Unavailable` where the
+        database does not answer.
+        """
         ...
 
 
@@ -150,7 +181,9 @@ class TaskContext(JobContext[P_co], Protocol[P_co]):
         ...
 
     @property
-    def attempt(self) -> int: ...
+    def attempt(self) -> int:
+        """Which claim of the task this is, from 1. It only grows, also over a resume."""
+        ...
 
     def check(self) -> None:
         """Raise `TaskCancelled` when the job was cancelled or the lease was lost.

@@ -14,6 +14,8 @@ _CHECK_EVERY_SECONDS = 1.0
 
 
 class HelloFanOut(JobParameters):
+    """How many tasks, how long each takes, and how many of them fail."""
+
     n: int = Field(ge=0, le=5_000_000, description="Number of tasks", examples=[1000])
     sleep_ms: int = Field(
         default=0, ge=0, le=600_000, description="Time that each task sleeps, in milliseconds"
@@ -43,4 +45,5 @@ def say_hello(context: TaskContext[HelloFanOut]) -> JsonObject | None:
 
 
 def summarise(context: JobContext[HelloFanOut]) -> JsonObject:
+    """The job's result: {tasks}, the number of tasks that it was made of."""
     return {"tasks": context.parameters.n}

@@ -31,6 +31,7 @@ from core.errors import (
     InvalidRequest,
     PayloadTooLarge,
 )
+from services.orchestration.paging import bad_query
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ def _encode(value: Any) -> Any:
 
 
 def to_json(value: Any) -> str:
+    """The value as compact JSON that can be encoded as UTF-8. Raises as `json_response`."""
     text = json.dumps(value, default=_encode, ensure_ascii=False, separators=(",", ":"))
     # A lone surrogate, echoed from a request, has no UTF-8: it goes out as it came, escaped.
     return text.encode("utf-8", "backslashreplace").decode()
@@ -71,6 +73,10 @@ def json_response(
     headers: Mapping[str, str] | None = None,
     content_type: str = "application/json",
 ) -> func.HttpResponse:
+    """A response with the value as JSON, its times in ISO 8601 UTC.
+
+    Raises TypeError for a value that is neither JSON nor a time.
+    """
     return func.HttpResponse(
         to_json(value), status_code=status, mimetype=content_type, headers=dict(headers or {})
     )
@@ -258,11 +264,6 @@ def integer(req: func.HttpRequest, name: str, *, default: int, low: int, high: i
     if not low <= value <= high:
         raise bad_query(name, f"must be between {low} and {high}")
     return value
-
-
-def bad_query(name: str, message: str) -> InvalidParameters:
-    field: FieldError = {"loc": ["query", name], "msg": message}
-    return InvalidParameters(f"The query parameter {name!r} {message}.", [field])
 
 
 def base_url(req: func.HttpRequest) -> str:
