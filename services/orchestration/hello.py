@@ -9,6 +9,7 @@ from pydantic import Field
 
 from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JobParameters, JsonObject, TaskContext, TaskSpec
+from infrastructure import database, task_repository
 
 _CHECK_EVERY_SECONDS = 1.0
 
@@ -45,5 +46,15 @@ def say_hello(context: TaskContext[HelloFanOut]) -> JsonObject | None:
 
 
 def summarise(context: JobContext[HelloFanOut]) -> JsonObject:
-    """The job's result: {tasks}, the number of tasks that it was made of."""
-    return {"tasks": context.parameters.n}
+    """The job's result: {tasks, completed, failed}.
+
+    Taken from the stage's counters, which the engine keeps equal to its tasks: to count 100,000
+    tasks again would take as long as running some thousand of them.
+    """
+    with database.transaction() as connection:
+        stage = task_repository.stage(connection, context.job_id, 0)
+    return {
+        "tasks": context.parameters.n,
+        "completed": stage.tasks_completed,
+        "failed": stage.tasks_failed,
+    }

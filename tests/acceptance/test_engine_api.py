@@ -48,7 +48,8 @@ class TestSubmit:
         assert answer.headers["location"] == body["links"]["self"]
         job = api.ended(body["job_id"])
         assert job["status"] == "completed"
-        assert job["result"] == {"tasks": parameters["n"]}
+        n = parameters["n"]
+        assert job["result"] == {"tasks": n, "completed": n, "failed": 0}
         assert job["stages"][0]["tasks_completed"] == parameters["n"]
         assert job["progress_pct"] == 100
 
