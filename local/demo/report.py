@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from core.counting import counted
+
 Job = dict[str, Any]
 """A job as the API gives it."""
 
@@ -83,5 +85,5 @@ def table(items: Sequence[dict[str, Any]], limit: int = 15) -> list[str]:
     if len(items) > limit:
         lines.append(f"  ... and {len(items) - limit} more")
     assets = sum(len(item["assets"]) for item in items)
-    lines.append(f"  {len(items)} items, {assets} assets")
+    lines.append(f"  {counted(len(items), 'item')}, {counted(assets, 'asset')}")
     return lines

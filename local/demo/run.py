@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from azure.core.exceptions import AzureError
 
+from core.counting import counted
 from local.demo import report
 from local.demo.api import FINISHED, SUCCEEDED, Api, ApiError
 from local.demo.report import Job
@@ -70,7 +71,7 @@ def _upload(connection_string: str, root: Path, files: list[Path]) -> None:
     began = time.monotonic()
     done = upload(connection_string, BRONZE, root, files)
     say(
-        f"Container {BRONZE}: {done.uploaded} files uploaded "
+        f"Container {BRONZE}: {counted(done.uploaded, 'file')} uploaded "
         f"({done.bytes_sent / 1e6:.1f} MB), {done.unchanged} there already, "
         f"{time.monotonic() - began:.1f} s"
     )

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from core.counting import counted
 from local.stack.assembly import NAMES, build, select, wanted_ports
 from local.stack.errors import StackError
 from local.stack.locks import exclusive, is_held
@@ -237,7 +238,7 @@ def _orphans(settings: StackSettings) -> list[PartState]:
 
 def _line(part: PartState) -> str:
     pid = part.process.pid if part.process else "-"
-    restarts = f", restarted {part.restarts} times" if part.restarts else ""
+    restarts = f", restarted {counted(part.restarts, 'time')}" if part.restarts else ""
     age = _duration(time.time() - part.since)
     return (
         f"{part.title:<22} {part.condition:<13} {part.address:<24} "

@@ -85,10 +85,22 @@ class CogChecks:
             )
         except SandboxError as error:
             if error.fault is SandboxFault.RAISED:
-                return [f"It cannot be read as a GeoTIFF: {error.message}"]
+                return [_why_unreadable(blob)]
             return [error.message]
         self._facts[blob.path] = json.dumps(found["raster"], sort_keys=True)
         return list(found["errors"]) if not found["valid"] else []
+
+
+def _why_unreadable(blob: BlobRanges) -> str:
+    """In the user's words: GDAL's would name the pipe through which it read."""
+    if not blob.size:
+        return "The file is empty."
+    if blob.size < len(_MAGIC[0]) or blob.read(0, len(_MAGIC[0])) not in _MAGIC:
+        return "The file is not a GeoTIFF."
+    return (
+        "The file begins as a GeoTIFF does but cannot be read as one: it is damaged, or of a kind "
+        "that GDAL does not read."
+    )
 
 
 def _is_geotiff(asset: dict[str, Any], blob: BlobRanges) -> bool:

@@ -13,6 +13,7 @@ from typing import IO
 
 import orjson
 
+from core.counting import counted
 from core.errors import NotFound, PermanentTaskError
 from core.job_definition import JsonObject, TaskContext
 from infrastructure import blob_lookup, blob_storage
@@ -91,15 +92,15 @@ def _judge(p: IngestCollection, inventory: _Inventory) -> None:
         )
     if p.strict and quarantined:
         raise PermanentTaskError(
-            f"strict: {len(quarantined):,} of {inventory.items_read:,} items of {where} cannot "
-            f"be ingested: {first_few(quarantined)}",
+            f"strict: {len(quarantined):,} of {counted(inventory.items_read, 'item')} of {where} "
+            f"cannot be ingested: {first_few(quarantined)}",
             code="items_quarantined",
             items_read=inventory.items_read,
             quarantine_by_reason=reasons,
         )
     if len(quarantined) == inventory.items_read:
         raise PermanentTaskError(
-            f"None of the {inventory.items_read:,} items of {where} can be ingested: "
+            f"Of {counted(inventory.items_read, 'item')} of {where}, none can be ingested: "
             f"{first_few(quarantined)}",
             code="nothing_to_register",
             items_read=inventory.items_read,

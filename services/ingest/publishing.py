@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from config import get_settings
+from core.counting import counted
 from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext
 from infrastructure import database, source_catalog_repository
@@ -16,12 +17,13 @@ from infrastructure.source_catalog_repository import Entry, StacCollectionSource
 from services.ingest import files
 from services.ingest.files import CogReport
 from services.ingest.parameters import IngestCollection
-from services.ingest.quarantine import Quarantined
+from services.ingest.quarantine import Quarantined, Reason
 
 Context = TaskContext[IngestCollection]
 
 # The result is kept in the ledger, and must stay far below 100 KB.
 MAX_LISTED = 100
+MAX_WARNINGS = 20
 _MAX_MESSAGE = 300
 
 
@@ -97,8 +99,8 @@ class _Report:
         quarantined = self.by_reason.total()
         if read != registered + quarantined:
             raise PermanentTaskError(
-                f"{read:,} items were read, but {registered:,} were registered and "
-                f"{quarantined:,} quarantined.",
+                f"Of {counted(read, 'item')} read, {registered:,} registered and {quarantined:,} "
+                "quarantined do not make up all.",
                 code="counts_differ",
             )
         copied, skipped = self.totals["assets_copied"], self.totals["assets_skipped"]
@@ -147,22 +149,44 @@ class _Report:
             },
             "collection": self.loaded["collection"],
             "source_catalog": {"id": collection_id, "entry": entry.value},
-            "warnings": self.warnings[:20],
+            "warnings": self._all_warnings(),
             "links": {"collection": address, "items": f"{address}/items"},
         }
 
     def _message(
         self, collection_id: str, registered: int, quarantined: int, *, changed: bool
     ) -> str:
+        """One sentence or more for people; what calls for a decision of theirs comes first."""
         if not changed:
-            text = f"Nothing changed: {registered:,} items of {collection_id} are up to date"
+            are = "is" if registered == 1 else "are"
+            items = f"{counted(registered, 'item')} of {collection_id}"
+            text = f"Nothing changed: {items} {are} up to date"
         else:
             text = (
-                f"Registered {registered:,} items in {collection_id}: "
+                f"Registered {counted(registered, 'item')} in {collection_id}: "
                 f"{self.loaded['items_new']:,} new, {self.loaded['items_updated']:,} updated, "
                 f"{self.loaded['items_unchanged']:,} unchanged"
             )
-        return f"{text}; {quarantined:,} quarantined." if quarantined else f"{text}."
+        parts = [f"{text}; {quarantined:,} quarantined." if quarantined else f"{text}."]
+        kept = self.by_reason[Reason.TARGET_EXISTS.value]
+        if kept:
+            parts.insert(
+                0,
+                f"{counted(kept, 'item')} differ{'s' if kept == 1 else ''} from what is there "
+                "already and stayed out; set overwrite to replace that.",
+            )
+        return " ".join([*parts, *self._about_cogs()])
+
+    def _about_cogs(self) -> list[str]:
+        """A sentence, where some files are not COGs."""
+        invalid = self.cogs.checked - self.cogs.valid
+        if not invalid:
+            return []
+        verb = "is not a valid COG" if invalid == 1 else "are not valid COGs"
+        return [f"{invalid:,} of {counted(self.cogs.checked, 'GeoTIFF')} {verb}: see cogs.invalid."]
+
+    def _all_warnings(self) -> list[str]:
+        return [*self._about_cogs(), *self.warnings][:MAX_WARNINGS]
 
 
 def _short(each: Quarantined) -> JsonObject:

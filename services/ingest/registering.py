@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from core.counting import counted
 from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec
 from infrastructure import stac_comparison, stac_loader
@@ -52,7 +53,7 @@ def compute_collection(context: Context) -> JsonObject:
                     builder.add(item)
     if builder.items == 0:
         raise PermanentTaskError(
-            f"None of the {inventory['items_read']:,} items of the collection is left to "
+            f"Of {counted(inventory['items_read'], 'item')} of the collection, none is left to "
             f"register: {first_few([*_quarantined_while_copying(context), *conflicts])}",
             code="nothing_to_register",
             items_read=inventory["items_read"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.counting import counted
 from core.errors import Conflict
 from core.models.job import JobStatus, StageStatus
 from infrastructure import database, job_progress, job_repository, task_repository
@@ -70,7 +71,9 @@ def resume(job_id: str) -> int:
             task_repository.forget_after(connection, job_id, first)
         stage = job.total_stages - 1 if first is None else first
         job_repository.reopen(connection, job_id, stage)
-    job_progress.event(job_id, "job_resumed", f"Resumed: {reopened} tasks put back", tasks=reopened)
+    job_progress.event(
+        job_id, "job_resumed", f"Resumed: {counted(reopened, 'task')} put back", tasks=reopened
+    )
     return reopened
 
 

@@ -275,8 +275,13 @@ def test_what_is_not_a_cog_is_reported_and_registered(ingest: RunIngest, bronze:
     assert reasons.keys() == {"strips", "truncated", "garbage", "empty", "vrt"}
     assert "not tiled" in reasons["strips"]
     assert "truncated" in reasons["truncated"]
-    for name in ("garbage", "empty", "vrt"):
-        assert "cannot be read as a GeoTIFF" in reasons[name]
+    assert "cannot be read as one: it is damaged" in reasons["garbage"]
+    assert reasons["empty"] == "The file is empty."
+    assert reasons["vrt"] == "The file is not a GeoTIFF."
+    assert "/vsi" not in str(result["cogs"])
+    about = "5 of 6 GeoTIFFs are not valid COGs: see cogs.invalid."
+    assert result["message"].endswith(about)
+    assert result["warnings"] == [about]
     assert result["items_registered"] == 6
 
 
@@ -288,6 +293,10 @@ def test_a_target_that_differs_is_kept_unless_overwrite(
     result = ingest()
     assert result["quarantine_by_reason"] == {"target_exists": 1}
     assert blob_storage.read_bytes(silver, "data/tiles-00001.tif") == b"precious"
+    assert result["message"] == (
+        "1 item differs from what is there already and stayed out; set overwrite to replace that. "
+        "Registered 1 item in tiles: 1 new, 0 updated, 0 unchanged; 1 quarantined."
+    )
     assert item_ids("tiles") == {"tiles-00000"}
 
     result = ingest(overwrite=True)
