@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from core.models.job import JobRecord, JobStatus, StageStatus
+from core.times import iso_utc
 
 # The rate is that of the last minute: long enough to be steady, short enough to be true.
 RATE_WINDOW = timedelta(minutes=1)
@@ -225,7 +226,10 @@ def snapshot_payload(
         "progress": asdict(progress(state)),
         "rates": asdict(rates(state, sample)),
         "context": context,
-        "recent_events": [event_view(event) for event in recent_events],
+        # As the API writes times: a payload is stored, and later shown, as it is.
+        "recent_events": [
+            {**event_view(event), "timestamp": iso_utc(event.timestamp)} for event in recent_events
+        ],
     }
 
 

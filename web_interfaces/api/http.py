@@ -16,7 +16,7 @@ import inspect
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -31,6 +31,7 @@ from core.errors import (
     InvalidRequest,
     PayloadTooLarge,
 )
+from core.times import iso_utc
 from services.orchestration.paging import bad_query
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ _HOST_PARAMETERS = frozenset({"code", "clientId"})
 def _encode(value: Any) -> Any:
     """ISO 8601 UTC for times; everything else must be JSON already."""
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return iso_utc(value)
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -79,6 +80,8 @@ def test_a_snapshot_has_progress_rates_context_and_recent_events(
     assert snapshot.payload["context"] == {"files_copied": 18}
     recent = [event["message"] for event in snapshot.payload["recent_events"]]
     assert recent == [f"Note {number}" for number in range(11, 1, -1)]
+    for event in snapshot.payload["recent_events"]:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event["timestamp"])
 
 
 def test_events_and_errors_are_kept_with_their_details(connection: database.Connection) -> None:
