@@ -1,8 +1,8 @@
-"""GET /api/openapi.json: the OpenAPI 3.1 document of everything that this app serves.
+"""GET /api/openapi.json: the OpenAPI 3.1 document of this app's API.
 
 It is made from what is registered: each HTTP function with its route, methods and
 documentation (see `documentation`), and each job type with its parameters' schema. Neither is
-listed anywhere else.
+listed anywhere else. The pages are not part of it: they are for people.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ bp = df.Blueprint()
 # A parameter in a route: {job_id}, {z:int}, {*path}
 _ROUTE_PARAMETER = re.compile(r"\{\*?(\w+)(?::(\w+)[^}]*)?\??\}")
 _CONSTRAINTS = {"int": "integer", "long": "integer", "float": "number", "bool": "boolean"}
+
+_PAGES = "/api/interface/"
 
 _DESCRIPTION = """\
 Errors are `application/problem+json` (RFC 9457); where fields are at fault, `errors` names each.
@@ -99,11 +101,16 @@ class HttpFunction:
         return "/" + _ROUTE_PARAMETER.sub(r"{\1}", self.route).lstrip("/")
 
     @property
+    def is_page(self) -> bool:
+        """Whether it serves the pages, or what belongs to them."""
+        return self.path == "/" or f"{self.path}/".startswith(_PAGES)
+
+    @property
     def tag(self) -> str:
-        """The documented tag, or the path's first part after `api`; that of pages at the root."""
+        """The documented tag, or the path's first part after `api`."""
         if self.documentation.tag:
             return self.documentation.tag
-        return (self.path.removeprefix("/api").strip("/").partition("/")[0] or "interface").title()
+        return self.path.removeprefix("/api").strip("/").partition("/")[0].title()
 
 
 def http_functions(blueprints: Iterable[df.Blueprint]) -> list[HttpFunction]:
@@ -137,10 +144,12 @@ def _method(method: Any) -> str:
 def describe(
     functions: Iterable[HttpFunction], jobs: Iterable[JobDefinition[Any]], base: str
 ) -> JsonObject:
-    """The OpenAPI document of functions and job types, served at `base`."""
+    """The OpenAPI document of job types and of those functions that are no pages."""
     schemas: JsonObject = {PROBLEM: _PROBLEM_SCHEMA}
     paths: JsonObject = {}
     for function in functions:
+        if function.is_page:
+            continue
         for method in function.methods:
             if method != "OPTIONS":
                 operation = _operation(function, method, schemas)
