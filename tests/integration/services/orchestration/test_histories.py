@@ -32,6 +32,7 @@ from core.models.task import ClaimedTask, TaskOutcome, TaskStatus
 from infrastructure import task_queue
 from services.orchestration import control, dead_letters, planning, reconcile, window
 from services.orchestration.dead_letters import DeadLetter
+from services.orchestration.window import Progress
 from tests.integration.services.orchestration.conftest import Engine
 from tests.support.engine import Job, define, stage
 
@@ -135,11 +136,23 @@ class Histories(RuleBasedStateMachine):
         claimed = self.working.pop(data.draw(st.integers(0, len(self.working) - 1)))
         ways = st.sampled_from(["completed", "completed", "failed", "stumbled"])
         outcomes = [self.outcome(task, data.draw(ways)) for task in claimed]
-        progress, _ = window.settle(self.job.job_id, 0, outcomes)
-        self.note(progress.done)
+        progress = self.write(outcomes)
         if not crash:
             progress.send()
         self.over.append(claimed)
+
+    def write(self, outcomes: list[TaskOutcome]) -> Progress:
+        """Settle outcomes; those of attempts that are not under way must change nothing."""
+        before = self.job.tasks()
+        progress, _ = window.settle(self.job.job_id, 0, outcomes)
+        self.note(progress.done)
+        after = self.job.tasks()
+        for outcome in outcomes:
+            was, now = before[outcome.task_index], after[outcome.task_index]
+            if (was["status"], was["attempt"]) != ("running", outcome.attempt):
+                assert (now["attempt"], now["result"]) == (was["attempt"], was["result"])
+                assert was["status"] != "running" or now["status"] == "running"
+        return progress
 
     def outcome(self, task: ClaimedTask, way: str) -> TaskOutcome:
         if way == "stumbled" and task.tries < self.retry.max_attempts:
@@ -148,20 +161,26 @@ class Histories(RuleBasedStateMachine):
         return TaskOutcome(task.task_index, task.attempt, status)
 
     @precondition(lambda self: self.working)
-    @rule(data=st.data())
-    def die(self, data: st.DataObject) -> None:
-        """A worker is gone, or only thought to be: it may come back with its outcome."""
+    @rule(data=st.data(), replaced=st.booleans())
+    def die(self, data: st.DataObject, replaced: bool) -> None:
+        """A worker is gone, or only thought to be: it may come back with its outcome.
+
+        Where it was `replaced`, its leases end and others take its tasks.
+        """
         claimed = self.working.pop(data.draw(st.integers(0, len(self.working) - 1)))
         self.over.append(claimed)
+        if replaced:
+            self.hours_pass()
+            again = self.job.claim(*(task.task_index for task in claimed))
+            if again:
+                self.working.append(again)
 
     @precondition(lambda self: self.over)
     @rule(data=st.data())
     def settle_late(self, data: st.DataObject) -> None:
         """An outcome comes a second time, or from a worker that was taken for dead."""
         claimed = self.over[data.draw(st.integers(0, len(self.over) - 1))]
-        progress = self.job.settle(claimed)
-        self.note(progress.done)
-        progress.send()
+        self.write([self.outcome(task, "completed") for task in claimed]).send()
 
     # -- Service Bus
 
@@ -249,9 +268,7 @@ class Histories(RuleBasedStateMachine):
             while self.post.due:
                 self.take(0)
             for claimed in self.working:
-                progress = self.job.settle(claimed)
-                self.note(progress.done)
-                progress.send()
+                self.write([self.outcome(task, "completed") for task in claimed]).send()
             self.working.clear()
             self.close()
             self.ledger_holds()
