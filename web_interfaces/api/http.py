@@ -225,7 +225,8 @@ def _json_kind(value: object) -> str:
 
 
 def known_query(req: func.HttpRequest, documented: Sequence[Mapping[str, Any]] = ()) -> None:
-    """Refuse query parameters that are not documented, as a misspelt ?dryrun=true.
+    """Refuse query parameters that are not documented, as a misspelt ?dryrun=true, and values
+    with a NUL, which no text in PostgreSQL can hold.
 
     `code` and `clientId` are the host's: they carry the function key and name it. Raises
     `InvalidParameters` naming each of the others.
@@ -239,6 +240,9 @@ def known_query(req: func.HttpRequest, documented: Sequence[Mapping[str, Any]] =
             {"loc": ["query", name], "msg": "is not known here"} for name in unknown
         ]
         raise InvalidParameters(message, errors)
+    for name, value in req.params.items():
+        if "\0" in value:
+            raise bad_query(name, "must not hold a NUL")
 
 
 def flag(req: func.HttpRequest, name: str) -> bool:

@@ -110,3 +110,8 @@ def test_query_parameters_that_are_not_documented_are_named() -> None:
         ["query", "Rerun"],
         ["query", "dryrun"],
     ]
+
+
+def test_a_nul_in_the_query_is_refused() -> None:
+    with pytest.raises(InvalidParameters, match="job_type"):
+        known_query(request(job_type="hello\0"), [{"name": "job_type"}])
