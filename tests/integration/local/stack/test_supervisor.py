@@ -89,7 +89,7 @@ def test_a_second_up_starts_nothing(up: StackUnderTest) -> None:
 def test_a_killed_part_is_started_again(up: StackUnderTest, part: str) -> None:
     up.restart(part)
     assert up.is_healthy()
-    assert "restarted 1 times" in up.run("status")
+    assert "restarted 1 time," in up.run("status")
     up.run("down")
 
 
