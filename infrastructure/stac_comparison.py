@@ -36,8 +36,13 @@ class Difference(StrEnum):
 
 @contextmanager
 def comparison(collection_id: str) -> Iterator[Comparison]:
-    """Compare items with the catalog as it stands now, without a lock."""
+    """Compare items with the catalog as it stands now, without a lock.
+
+    One snapshot for all of the queries: a load that commits between the one that reads the base
+    items and the one that reads the items would make all of them look different.
+    """
     with database.transaction() as connection:
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         connection.execute(_SQL["configure"])
         yield Comparison(connection, collection_id)
 
