@@ -265,6 +265,22 @@ class TestResume:
         assert job.row.result == {"fine": True}
         assert job.tasks() == before
 
+    def test_is_not_ended_by_a_finalizer_of_before(self, engine: Engine) -> None:
+        """While it finalizes, the job is given up elsewhere, and resumed."""
+        overtaken = []
+
+        def finalize(context: JobContext[Load]) -> JsonObject:
+            if not overtaken:
+                overtaken.append(True)
+                job.finalize({"code": "given_up", "message": "Given up."})
+                control.resume(job.job_id)
+            return {"overtaken": len(overtaken)}
+
+        job = engine.submit(define(stage(), finalize=finalize), n=1)
+        assert job.run() == "queued"
+        assert job.row.result is None
+        assert job.run() == "completed"
+
     def test_of_a_job_that_was_cancelled_at_its_last_task(self, engine: Engine) -> None:
         job = engine.job(n=1)
         job.open()
