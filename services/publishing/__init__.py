@@ -1,0 +1,1 @@
+"""Publishing tables: staged, checked, swapped in at once, kept and rolled back by version."""

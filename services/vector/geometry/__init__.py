@@ -1,0 +1,1 @@
+"""What is done to geometries: built from raw coordinates, cleaned, repaired, reprojected."""
