@@ -8,16 +8,19 @@ crash costs one file and not the worker::
                              sources={"raster": BlobSource(...)}, check=context.check)
 
 The child has limits on memory, CPU time, wall time and written bytes, an environment without
-the app's settings, and no network where the kernel lets it give that up. It cannot open the
-file itself: it asks for byte ranges over its pipe, and the parent, which holds the
-credentials, answers. A child that died or was killed is replaced at the next call.
+the app's settings, and no network where the kernel lets it give that up. A file in storage it
+cannot open itself: it asks for byte ranges over its pipe, and the parent, which holds the
+credentials, answers. Local files it opens by their paths. What it makes in bulk it streams to
+sinks: functions of the parent's that take the bytes as they come. A child that died or was
+killed is replaced at the next call.
 
 On the pipe each frame is a header (4 bytes of length, big-endian, 1 byte of kind) and a body:
-JSON, or the bytes of a range.
+JSON, the bytes of a range, or the number of a sink (1 byte) and bytes for it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
@@ -28,7 +31,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -36,10 +40,12 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from core.errors import GeoforgeError
-from infrastructure.sandbox_child import HEADER, MAX_FRAME_BYTES, Frame
+from infrastructure.sandbox_child import EMITTED_FRAME_BYTES, HEADER, MAX_FRAME_BYTES, Frame
 
 _START_SECONDS = 30.0
 _TICK_SECONDS = 0.5
+# Room for several emitted frames: with less the two sides would mostly wait for each other.
+_PIPE_BYTES = 4 * EMITTED_FRAME_BYTES
 
 # Formats that make GDAL open other files or the network on behalf of the one it was given.
 _INDIRECT_DRIVERS = (
@@ -82,25 +88,41 @@ class ByteSource(Protocol):
         ...
 
 
+Sink = Callable[[bytes], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one call may take. The memory is counted beyond what the idle child holds."""
+    """What one call may take. The memory is counted beyond what the idle child holds.
+
+    The wall time is the child's own: what sources and sinks take is not counted.
+    """
 
     memory_bytes: int = 1 << 30
     cpu_seconds: int = 30
     wall_seconds: float = 60.0
     written_file_bytes: int = 0
     open_files: int = 256
+    emitted_bytes: int = 16 << 30
 
 
 class Sandbox:
-    """A child process for calls made one after the other. Not for use by two threads at once."""
+    """A child process for calls made one after the other. Not for use by two threads at once.
+
+    `preload` names modules that the child imports when it starts. `limits` may be set anew
+    between calls.
+    """
 
     def __init__(
-        self, limits: Limits | None = None, *, environment: Mapping[str, str] | None = None
+        self,
+        limits: Limits | None = None,
+        *,
+        environment: Mapping[str, str] | None = None,
+        preload: Sequence[str] = (),
     ) -> None:
         self.limits = limits or Limits()
         self._environment = dict(environment or {})
+        self._preload = tuple(preload)
         self._process: subprocess.Popen[bytes] | None = None
         self._directory: str | None = None
 
@@ -131,26 +153,30 @@ class Sandbox:
         arguments: Mapping[str, Any] | None = None,
         *,
         sources: Mapping[str, ByteSource] | None = None,
+        sinks: Mapping[str, Sink] | None = None,
         check: Callable[[], None] | None = None,
     ) -> Any:
         """The result of `package.module:function(**arguments, **sources)`, which is JSON.
 
-        Each source reaches the function as a seekable binary file. `check` is called about
-        twice a second and may raise, to stop the wait. Raises `SandboxError`; what a source's
-        `read` raises comes out unchanged. After anything but an answer the child is killed.
+        Each source reaches the function as a seekable binary file. With sinks it gets one
+        more argument, `emit(name, data)`, whose bytes reach the sink of that name in order, in
+        pieces of at most 256 KiB. `check` is called about twice a second and may raise, to stop
+        the wait. Raises `SandboxError`; what a source's `read` or a sink raises comes out
+        unchanged. After anything but an answer the child is killed.
         """
-        sources = sources or {}
+        sources, sinks = sources or {}, sinks or {}
         request = {
             "function": function,
             "arguments": dict(arguments or {}),
             "sources": {name: source.size for name, source in sources.items()},
+            "sinks": list(sinks),
             "limits": asdict(self.limits),
         }
         process = self._running()
         deadline = time.monotonic() + self.limits.wall_seconds
         try:
             self._send(process, Frame.CALL, json.dumps(request).encode(), deadline, check)
-            answer = self._serve(process, sources, deadline, check)
+            answer = self._serve(process, sources, list(sinks.values()), deadline, check)
         except BaseException:
             self._kill()
             raise
@@ -170,7 +196,7 @@ class Sandbox:
             return self._process
         self._kill()
         self._process = process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "infrastructure.sandbox_child"],
+            [sys.executable, "-P", "-m", "infrastructure.sandbox_child", *self._preload],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -180,10 +206,14 @@ class Sandbox:
             bufsize=0,
         )
         assert process.stdin is not None
+        assert process.stdout is not None
         # A child that does not read must not hold the parent in a write.
         os.set_blocking(process.stdin.fileno(), False)
+        _widen(process.stdout.fileno())
         try:
-            self._receive(process, time.monotonic() + _START_SECONDS, None)  # Frame.READY
+            _, ready = self._receive(process, time.monotonic() + _START_SECONDS, None)
+            if "error" in (greeting := _message(ready)):
+                raise SandboxError(SandboxFault(greeting["fault"]), greeting["error"])
         except BaseException:
             self._kill()
             raise
@@ -215,18 +245,32 @@ class Sandbox:
         self,
         process: subprocess.Popen[bytes],
         sources: Mapping[str, ByteSource],
+        sinks: Sequence[Sink],
         deadline: float,
         check: Callable[[], None] | None,
     ) -> dict[str, Any]:
-        """Answer the child's range requests until it returns its result."""
+        """Answer the child's range requests and take what it emits until it returns its result."""
+        emitted = 0
+        checked = time.monotonic()
         while True:
             kind, body = self._receive(process, deadline, check)
+            began = time.monotonic()
+            if check is not None and began - checked > _TICK_SECONDS:
+                # A child that is never waited for must not keep the caller from being stopped.
+                check()
+                checked = began
+            if kind is Frame.EMIT:
+                emitted += len(body)
+                if emitted > self.limits.emitted_bytes:
+                    raise _emits_too_much(self.limits.emitted_bytes)
+                _sink(sinks, body)(body[1:])
+                # The time that storage and sinks take is not the child's.
+                deadline += time.monotonic() - began
+                continue
             message = _message(body)
             if kind is not Frame.READ:
                 return message
-            began = time.monotonic()
             data = _range(sources, message)
-            # The time that storage takes is not the child's.
             deadline += time.monotonic() - began
             self._send(process, Frame.DATA, data, deadline, check)
 
@@ -351,6 +395,25 @@ def _range(sources: Mapping[str, ByteSource], request: dict[str, Any]) -> bytes:
     if offset < 0 or length < 0:
         raise _senseless()
     return source.read(offset, min(length, MAX_FRAME_BYTES))
+
+
+def _sink(sinks: Sequence[Sink], body: bytes) -> Sink:
+    """The sink that an emitted frame is for."""
+    if not body or body[0] >= len(sinks):
+        raise _senseless()
+    return sinks[body[0]]
+
+
+def _emits_too_much(limit: int) -> SandboxError:
+    return SandboxError(SandboxFault.RAISED, f"The parser made more than {limit:,} bytes.")
+
+
+def _widen(pipe: int) -> None:
+    """Give a pipe room for frames where the system lets us; the usual room works too."""
+    if sys.platform == "linux":
+        # Refused where the user's pipes together hold as much as the kernel allows.
+        with suppress(PermissionError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _senseless() -> SandboxError:

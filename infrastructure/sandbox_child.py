@@ -1,8 +1,9 @@
 """The child's side of `infrastructure.sandbox`: `python -m infrastructure.sandbox_child`.
 
-It gives up what it can (network, core dumps, new privileges), then answers calls on its pipe
-until the pipe closes. Imports the standard library only: what it parses with is imported by
-the functions that it is asked to call.
+It gives up what it can (network, core dumps, new privileges), imports the modules that its
+arguments name, then answers calls on its pipe until the pipe closes. By itself it imports the
+standard library only: what it parses with is imported by the functions that it is asked to
+call, or beforehand by their names.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any, BinaryIO, cast
 
 HEADER = struct.Struct(">IB")
 MAX_FRAME_BYTES = 64 << 20
+EMITTED_FRAME_BYTES = 256 << 10
 _BUFFER_BYTES = 64 << 10
 
 # linux/sched.h and linux/prctl.h
@@ -39,6 +41,7 @@ class Frame(IntEnum):
     READ = 3
     DATA = 4
     RESULT = 5
+    EMIT = 6
 
 
 class Channel:
@@ -58,11 +61,37 @@ class Channel:
         self._outgoing.write(HEADER.pack(len(body), kind) + body)
         self._outgoing.flush()
 
+    def emit(self, sink: int, data: bytes | bytearray | memoryview) -> None:
+        """Send bytes to the parent's sink of this number, in frames of bounded size."""
+        view = memoryview(data).cast("B")
+        for start in range(0, len(view), EMITTED_FRAME_BYTES):
+            part = view[start : start + EMITTED_FRAME_BYTES]
+            self._outgoing.write(HEADER.pack(1 + len(part), Frame.EMIT) + bytes((sink,)))
+            self._outgoing.write(part)
+        self._outgoing.flush()
+
     def _exactly(self, length: int) -> bytes:
         data = self._incoming.read(length)
         if len(data) < length:
             raise EOFError
         return data
+
+
+class Emitter:
+    """What a function is given as `emit`: `emit(name, data)` sends bytes to a sink by its name.
+
+    The parent takes them in the order in which they were sent. Each call costs a few system
+    calls: emit pieces of some 100 KB rather than rows.
+    """
+
+    def __init__(self, channel: Channel, sinks: Sequence[str]) -> None:
+        self._channel = channel
+        self._numbers = {name: number for number, name in enumerate(sinks)}
+
+    def __call__(self, sink: str, data: bytes | bytearray | memoryview) -> None:
+        if sink not in self._numbers:
+            raise ValueError(f"there is no sink {sink!r}")
+        self._channel.emit(self._numbers[sink], data)
 
 
 class RemoteFile(io.RawIOBase):
@@ -109,7 +138,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     isolated = _leave_network()
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
-    channel.send(Frame.READY, {"network_isolated": isolated})
+    channel.send(Frame.READY, {"network_isolated": isolated, **_preload(sys.argv[1:])})
     while True:
         try:
             request = json.loads(channel.receive())
@@ -139,6 +168,16 @@ def _leave_network() -> bool:
     return any(libc.unshare(flags) == 0 for flags in wanted)
 
 
+def _preload(modules: Sequence[str]) -> dict[str, str]:
+    """Import what calls will need: they start sooner, and it does not count as their memory."""
+    try:
+        for module in modules:
+            importlib.import_module(module)
+    except Exception as error:  # Whatever it is, the parent tells it to whoever wanted a child.
+        return {"fault": "raised", "error": f"{type(error).__name__}: {error}"[:2000]}
+    return {}
+
+
 def _end_with_parent(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(1)
@@ -154,7 +193,10 @@ def _answer(channel: Channel, request: Mapping[str, Any]) -> dict[str, Any]:
             source: io.BufferedReader(RemoteFile(channel, source, size), _BUFFER_BYTES)
             for source, size in request["sources"].items()
         }
-        result = function(**request["arguments"], **files)
+        extras: dict[str, Any] = dict(files)
+        if request["sinks"]:
+            extras["emit"] = Emitter(channel, request["sinks"])
+        result = function(**request["arguments"], **extras)
         json.dumps(result)
     except MemoryError:
         limit = request["limits"]["memory_bytes"] >> 20

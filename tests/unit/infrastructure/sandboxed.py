@@ -6,10 +6,14 @@ import ctypes
 import os
 import socket
 import subprocess
+import sys
 import time
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from infrastructure.sandbox_child import HEADER, Frame
+
+Emit = Callable[[str, bytes], None]
 
 
 def echo(**arguments: Any) -> Any:
@@ -101,3 +105,35 @@ def babble(data: Any, text: str) -> None:
     outgoing.write(HEADER.pack(len(text), Frame.READ) + text.encode())
     outgoing.flush()
     time.sleep(60)
+
+
+def stream(sink: str, pieces: int, size: int, emit: Emit) -> int:
+    """Emit pieces of one letter each, a to z and around."""
+    for number in range(pieces):
+        emit(sink, bytes([97 + number % 26]) * size)
+    return pieces * size
+
+
+def alternate(rounds: int, emit: Emit) -> None:
+    for number in range(rounds):
+        emit("even" if number % 2 == 0 else "odd", b"%d," % number)
+
+
+def emit_for_ever(emit: Emit) -> None:
+    while True:
+        emit("out", bytes(1 << 20))
+
+
+def emit_then_fail(emit: Emit) -> None:
+    emit("out", b"half")
+    raise ValueError("no more")
+
+
+def emit_as_number(number: int, emit: Any) -> None:
+    """Speak the protocol to a sink that was not offered."""
+    emit._channel.emit(number, b"x")
+    time.sleep(60)
+
+
+def modules() -> list[str]:
+    return sorted(sys.modules)

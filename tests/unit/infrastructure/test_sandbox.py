@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from infrastructure.sandbox import Limits, Sandbox, SandboxError, SandboxFault
-from infrastructure.sandbox_child import MAX_FRAME_BYTES
+from infrastructure.sandbox_child import EMITTED_FRAME_BYTES, MAX_FRAME_BYTES
 
 HERE = "tests.unit.infrastructure.sandboxed"
 
@@ -211,3 +211,78 @@ def test_the_wait_can_be_stopped() -> None:
         with pytest.raises(RuntimeError, match="cancelled"):
             sandbox.call(f"{HERE}:sleep_with_child", check=check)
         assert time.monotonic() - began < 10
+
+
+def test_what_is_emitted_arrives_whole_and_in_order(sandbox: Sandbox) -> None:
+    taken: list[bytes] = []
+    call = {"sink": "out", "pieces": 30, "size": 3_000_001}
+    sent = sandbox.call(f"{HERE}:stream", call, sinks={"out": taken.append})
+    assert sent == 90_000_030
+    assert max(map(len, taken)) <= EMITTED_FRAME_BYTES
+    assert b"".join(taken) == b"".join(bytes([97 + n % 26]) * 3_000_001 for n in range(30))
+
+
+def test_each_sink_takes_what_is_for_it(sandbox: Sandbox) -> None:
+    taken: dict[str, list[bytes]] = {"even": [], "odd": []}
+    sinks = {name: parts.append for name, parts in taken.items()}
+    sandbox.call(f"{HERE}:alternate", {"rounds": 5}, sinks=sinks)
+    assert taken == {"even": [b"0,", b"2,", b"4,"], "odd": [b"1,", b"3,"]}
+
+
+def test_a_sink_that_was_not_offered_is_the_childs_fault(sandbox: Sandbox) -> None:
+    taken: list[bytes] = []
+    call = {"sink": "elsewhere", "pieces": 1, "size": 1}
+    with pytest.raises(SandboxError, match="no sink 'elsewhere'") as caught:
+        sandbox.call(f"{HERE}:stream", call, sinks={"out": taken.append})
+    assert caught.value.fault is SandboxFault.RAISED
+    with pytest.raises(SandboxError, match="lost its senses"):
+        sandbox.call(f"{HERE}:emit_as_number", {"number": 7}, sinks={"out": taken.append})
+    assert taken == []
+
+
+def test_what_a_sink_raises_comes_out_and_ends_the_child(sandbox: Sandbox) -> None:
+    def full(data: bytes) -> None:
+        raise BufferError("full")
+
+    before = sandbox.call(f"{HERE}:process")
+    with pytest.raises(BufferError, match="full"):
+        sandbox.call(f"{HERE}:emit_for_ever", sinks={"out": full})
+    assert sandbox.call(f"{HERE}:process") != before
+
+
+def test_what_was_emitted_before_a_failure_has_arrived(sandbox: Sandbox) -> None:
+    taken: list[bytes] = []
+    with pytest.raises(SandboxError, match="no more"):
+        sandbox.call(f"{HERE}:emit_then_fail", sinks={"out": taken.append})
+    assert taken == [b"half"]
+
+
+def test_the_time_of_a_sink_is_not_the_childs() -> None:
+    with Sandbox(Limits(wall_seconds=1)) as sandbox:
+        call = {"sink": "out", "pieces": 8, "size": 1 << 20}
+        sandbox.call(f"{HERE}:stream", call, sinks={"out": lambda data: time.sleep(0.2)})
+
+
+def test_a_stream_is_bounded_and_can_be_stopped() -> None:
+    def check() -> None:
+        raise RuntimeError("cancelled")
+
+    def drop(data: bytes) -> None:
+        """Take no notice."""
+
+    with Sandbox(Limits(emitted_bytes=5 << 20)) as sandbox:
+        with pytest.raises(SandboxError, match="more than 5,242,880 bytes"):
+            sandbox.call(f"{HERE}:emit_for_ever", sinks={"out": drop})
+        sandbox.limits = Limits(cpu_seconds=60)
+        with pytest.raises(RuntimeError, match="cancelled"):
+            sandbox.call(f"{HERE}:emit_for_ever", sinks={"out": drop}, check=check)
+
+
+def test_modules_are_imported_before_the_first_call() -> None:
+    with Sandbox(Limits(memory_bytes=16 << 20), preload=["colorsys", "xml.dom"]) as sandbox:
+        assert {"colorsys", "xml.dom"} <= set(sandbox.call(f"{HERE}:modules"))
+    with (
+        Sandbox(preload=["no_such_module"]) as sandbox,
+        pytest.raises(SandboxError, match="no_such_module"),
+    ):
+        sandbox.call(f"{HERE}:process")
