@@ -60,10 +60,14 @@ class RepairKind(StrEnum):
     RING_ORDER = "ring_order"
     NESTED_SHELLS = "nested_shells"
     HOLE_OUTSIDE_SHELL = "hole_outside_shell"
-    ZERO_AREA_PART = "zero_area_part"
+    NESTED_HOLES = "nested_holes"
+    REPEATED_PART = "repeated_part"  # a ring or part that equals an earlier one left out
+    ZERO_AREA_PART = "zero_area_part"  # a line without length, or a ring without area, left out
     EMPTY_PART = "empty_part"  # an empty or too short part of a multi-geometry left out
     AXES_SWAPPED = "axes_swapped"
     ANTIMERIDIAN_CUT = "antimeridian_cut"
+    LONGITUDE_WRAPPED = "longitude_wrapped"  # 190 degrees written as -170
+    CLAMPED = "clamped"  # rounding beyond 180 or 90 degrees brought back to it
     LINEARISED = "linearised"
     RETYPED = "retyped"  # the declared type did not match the coordinates
 
@@ -174,13 +178,19 @@ class ReadOptions(_Model):
 
 
 class CleaningOptions(_Model):
-    """How geometries are cleaned. CRSs are authority codes or WKT."""
+    """How geometries are cleaned. CRSs are authority codes or WKT.
+
+    `promote_to_multi` is for lines and polygons, `promote_points` for points. With `add_z`
+    geometries that have no heights get 0, for a table whose geometries have them.
+    """
 
     source_crs: str | None
     target_crs: str
     repair: Literal["structure", "linework", "none"] = "structure"
     promote_to_multi: bool = True
+    promote_points: bool = False
     drop_z: bool = False
+    add_z: bool = False
     swap_axes: bool = False
     orient_rings: bool = False
     max_area_change: float = 0.1
