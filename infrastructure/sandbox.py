@@ -147,6 +147,16 @@ class Sandbox:
             self._directory = tempfile.mkdtemp(prefix="geoforge-sandbox-")
         return Path(self._directory)
 
+    def empty_directory(self) -> None:
+        """Remove what calls have left in the directory."""
+        if self._directory is None:
+            return
+        for entry in os.scandir(self._directory):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
+            else:
+                os.unlink(entry.path)
+
     def call(
         self,
         function: str,
@@ -232,7 +242,6 @@ class Sandbox:
             "OMP_NUM_THREADS": "1",
             "GDAL_NUM_THREADS": "1",
             "GDAL_SKIP": " ".join(_INDIRECT_DRIVERS),
-            "OGR_SKIP": " ".join(_INDIRECT_DRIVERS),
             "GDAL_DRIVER_PATH": "disable",
             "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
             "GDAL_PAM_ENABLED": "NO",

@@ -14,6 +14,7 @@ import io
 import json
 import os
 import resource
+import shutil
 import struct
 import sys
 import threading
@@ -137,7 +138,8 @@ def main() -> None:
     channel = _take_over_pipes()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     isolated = _leave_network()
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    parent = (os.getppid(), os.getcwd())
+    threading.Thread(target=_end_with_parent, args=parent, daemon=True).start()
     channel.send(Frame.READY, {"network_isolated": isolated, **_preload(sys.argv[1:])})
     while True:
         try:
@@ -178,9 +180,11 @@ def _preload(modules: Sequence[str]) -> dict[str, str]:
     return {}
 
 
-def _end_with_parent(parent: int) -> None:
+def _end_with_parent(parent: int, directory: str) -> None:
+    """Leave when the parent was killed, and nothing behind."""
     while os.getppid() == parent:
         time.sleep(1)
+    shutil.rmtree(directory, ignore_errors=True)
     os._exit(1)
 
 
