@@ -7,16 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import httpx
 import psycopg
 
+from benchmarks.app import App
 from benchmarks.errors import BenchmarkError
 from benchmarks.memory import MemoryWatch
 from benchmarks.stack import BenchStack
-
-_POLL_SECONDS = 0.5
-_STANDSTILL_SECONDS = 120.0
-_FINISHED = frozenset({"completed", "completed_with_errors", "failed", "cancelled"})
 
 EVENTS_PER_LOOK = 6
 """Events that one look of the watchdog adds to a history: its timer fires, a repair and an
@@ -59,14 +55,13 @@ class Engine:
 
     def __init__(self, stack: BenchStack) -> None:
         self._stack = stack
-        # Not through a proxy that the environment may name: the app is on this machine.
-        self._client = httpx.Client(base_url=stack.url, timeout=60.0, trust_env=False)
+        self._app = App(stack)
 
     def __enter__(self) -> Engine:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client.close()
+        self._app.close()
 
     def run(self, tasks: int) -> EngineRun:
         """Run one job and measure it.
@@ -81,8 +76,8 @@ class Engine:
             # Both times are this machine's: polling neither rounds the figure up nor has to be
             # so frequent that it loads the host.
             began = time.time()
-            job_id = self._submit(tasks)
-            job = self._wait(job_id)
+            job_id = self._app.submit("hello_fan_out", {"n": tasks})
+            job = self._app.wait(job_id)
             seconds = datetime.fromisoformat(job["finished_at"]).timestamp() - began
         self._check(job_id, job, tasks)
         history = self._history(job_id)
@@ -97,24 +92,6 @@ class Engine:
             history_events=len(history),
             watchdog_looks=sum(event["EventType"] == "TimerFired" for event in history),
         )
-
-    def _submit(self, tasks: int) -> str:
-        answer = self._call(
-            "POST", "/api/jobs/submit/hello_fan_out", params={"rerun": "true"}, json={"n": tasks}
-        )
-        return str(answer["job_id"])
-
-    def _wait(self, job_id: str) -> dict[str, Any]:
-        moved, seen = time.monotonic(), None
-        while True:
-            job = self._call("GET", f"/api/jobs/{job_id}")
-            if job["status"] in _FINISHED:
-                return job
-            if (standing := (job["status"], job["stages"])) != seen:
-                moved, seen = time.monotonic(), standing
-            if time.monotonic() - moved > _STANDSTILL_SECONDS:
-                raise BenchmarkError(f"Nothing has moved for {_STANDSTILL_SECONDS:.0f} s: {job}")
-            time.sleep(_POLL_SECONDS)
 
     def _check(self, job_id: str, job: dict[str, Any], tasks: int) -> None:
         """A rate counts only if every task is in the ledger, completed, once."""
@@ -132,7 +109,7 @@ class Engine:
         """The orchestration's events, as the Durable extension's HTTP API shows them."""
         deadline = time.monotonic() + 30.0
         while True:
-            instance = self._call(
+            instance = self._app.call(
                 "GET",
                 f"/runtime/webhooks/durabletask/instances/{job_id}",
                 params={"showHistory": "true"},
@@ -152,13 +129,3 @@ class Engine:
                 [list(_LEDGER)],
             ).fetchone()
         return int(row[0]) if row else 0
-
-    def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        try:
-            response = self._client.request(method, path, **options)
-        except httpx.HTTPError as error:
-            raise BenchmarkError(f"{method} {path}: {error or type(error).__name__}") from error
-        if response.is_error:
-            raise BenchmarkError(f"{method} {path}: {response.status_code} {response.text}")
-        answer: dict[str, Any] = response.json()
-        return answer

@@ -31,6 +31,7 @@ def gather(stack: BenchStack) -> dict[str, str]:
         "Python": f"{platform.python_version()}, azure-functions {version('azure-functions')}, "
         f"azure-servicebus {version('azure-servicebus')}, pypgstac {version('pypgstac')}",
         "Peers": _output(str(PEERS_PYTHON), "-c", _PEER_VERSIONS) or "not installed",
+        "ogr2ogr": _output("ogr2ogr", "--version") or "not installed",
         "PostgreSQL": ", ".join(f"{name} {text}" for name, text in stack.server_facts().items()),
     }
 

@@ -12,6 +12,7 @@ from benchmarks import summary
 from benchmarks.engine import EngineRun
 from benchmarks.rounds import Results
 from benchmarks.stack import PARTS
+from benchmarks.vector import VectorRun
 
 _MB = 1_000_000
 
@@ -23,6 +24,7 @@ def text(results: Results, facts: dict[str, Any]) -> str:
         *_engine(results),
         *_peers(results),
         *_catalog(results),
+        *_vector(results),
         *_claims(results),
     ]
     return "\n\n".join(sections)
@@ -43,6 +45,7 @@ def write(results: Results, facts: dict[str, Any], file: Path) -> None:
             }
             for run in results.peers
         ],
+        "vector": [asdict(run) for run in results.vector],
         "catalog": None if results.catalog is None else asdict(results.catalog),
         "claims": [asdict(claim) for claim in summary.claims(results)],
         "failures": results.failures,
@@ -137,6 +140,29 @@ def _catalog(results: Results) -> Iterator[str]:
                 f"{summary.median(load.bare_seconds) / summary.median(seconds):.2f}",
             ]
             for name, seconds in loads.items()
+        ],
+    )
+
+
+def _vector(results: Results) -> Iterator[str]:
+    if not results.vector:
+        return
+    groups: dict[tuple[str, str], list[VectorRun]] = {}
+    for run in results.vector:
+        groups.setdefault((run.title, run.contender), []).append(run)
+    yield table(
+        ["process_vector", "", "file", "seconds", "records/s", "peak", "of which (s)"],
+        [
+            [
+                title,
+                contender,
+                f"{runs[0].file_bytes / _MB:,.0f} MB",
+                f"{(seconds := summary.median([run.seconds for run in runs])):.1f}",
+                f"{runs[0].rows / seconds:,.0f}",
+                f"{max(run.peak_bytes for run in runs) / _MB:,.0f} MB",
+                ", ".join(f"{name} {spent:.1f}" for name, spent in runs[-1].stages.items()),
+            ]
+            for (title, contender), runs in groups.items()
         ],
     )
 

@@ -8,19 +8,22 @@ peer by tasks that its program runs first.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 import psycopg
 
-from benchmarks import catalog, prefect_peer, procrastinate_peer
+from benchmarks import catalog, prefect_peer, procrastinate_peer, vector_files
 from benchmarks.catalog import CatalogLoad
 from benchmarks.engine import Engine, EngineRun
 from benchmarks.errors import BenchmarkError
 from benchmarks.peer_run import PeerRun
 from benchmarks.stack import BenchStack
+from benchmarks.vector import VectorLoads, VectorRun
 
-CONTENDERS = ("engine", "procrastinate", "prefect", "stac")
+CONTENDERS = ("engine", "procrastinate", "prefect", "stac", "vector")
 
 _WARM_UP_TASKS = 1_000
 _LARGE = 20_000
@@ -38,6 +41,9 @@ class Plan:
         procrastinate_tasks: tasks of one of procrastinate's runs.
         prefect_tasks: tasks of one of Prefect's.
         stac_items: items of a load into pgSTAC.
+        polygons: polygons of the GeoPackage that geoforge and ogr2ogr load in turn.
+        large_polygons: those of the larger ones, which geoforge loads once, for its memory.
+        points: rows of the CSV.
     """
 
     contenders: tuple[str, ...] = CONTENDERS
@@ -46,6 +52,9 @@ class Plan:
     procrastinate_tasks: int = 2_000
     prefect_tasks: int = 500
     stac_items: int = 20_000
+    polygons: int = vector_files.POLYGONS
+    large_polygons: tuple[int, ...] = (1_000_000, 4_000_000)
+    points: int = vector_files.POINTS
 
     def quick(self) -> Plan:
         """The same once and small: enough to see that everything runs."""
@@ -56,6 +65,9 @@ class Plan:
             procrastinate_tasks=300,
             prefect_tasks=100,
             stac_items=2_000,
+            polygons=5_000,
+            large_polygons=(10_000,),
+            points=10_000,
         )
 
 
@@ -66,6 +78,7 @@ class Results:
     engine: list[EngineRun] = field(default_factory=list)
     peers: list[PeerRun] = field(default_factory=list)
     catalog: CatalogLoad | None = None
+    vector: list[VectorRun] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
 
@@ -89,10 +102,11 @@ class Rounds:
         self._plan = plan
         self._say = say
         self._app = Engine(stack)
+        self._vector = VectorLoads(stack)
 
     def measure(self) -> Results:
         """Carry the plan out. What cannot be run is among the failures; the rest goes on."""
-        with self._app:
+        with self._app, closing(self._vector):
             self._measure()
         return self.results
 
@@ -100,6 +114,8 @@ class Rounds:
         plan = self._plan
         if "engine" in plan.contenders:
             self._attempt("Warm-up", self._warm_up)
+        if "vector" in plan.contenders:
+            self._attempt("Warm-up, vector", self._vector_warm_up)
         repeated = self._repeated()
         for number in range(plan.rounds if repeated else 0):
             self._say(f"Round {number + 1} of {plan.rounds}")
@@ -125,6 +141,11 @@ class Rounds:
             ]
         if "prefect" in plan.contenders:
             runs.append(("Prefect", self._prefect))
+        if "vector" in plan.contenders:
+            runs += [
+                (f"geoforge, {plan.polygons:,} polygons", partial(self._polygons, plan.polygons)),
+                (f"ogr2ogr -makevalid, {plan.polygons:,} polygons", self._ogr2ogr),
+            ]
         return runs
 
     def _once(self) -> list[tuple[str, Callable[[], str]]]:
@@ -136,6 +157,12 @@ class Rounds:
             ]
         if "stac" in plan.contenders:
             runs.append((f"{plan.stac_items:,} STAC items", self._catalog))
+        if "vector" in plan.contenders:
+            runs += [
+                (f"geoforge, {count:,} polygons", partial(self._polygons, count))
+                for count in plan.large_polygons
+            ]
+            runs.append((f"geoforge, {plan.points:,} points", self._points))
         return runs
 
     def _warm_up(self) -> str:
@@ -161,6 +188,36 @@ class Rounds:
         load = catalog.load(self._stack, self._plan.stac_items, self._plan.rounds)
         self.results.catalog = load
         return f"{load.ratio:.2f} of the bare Loader's rate"
+
+    def _vector_warm_up(self) -> str:
+        file = self._vector.file("warm_up.gpkg", lambda path: vector_files.polygons(path, 1_000))
+        return f"{self._vector.ours('warm-up', file, 1_000).seconds:.1f} s, not counted"
+
+    def _polygons(self, count: int) -> str:
+        file = self._polygon_file(count)
+        return self._loaded(self._vector.ours(f"{count:,} polygons", file, count))
+
+    def _ogr2ogr(self) -> str:
+        count = self._plan.polygons
+        return self._loaded(
+            self._vector.peer(f"{count:,} polygons", self._polygon_file(count), count)
+        )
+
+    def _polygon_file(self, count: int) -> Path:
+        return self._vector.file(
+            f"polygons_{count}.gpkg", lambda path: vector_files.polygons(path, count)
+        )
+
+    def _points(self) -> str:
+        count = self._plan.points
+        file = self._vector.file(
+            f"points_{count}.csv", lambda path: vector_files.events(path, count)
+        )
+        return self._loaded(self._vector.ours(f"{count:,} points in a CSV", file, count))
+
+    def _loaded(self, run: VectorRun) -> str:
+        self.results.vector.append(run)
+        return f"{run.seconds:.1f} s, {run.rows / run.seconds:,.0f} records/s"
 
     def _attempt(self, label: str, run: Callable[[], str]) -> None:
         try:

@@ -12,9 +12,11 @@ from benchmarks.engine import EVENTS_PER_LOOK, EngineRun
 from benchmarks.peer_run import PeerRun
 from benchmarks.rounds import Results
 from benchmarks.stac_load import GOAL as CATALOG_GOAL
+from benchmarks.vector import OURS, VectorRun
 
 GOAL_TASKS_PER_SECOND = 1_000
 GOAL_OVER_PROCRASTINATE = 2.0
+GOAL_VECTOR_BYTES = 1 << 30
 
 Run = TypeVar("Run", EngineRun, PeerRun)
 
@@ -88,6 +90,33 @@ def claims(results: Results) -> list[Claim]:
         made += [_no_slower(rates), _history(results.engine)]
     if results.catalog is not None:
         made.append(_catalog(results.catalog))
+    return made + _vector(results.vector)
+
+
+def _vector(runs: list[VectorRun]) -> list[Claim]:
+    """The ratio on the file that both have loaded, and the most memory on any."""
+    made = []
+    ours = [run for run in runs if run.contender == OURS]
+    peers = [run for run in runs if run.contender != OURS]
+    if ours and peers:
+        own = median(run.seconds for run in ours if run.title == peers[0].title)
+        other = median(run.seconds for run in peers)
+        made.append(
+            Claim(
+                f"{peers[0].title} published no later than {peers[0].contender} loads them",
+                own <= other,
+                f"{other:.1f} s / {own:.1f} s = {other / own:.2f}",
+            )
+        )
+    if ours:
+        largest = max(ours, key=lambda run: run.peak_bytes)
+        made.append(
+            Claim(
+                "Vector files of any size within 1 GB of memory",
+                largest.peak_bytes <= GOAL_VECTOR_BYTES,
+                f"most: {largest.peak_bytes / 1e6:,.0f} MB, for {largest.title}",
+            )
+        )
     return made
 
 

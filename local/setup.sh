@@ -204,6 +204,10 @@ browser() {
 
 peers() {
     local wanted
+    if ! has ogr2ogr; then
+        require_apt gdal-bin
+        run "[bench] Peer (ogr2ogr)" install_packages gdal-bin
+    fi
     wanted=$(digest requirements-bench.lock)
     if is_done bench "$wanted" && .local/venv-bench/bin/python -c '' 2>/dev/null; then return; fi
     run "[bench] Peers (procrastinate, Prefect)" pip_install .local/venv-bench requirements-bench.lock
