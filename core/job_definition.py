@@ -200,6 +200,7 @@ class TaskContext(JobContext[P_co], Protocol[P_co]):
 Planner = Callable[[JobContext[P]], Iterable[TaskSpec]]
 Handler = Callable[[TaskContext[P]], JsonObject | None]
 Finalizer = Callable[[JobContext[P]], JsonObject | None]
+Preview = Callable[[P], JsonObject]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,13 +244,16 @@ def _resolve(value: int | Callable[[P], int], parameters: P) -> int:
 
 @dataclass(frozen=True, slots=True)
 class JobDefinition(Generic[P]):
-    """A job type. `finalize` makes the job's result from the ledger, after the last stage."""
+    """A job type. `finalize` makes the job's result from the ledger, after the last stage;
+    `preview` says, for a dry run, what a job would find. It writes nothing and is quick.
+    """
 
     name: str
     description: str
     parameters: type[P]
     stages: tuple[Stage[P], ...]
     finalize: Finalizer[P] | None = None
+    preview: Preview[P] | None = None
 
     def __post_init__(self) -> None:
         names = [self.name, *(stage.name for stage in self.stages)]

@@ -97,7 +97,8 @@ def submit(job_type: str, parameters: Mapping[str, Any], *, rerun: bool = False)
 def preview(job_type: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The plan of a job that is not run: its stages, with task counts where known.
 
-    Only the first stage can be planned: the later ones depend on results. Nothing is written.
+    Only the first stage can be planned: the later ones depend on results. What the job type
+    itself can tell beforehand is in `preview`. Nothing is written.
     """
     definition = registry.get(job_type)
     checked = validate(definition, parameters)
@@ -113,11 +114,14 @@ def preview(job_type: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         }
         for index, stage in enumerate(definition.stages)
     ]
-    return {
+    answer: dict[str, Any] = {
         "job_type": job_type,
         "parameters": checked.model_dump(mode="json"),
         "plan": {"stages": stages},
     }
+    if definition.preview is not None:
+        answer["preview"] = definition.preview(checked)
+    return answer
 
 
 def _stages(definition: JobDefinition[Any], parameters: JobParameters) -> list[NewStage]:
