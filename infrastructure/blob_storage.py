@@ -33,7 +33,7 @@ from config import get_settings
 from core.errors import NotFound, Unavailable
 
 # Reads and writes of one blob go in requests of this size: bounded memory at any blob size.
-CHUNK_BYTES = 4 * 1024 * 1024
+CHUNK_BYTES = 8 * 1024 * 1024
 
 
 @lru_cache
