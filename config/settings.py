@@ -116,6 +116,31 @@ class Settings(DatabaseSettings):
         description="Queue of long tasks, received one at a time",
     )
 
+    source_cache_dir: str | None = Field(
+        default=None,
+        alias="GEOFORGE_SOURCE_CACHE_DIR",
+        description="Folder for local copies of source files; default: geoforge-sources in the "
+        "system's folder for temporary files",
+    )
+    source_cache_bytes: int = Field(
+        default=20_000_000_000,
+        ge=0,
+        alias="GEOFORGE_SOURCE_CACHE_BYTES",
+        description="Bytes of local copies that are kept for later tasks; those in use stay",
+    )
+    max_source_bytes: int = Field(
+        default=20_000_000_000,
+        ge=1,
+        alias="GEOFORGE_MAX_SOURCE_BYTES",
+        description="Largest source file that a job reads, in bytes",
+    )
+    allowed_hosts: str = Field(
+        default="",
+        alias="GEOFORGE_ALLOWED_HOSTS",
+        description="Hosts (host or host:port, separated by commas) that users may name in "
+        "addresses although they are on a private network",
+    )
+
     resend_after_seconds: float = Field(
         default=60,
         ge=1,
@@ -151,6 +176,18 @@ class Settings(DatabaseSettings):
         alias="GEOFORGE_PAGES_AUTH",
         description="Who may open the pages: holders of a function key, or everyone whom "
         "App Service Authentication lets through",
+    )
+    show_restricted: bool = Field(
+        default=False,
+        alias="GEOFORGE_SHOW_RESTRICTED",
+        description="Whether everyone may read the features of tables that are marked restricted",
+    )
+    features_timeout_seconds: float = Field(
+        default=30,
+        gt=0,
+        le=600,
+        alias="GEOFORGE_FEATURES_TIMEOUT_SECONDS",
+        description="Longest that one request may keep the database at reading features",
     )
     max_request_bytes: int = Field(
         default=1_048_576,

@@ -1,0 +1,1 @@
+"""OGC API - Features, Part 1: published tables as collections of features."""

@@ -1,0 +1,98 @@
+"""Features, as the texts of GeoJSON documents.
+
+The database writes each feature as text, and it goes out as it came: what is added around it is
+joined to it as text too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from core.errors import NotFound
+from core.times import iso_utc
+from infrastructure import features_repository
+from infrastructure.features_repository import Page, TableReader
+from services.features.access import require_readable
+from services.features.collections import table_name
+from services.features.links import (
+    GEOJSON,
+    JSON,
+    Addresses,
+    JsonObject,
+    collection_id,
+    link,
+    with_query,
+)
+from services.features.parameters import ItemsRequest, items_request, nothing_else
+from services.features.values import integer
+from services.orchestration.paging import cursor_after
+
+
+def items(collection: str, query: Mapping[str, str], at: Addresses) -> str:
+    """A page of features. Raises `NotFound`, `Forbidden`, `InvalidQuery`."""
+    with features_repository.reading(table_name(collection)) as reader:
+        require_readable(reader.table)
+        request = items_request(query, reader.table)
+        page = reader.page(request.selection, request.limit)
+        matched = _matched(reader, request, page)
+    here, name = at.items(reader.table.name), reader.table.name
+    links = [
+        link("self", with_query(here, request.query), GEOJSON, title="This document"),
+        link("collection", at.collection(name), JSON, title="The collection"),
+    ]
+    if page.has_more and page.last_gid is not None:
+        following = {**request.query, "cursor": cursor_after(page.last_gid)}
+        links.append(link("next", with_query(here, following), GEOJSON, title="Next page"))
+    members: JsonObject = {"links": links, "timeStamp": iso_utc(datetime.now(UTC))}
+    if matched is not None:
+        members["numberMatched"] = matched
+    members["numberReturned"] = len(page.features)
+    features = ",".join(page.features)
+    return f'{{"type":"FeatureCollection","features":[{features}],{_members(members)}}}'
+
+
+def item(collection: str, feature: str, query: Mapping[str, str], at: Addresses) -> str:
+    """One feature. Raises `NotFound`, which says what is missing, `Forbidden`, `InvalidQuery`."""
+    nothing_else(query)
+    with features_repository.reading(table_name(collection)) as reader:
+        require_readable(reader.table)
+        gid = _gid(feature)
+        found = None if gid is None else reader.feature(gid)
+    name = reader.table.name
+    if gid is None or found is None:
+        raise NotFound(
+            f"The collection {collection_id(name)!r} has no feature {feature!r}.",
+            code="feature_not_found",
+        )
+    links = [
+        link("self", at.item(name, gid), GEOJSON, title="This document"),
+        link("collection", at.collection(name), JSON, title="The collection"),
+    ]
+    return f"{found[:-1]},{_members({'links': links})}}}"
+
+
+def _gid(feature: str) -> int | None:
+    try:
+        return integer(feature)
+    except ValueError:
+        return None
+
+
+def _matched(reader: TableReader, request: ItemsRequest, page: Page) -> int | None:
+    """How many features match, over all pages; None where it is not known at little cost.
+
+    Without a filter it is the published count. With one, it is counted for the first page
+    only, as long as `features_repository.COUNT_SECONDS` allow.
+    """
+    if not request.selection.is_filter:
+        return reader.table.row_count
+    if request.selection.after is not None:
+        return None
+    return reader.count(request.selection) if page.has_more else len(page.features)
+
+
+def _members(members: JsonObject) -> str:
+    """The members of an object, without the braces around them."""
+    return json.dumps(members, ensure_ascii=False, separators=(",", ":"))[1:-1]
