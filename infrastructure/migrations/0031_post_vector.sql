@@ -11,7 +11,7 @@ CREATE TABLE IF NOT EXISTS app.vector_reports (
     created_at   timestamptz NOT NULL DEFAULT now(),
     finished_at  timestamptz
 );
-CREATE INDEX IF NOT EXISTS vector_reports_newest ON app.vector_reports (created_at DESC, job_id);
+CREATE INDEX IF NOT EXISTS vector_reports_newest ON app.vector_reports (created_at DESC, job_id DESC);
 
 -- A chunk whose rows are staged, written by the transaction that staged them: an attempt that
 -- comes after a crash finds its work done.

@@ -106,3 +106,129 @@ WITH chunks AS (DELETE FROM app.vector_chunks WHERE job_id = %(job_id)s),
      repairs AS (DELETE FROM app.vector_repairs WHERE job_id = %(job_id)s),
      quarantine AS (DELETE FROM app.vector_quarantine WHERE job_id = %(job_id)s)
 DELETE FROM app.vector_reports WHERE job_id = %(job_id)s
+
+-- name: reports
+-- Newest first, with the state of the job; one that was deleted leaves its report.
+SELECT r.job_id, r.source, r.counts, r.tables, r.created_at, r.finished_at, j.status
+FROM app.vector_reports AS r
+LEFT JOIN app.jobs AS j USING (job_id)
+WHERE %(time)s::timestamptz IS NULL
+   OR (r.created_at, r.job_id) < (%(time)s::timestamptz, %(before)s::text)
+ORDER BY r.created_at DESC, r.job_id DESC
+LIMIT %(limit)s
+
+-- name: report
+SELECT r.job_id, r.source, r.inference, r.counts, r.tables, r.created_at, r.finished_at,
+       j.status, j.error, j.parameters, j.started_at
+FROM app.vector_reports AS r
+LEFT JOIN app.jobs AS j USING (job_id)
+WHERE r.job_id = %(job_id)s
+
+-- name: has_report
+SELECT EXISTS (SELECT FROM app.vector_reports WHERE job_id = %(job_id)s) AS found
+
+-- name: repairs
+-- A page of repairs, without the geometries; `drawn` says that there are some.
+SELECT repair_id, layer, source_row, kinds, detail, ST_X(fault_at) AS fault_x,
+       ST_Y(fault_at) AS fault_y, area_before, area_after, length_before, length_after,
+       coalesce(before, after) IS NOT NULL AS drawn
+FROM app.vector_repairs
+WHERE job_id = %(job_id)s
+  AND repair_id > %(after)s
+  AND (%(kind)s::text IS NULL OR %(kind)s::text = ANY(kinds))
+ORDER BY repair_id
+LIMIT %(limit)s
+
+-- name: repair
+SELECT repair_id, layer, source_row, kinds, detail, ST_X(fault_at) AS fault_x,
+       ST_Y(fault_at) AS fault_y, area_before, area_after, length_before, length_after,
+       ST_AsBinary(before) AS before, ST_AsBinary(after) AS after
+FROM app.vector_repairs
+WHERE job_id = %(job_id)s AND repair_id = %(repair_id)s
+
+-- name: first_drawn_repair
+-- The one to show before any was chosen.
+SELECT repair_id FROM app.vector_repairs
+WHERE job_id = %(job_id)s
+  AND repair_id > %(after)s
+  AND (%(kind)s::text IS NULL OR %(kind)s::text = ANY(kinds))
+  AND coalesce(before, after) IS NOT NULL
+ORDER BY repair_id
+LIMIT 1
+
+-- name: repair_features
+-- GeoJSON features of repairs: the geometry before, the one after, and where the fault is.
+SELECT r.repair_id AS id, drawing.feature
+FROM app.vector_repairs AS r
+CROSS JOIN LATERAL (
+    VALUES ('before', r.before), ('after', r.after), ('fault', r.fault_at)
+) AS part (role, geom)
+CROSS JOIN LATERAL (
+    SELECT json_build_object(
+        'type', 'Feature',
+        'geometry', ST_AsGeoJSON(part.geom, 9)::json,
+        'properties', json_build_object(
+            '_role', part.role, '_repair', r.repair_id, '_layer', r.layer,
+            '_source_row', r.source_row, '_kinds', r.kinds, '_detail', r.detail,
+            '_area_before', r.area_before, '_area_after', r.area_after,
+            '_length_before', r.length_before, '_length_after', r.length_after
+        )
+    )::text AS feature
+) AS drawing
+WHERE r.job_id = %(job_id)s
+  AND r.repair_id > %(after)s
+  AND (%(filter)s::text IS NULL OR %(filter)s::text = ANY(r.kinds))
+  AND part.geom IS NOT NULL
+  AND ST_AsText(part.geom) !~* 'nan|inf'
+ORDER BY r.repair_id, part.role DESC
+
+-- name: quarantine
+SELECT quarantine_id, layer, source_row, reason, detail, properties, raw, raw_truncated,
+       geom IS NOT NULL AND NOT ST_IsEmpty(geom) AS drawn
+FROM app.vector_quarantine
+WHERE job_id = %(job_id)s
+  AND quarantine_id > %(after)s
+  AND (%(reason)s::text IS NULL OR reason = %(reason)s)
+ORDER BY quarantine_id
+LIMIT %(limit)s
+
+-- name: quarantined
+SELECT quarantine_id, layer, source_row, reason, detail, properties, raw, raw_truncated,
+       ST_AsBinary(geom) AS geom
+FROM app.vector_quarantine
+WHERE job_id = %(job_id)s AND quarantine_id = %(quarantine_id)s
+
+-- name: quarantine_features
+-- GeoJSON features of the quarantine. JSON has no NaN: a geometry that holds one is left out,
+-- and is still in `_raw`.
+SELECT quarantine_id AS id,
+       json_build_object(
+           'type', 'Feature',
+           'id', quarantine_id,
+           'geometry',
+           CASE WHEN ST_AsText(geom) !~* 'nan|inf' THEN ST_AsGeoJSON(geom, 9)::json END,
+           'properties', properties || jsonb_build_object(
+               '_reason', reason, '_detail', detail, '_layer', layer,
+               '_source_row', source_row, '_raw', raw, '_raw_truncated', raw_truncated
+           )
+       )::text AS feature
+FROM app.vector_quarantine
+WHERE job_id = %(job_id)s
+  AND quarantine_id > %(after)s
+  AND (%(filter)s::text IS NULL OR reason = %(filter)s)
+ORDER BY quarantine_id
+
+-- name: places
+-- Where the first repairs and quarantined geometries are, for an overview.
+(SELECT 'repair' AS what, repair_id AS id, ST_X(fault_at) AS x, ST_Y(fault_at) AS y
+ FROM app.vector_repairs
+ WHERE job_id = %(job_id)s AND fault_at IS NOT NULL
+ ORDER BY repair_id
+ LIMIT %(limit)s)
+UNION ALL
+(SELECT 'quarantine', quarantine_id,
+        (ST_XMin(geom) + ST_XMax(geom)) / 2, (ST_YMin(geom) + ST_YMax(geom)) / 2
+ FROM app.vector_quarantine
+ WHERE job_id = %(job_id)s AND NOT ST_IsEmpty(geom)
+ ORDER BY quarantine_id
+ LIMIT %(limit)s)

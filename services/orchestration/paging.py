@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from core.errors import InvalidParameters
 from core.identifiers import is_job_id
+from core.models.feature_table import TableName
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -55,6 +56,11 @@ def task_key(cursor: str) -> tuple[int, int]:
 def row_key(cursor: str) -> int:
     """The id of a row out of a cursor, or `InvalidParameters`."""
     return _read(cursor, lambda text: _number(text, _INT8))
+
+
+def table_key(cursor: str) -> TableName:
+    """The table out of a cursor of tables, or `InvalidParameters`."""
+    return _read(cursor, lambda schema, table: TableName(schema_name=schema, table_name=table))
 
 
 def _read(cursor: str, parse: Callable[..., T]) -> T:

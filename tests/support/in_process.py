@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -36,13 +37,15 @@ class InProcessClient:
             app.register_functions(blueprint)
         self._functions = [each for each in app.get_functions() if each.is_http_function()]
 
-    def get(self, address: str) -> Response:
-        return self.call("GET", address)
+    def get(self, address: str, **headers: str) -> Response:
+        return self.call("GET", address, headers=headers)
 
     def post(self, address: str, body: Any) -> Response:
         return self.call("POST", address, json.dumps(body).encode())
 
-    def call(self, method: str, address: str, body: bytes = b"") -> Response:
+    def call(
+        self, method: str, address: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Response:
         """Call the function whose route and methods fit; a link of an answer will do."""
         parts = urlsplit(address.removeprefix(BASE))
         for function in self._functions:
@@ -58,7 +61,7 @@ class InProcessClient:
             url=f"{BASE}{address.removeprefix(BASE)}",
             params=dict(parse_qsl(parts.query, keep_blank_values=True)),
             route_params={name: unquote(text) for name, text in found.groupdict().items()},
-            headers={"Content-Type": "application/json"} if body else {},
+            headers={**({"Content-Type": "application/json"} if body else {}), **(headers or {})},
             body=body,
         )
         answer = function.get_user_function()(request)

@@ -1,0 +1,318 @@
+"""The quality reports of process_vector as the API and the pages show them."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import unquote, urlencode, urlsplit
+
+from core.errors import NotFound
+from core.identifiers import is_job_id
+from core.job_definition import JsonObject
+from core.models.vector_report import RecordCounts
+from infrastructure import database, vector_report_reader, vector_report_repository
+from infrastructure.database import Connection, Row
+from services.orchestration.paging import cursor_after, job_key, one_of, row_key
+from services.vector import wording
+from services.vector.model import Reason, RepairKind
+
+R = TypeVar("R")
+
+GEOJSON = "application/geo+json"
+
+# An answer of the Functions host is one piece in memory, so a download comes in parts.
+MAX_PART_BYTES = 32 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a download: a GeoJSON FeatureCollection, and the address of the next part."""
+
+    body: bytes
+    next_url: str | None
+
+
+def links(job_id: str, base_url: str = "") -> JsonObject:
+    """Where a report and what belongs to it are found."""
+    report = f"{base_url}/api/vector/reports/{job_id}"
+    return {
+        "self": report,
+        "repairs": f"{report}/repairs",
+        "quarantine": f"{report}/quarantine",
+        "quarantine_geojson": f"{report}/quarantine.geojson",
+        "page": f"{base_url}/api/interface/vector/{job_id}",
+        "job": f"{base_url}/api/jobs/{job_id}",
+    }
+
+
+def list_reports(*, limit: int = 50, cursor: str | None = None, base_url: str = "") -> JsonObject:
+    """A page of reports, newest first: {reports, next}. Raises `InvalidParameters`."""
+    before = None if cursor is None else job_key(cursor)
+    with database.transaction() as connection:
+        rows = vector_report_reader.reports(connection, limit=limit + 1, before=before)
+        views = [_summary(connection, row, base_url) for row in rows[:limit]]
+    last = rows[limit - 1] if len(rows) > limit else None
+    return {
+        "reports": views,
+        "next": last and cursor_after(last["created_at"].isoformat(), last["job_id"]),
+    }
+
+
+def report_view(job_id: str, *, base_url: str = "") -> JsonObject:
+    """One report, also of a run that is still under way. Raises `NotFound`."""
+    return _read(job_id, lambda connection: _report(connection, job_id, base_url))
+
+
+def repairs_page(
+    job_id: str, *, kind: str | None = None, limit: int = 100, cursor: str | None = None
+) -> JsonObject:
+    """A page of repairs: {repairs, next}. Raises `NotFound`, `InvalidParameters`."""
+    wanted, after = one_of(RepairKind, "kind", kind), _after(cursor)
+
+    def read(connection: Connection) -> JsonObject:
+        rows = vector_report_reader.repairs(
+            connection, job_id, limit=limit + 1, after=after, kind=wanted
+        )
+        return {"repairs": [repair_view(row) for row in rows[:limit]], "next": _next(rows, limit)}
+
+    return _read(job_id, read)
+
+
+def quarantine_page(
+    job_id: str, *, reason: str | None = None, limit: int = 100, cursor: str | None = None
+) -> JsonObject:
+    """A page of quarantined records: {quarantine, next}. Raises as `repairs_page`."""
+    wanted, after = one_of(Reason, "reason", reason), _after(cursor)
+
+    def read(connection: Connection) -> JsonObject:
+        rows = vector_report_reader.quarantine(
+            connection, job_id, limit=limit + 1, after=after, reason=wanted
+        )
+        return {"quarantine": rows[:limit], "next": _next(rows, limit)}
+
+    return _read(job_id, read)
+
+
+def repair(job_id: str, repair_id: int) -> Row:
+    """One repair with its geometries as WKB. Raises `NotFound`."""
+    row = _read(
+        job_id, lambda connection: vector_report_reader.repair(connection, job_id, repair_id)
+    )
+    if row is None:
+        raise NotFound(f"The report has no repair {repair_id}.", code="unknown_repair")
+    return row
+
+
+def quarantined(job_id: str, quarantine_id: int) -> Row:
+    """One quarantined record with its geometry as WKB. Raises `NotFound`."""
+    row = _read(
+        job_id,
+        lambda connection: vector_report_reader.quarantined(connection, job_id, quarantine_id),
+    )
+    if row is None:
+        raise NotFound(
+            f"The report has no quarantined record {quarantine_id}.", code="unknown_record"
+        )
+    return row
+
+
+def repairs_geojson(
+    job_id: str, *, kind: str | None = None, cursor: str | None = None, url: str = ""
+) -> Part:
+    """The repairs as GeoJSON: for each the geometry before, the one after, and the fault."""
+    wanted = one_of(RepairKind, "kind", kind)
+    return _part(job_id, "repair_features", cursor, "kind", wanted, url)
+
+
+def quarantine_geojson(
+    job_id: str, *, reason: str | None = None, cursor: str | None = None, url: str = ""
+) -> Part:
+    """Every quarantined record as a GeoJSON feature: its properties, and `_reason`, `_detail`,
+    `_layer`, `_source_row`, `_raw`, `_raw_truncated`."""
+    wanted = one_of(Reason, "reason", reason)
+    return _part(job_id, "quarantine_features", cursor, "reason", wanted, url)
+
+
+def repair_view(row: Row) -> JsonObject:
+    """A repair with the change of the area as a share, and the fault as a position."""
+    shown = {name: value for name, value in row.items() if name not in ("fault_x", "fault_y")}
+    located = row["fault_x"] is not None
+    return {
+        **shown,
+        "fault_at": [row["fault_x"], row["fault_y"]] if located else None,
+        "area_change": _change(row["area_before"], row["area_after"]),
+        "length_change": _change(row["length_before"], row["length_after"]),
+    }
+
+
+def source_name(source: JsonObject) -> str:
+    """The name of the source as people call it: bronze/parks/parks.kml, or its address."""
+    if source.get("address"):
+        return str(source["address"])
+    files = source.get("files") or ["unnamed source"]
+    path = f"{source['container']}/{files[0]}" if source.get("container") else str(files[0])
+    return path if len(files) == 1 else f"{path} and {len(files) - 1} more"
+
+
+def title(source: JsonObject) -> str:
+    """The file's own name, without the way to it."""
+    if source.get("address"):
+        path = unquote(urlsplit(str(source["address"])).path).rstrip("/")
+        return posixpath.basename(path) or str(source["address"])
+    files = source.get("files") or ["unnamed source"]
+    return posixpath.basename(str(files[0]).rstrip("/"))
+
+
+def _read(job_id: str, read: Callable[[Connection], R]) -> R:
+    """Read in one transaction. Raises `NotFound` for a job that has no report."""
+    if not is_job_id(job_id):
+        raise _unknown(job_id)
+    with database.transaction() as connection:
+        if not vector_report_reader.has_report(connection, job_id):
+            raise _unknown(job_id)
+        return read(connection)
+
+
+def _unknown(job_id: str) -> NotFound:
+    return NotFound(
+        f"There is no vector report of a job {job_id!r}. A report begins when the job has "
+        "looked into its source.",
+        code="unknown_report",
+        job_id=job_id,
+    )
+
+
+def _report(connection: Connection, job_id: str, base_url: str) -> JsonObject:
+    row = vector_report_reader.report(connection, job_id)
+    if row is None:
+        raise _unknown(job_id)
+    counts = _counts(connection, row)
+    by_layer = vector_report_repository.totals(connection, job_id)
+    inference = row["inference"]
+    layers = [
+        {**layer, "counts": _counts_view(by_layer.get(number, RecordCounts()))}
+        for number, layer in enumerate(inference.get("layers", []))
+    ]
+    return {
+        **_view(row, counts, base_url),
+        "error": row["error"],
+        "counts": _counts_view(counts),
+        "layers": layers,
+        "notes": inference.get("notes", []),
+    }
+
+
+def _summary(connection: Connection, row: Row, base_url: str) -> JsonObject:
+    counts = _counts(connection, row)
+    return {
+        **_view(row, counts, base_url),
+        "counts": {
+            "read": counts.read,
+            "loaded": counts.loaded,
+            "quarantined": counts.set_aside,
+            "repaired": counts.repaired,
+        },
+    }
+
+
+def _view(row: Row, counts: RecordCounts, base_url: str) -> JsonObject:
+    """What a report and its line in the list have in common."""
+    tables = [str(table["table"]) for table in row["tables"]]
+    ended = row["finished_at"]
+    return {
+        "job_id": row["job_id"],
+        "status": row["status"],
+        "summary": wording.sentence(counts, tables, status=row["status"]),
+        "source": {"name": source_name(row["source"]), **row["source"]},
+        "tables": row["tables"],
+        "created_at": row["created_at"],
+        "finished_at": ended,
+        "elapsed_seconds": ended and round((ended - row["created_at"]).total_seconds(), 3),
+        "links": links(row["job_id"], base_url),
+    }
+
+
+def _counts(connection: Connection, row: Row) -> RecordCounts:
+    """The counts of a run; of one that has not ended, those of its chunks so far."""
+    if row["counts"] is not None:
+        return RecordCounts.model_validate(row["counts"])
+    by_layer = vector_report_repository.totals(connection, row["job_id"])
+    return sum(by_layer.values(), RecordCounts())
+
+
+def _counts_view(counts: RecordCounts) -> JsonObject:
+    return {
+        "read": counts.read,
+        "loaded": counts.loaded,
+        "quarantined": counts.set_aside,
+        "quarantined_by_reason": _largest_first(counts.quarantined),
+        "repaired": counts.repaired,
+        "repairs_by_kind": _largest_first(counts.repairs),
+        "steps": counts.steps,
+        "value_faults": [
+            {"column": column, "reason": reason, "values": number}
+            for column, by_reason in counts.value_faults.items()
+            for reason, number in by_reason.items()
+        ],
+        "balanced": counts.balanced,
+    }
+
+
+def _largest_first(counts: dict[str, int]) -> dict[str, int]:
+    # jsonb keeps no order of names.
+    return dict(sorted(counts.items(), key=lambda each: (-each[1], each[0])))
+
+
+def _change(before: float | None, after: float | None) -> float | None:
+    """The change as a share of what was before; None where that is not known or was nothing."""
+    if before is None or after is None or before == 0:
+        return None
+    return (after - before) / before
+
+
+def _after(cursor: str | None) -> int:
+    return 0 if cursor is None else row_key(cursor)
+
+
+def _next(rows: list[Row], limit: int) -> str | None:
+    if len(rows) <= limit:
+        return None
+    last = rows[limit - 1]
+    return cursor_after(last.get("repair_id") or last["quarantine_id"])
+
+
+def _part(
+    job_id: str,
+    drawings: vector_report_reader.Drawings,
+    cursor: str | None,
+    filter_name: str,
+    only: str | None,
+    url: str,
+) -> Part:
+    """Features until the part is full. All features of one id are in the same part."""
+    after = _after(cursor)
+
+    def read(connection: Connection) -> Part:
+        texts: list[bytes] = []
+        size, last, following = 0, after, None
+        for number, feature in vector_report_reader.features(
+            connection, job_id, drawings, after=after, only=only
+        ):
+            if size > MAX_PART_BYTES and number != last:
+                following = cursor_after(last)
+                break
+            texts.append(feature.encode())
+            size += len(texts[-1])
+            last = number
+        head: JsonObject = {"type": "FeatureCollection", "numberReturned": len(texts)}
+        if following is not None:
+            query = urlencode({**({filter_name: only} if only else {}), "cursor": following})
+            following = f"{url}?{query}"
+            head["links"] = [{"rel": "next", "type": GEOJSON, "href": following}]
+        opening = json.dumps(head, ensure_ascii=False).removesuffix("}") + ', "features": [\n'
+        return Part(opening.encode() + b",\n".join(texts) + b"\n]}\n", following)
+
+    return _read(job_id, read)
