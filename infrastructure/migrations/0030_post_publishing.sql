@@ -30,18 +30,26 @@ CREATE TABLE IF NOT EXISTS app.published_tables (
     PRIMARY KEY (schema_name, table_name)
 );
 
--- Every version that was ever current. `change` says how it came to be. `kept_as` names the
--- relation in geo_versions that brings it (replace) or its predecessor (append, upsert) back;
--- null once that was dropped. `details` holds the counts of rows added, updated, removed.
+-- Every version that was ever current. `change` says how it came to be; `details` holds the
+-- rows that it added, updated, removed and left alone, and who asked for a rollback.
+--
+-- Two relations in geo_versions lead back to a version, and are null once they were dropped:
+-- kept_as   holds the whole table as it was in this version, since another took its place;
+-- undo_as   turns this version, which changed its predecessor in place, back into that one.
+-- `restores` is the version whose rows a rollback brought back. A version can be brought back
+-- if one of these ways leads to it: ask services.publishing.history, not kept_as alone.
 CREATE TABLE IF NOT EXISTS app.published_versions (
     schema_name   text NOT NULL,
     table_name    text NOT NULL,
     version       integer NOT NULL,
     change        text NOT NULL CHECK (change IN ('replace', 'append', 'upsert', 'rollback')),
     kept_as       text,
+    undo_as       text,
+    restores      integer,
     row_count     bigint NOT NULL,
     bbox          double precision[],
     table_shape   jsonb NOT NULL,
+    key_columns   text[] NOT NULL DEFAULT '{}',
     source        text NOT NULL,
     job_id        text NOT NULL,
     details       jsonb NOT NULL DEFAULT '{}',
