@@ -1,0 +1,524 @@
+"""Cleaning the geometries of a batch, step by step, in one fixed order.
+
+Every step looks at the whole batch at once and touches only what it finds. What each one does
+and counts is told to users in docs/vector-cleaning.md; the order and its reasons:
+
+1.  measures (M) left out, heights left out or completed, axes swapped where that was asked:
+    what the coordinates are must be settled before they are judged;
+2.  unsupported types, empty parts, collections taken apart by dimension: from here on each
+    geometry is of points, of lines or of polygons;
+3.  coordinates that are not finite or not in the CRS's range: no later step could use them;
+4.  repeated points;
+5.  longitudes that jump over the antimeridian made to run on: before validity, since such a
+    polygon, drawn as it is, crosses itself;
+6.  validity, and the repair of what is invalid; areas judged;
+7.  ring order, where the format has one: after validity, since a ring that crosses itself has
+    none;
+8.  cut at the antimeridian, of geographic coordinates;
+9.  reprojection, with steps 5, 6 and 8 again for what it did;
+10. single geometries made multi-geometries.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+
+from services.vector.batch import Batch, Fault, Geometries, Rows
+from services.vector.geometry import antimeridian, dimensions, measures, ordinates, projection
+from services.vector.geometry.repair import Repaired, repair
+from services.vector.inference.crs import same_crs
+from services.vector.model import CleaningOptions, Reason, RepairKind
+
+Place = tuple[float, float]
+
+# Repairs that may change the shape: what they did is measured and drawn.
+_RESHAPING = {
+    RepairKind.SPIKE,
+    RepairKind.SELF_INTERSECTION,
+    RepairKind.NESTED_SHELLS,
+    RepairKind.NESTED_HOLES,
+    RepairKind.HOLE_OUTSIDE_SHELL,
+    RepairKind.REPEATED_PART,
+    RepairKind.ZERO_AREA_PART,
+    RepairKind.ANTIMERIDIAN_CUT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What was changed in the geometry of a record.
+
+    `position` is the record's in its batch. `fault` is the place of the first thing that was
+    wrong; it and the geometries are in WGS 84. Areas are square metres, lengths (perimeters
+    of polygons) metres. The numbers and geometries are there where the shape was touched and
+    its CRS is known, else None.
+    """
+
+    position: int
+    kinds: list[RepairKind]
+    detail: str | None = None
+    fault: shapely.Point | None = None
+    area_before: float | None = None
+    area_after: float | None = None
+    length_before: float | None = None
+    length_after: float | None = None
+    before: shapely.Geometry | None = None
+    after: shapely.Geometry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """A batch after cleaning. Every position is in `rows` or in `faults`, and never in both.
+
+    `rows` are the positions of what is to be loaded, in order; one that holds geometries of
+    several dimensions is there once for each. `geometry` (in the target CRS, None where there
+    is none) and `dimension` (0 points, 1 lines, 2 polygons, -1 none) go with them.
+    `fault_geometry` has, in WGS 84, the geometries of `faults` that can be drawn. `counts`
+    says how many geometries each step changed.
+    """
+
+    rows: Rows
+    geometry: Geometries
+    dimension: npt.NDArray[np.int8]
+    repairs: list[Repair]
+    faults: dict[int, Fault]
+    fault_geometry: dict[int, shapely.Geometry | None]
+    counts: dict[str, int]
+
+
+def clean(batch: Batch, options: CleaningOptions) -> Cleaned:
+    """Clean the geometries of a batch and bring them into the target CRS.
+
+    Raises ValueError for options that name no CRS.
+    """
+    return _Cleaning(batch, options).run()
+
+
+@dataclass(slots=True)
+class _Changes:
+    """What was changed so far in a record. Places are in the source's CRS."""
+
+    kinds: list[RepairKind] = field(default_factory=list)
+    details: list[str] = field(default_factory=list)
+    at: Place | None = None
+    area_before: float = 0.0
+    area_after: float = 0.0
+
+
+class _Cleaning:
+    """One batch on its way through the steps.
+
+    `geometry` holds what is worked on, `position` where each comes from in the batch;
+    `source` the batch's geometries as they were before anything was judged, by position.
+    """
+
+    def __init__(self, batch: Batch, options: CleaningOptions) -> None:
+        self._batch = batch
+        self._options = options
+        self._faults = dict(batch.faults)
+        self._changes: dict[int, _Changes] = {}
+        self._counts: Counter[str] = Counter()
+        for position, kinds in batch.mended.items():
+            self._change(position, kinds)
+        self.source = self._settled(batch.geometry)
+        self.geometry, self.position = self._single_dimensions(self.source)
+
+    def run(self) -> Cleaned:
+        self._keep_finite()
+        self._keep_in_range()
+        self._leave_out_repeated_points()
+        if self._is_geographic(self._options.source_crs):
+            self._unwrap()
+        self._make_valid()
+        if self._options.orient_rings:
+            self._orient_rings()
+        if self._is_geographic(self._options.source_crs):
+            self._cut()
+        self._reproject()
+        self.geometry, promoted = dimensions.promoted(
+            self.geometry,
+            points=self._options.promote_points,
+            others=self._options.promote_to_multi,
+        )
+        self._counts["promoted"] += promoted
+        return self._result()
+
+    # 1. What the coordinates are.
+
+    def _settled(self, geometry: Geometries) -> Geometries:
+        self._counts["geometries"] += int((~shapely.is_missing(geometry)).sum())
+        if self._faults:
+            geometry = geometry.copy()
+            geometry[list(self._faults)] = None
+        geometry, self._counts["measures_left_out"] = dimensions.without_measures(geometry)
+        if self._options.drop_z:
+            geometry, self._counts["heights_left_out"] = dimensions.without_heights(geometry)
+        elif self._options.add_z:
+            geometry, self._counts["heights_added"] = dimensions.with_heights(geometry)
+        if self._options.swap_axes:
+            geometry = ordinates.swapped(geometry)
+            self._counts["axes_swapped"] = int((~shapely.is_missing(geometry)).sum())
+        return geometry
+
+    # 2. One dimension each.
+
+    def _single_dimensions(self, geometry: Geometries) -> tuple[Geometries, Rows]:
+        unsupported = np.flatnonzero(dimensions.unsupported(geometry))
+        empty = shapely.is_empty(geometry)
+        if len(unsupported) or empty.any():
+            geometry = geometry.copy()
+            for position in unsupported:
+                self._fault(
+                    int(position),
+                    Reason.UNSUPPORTED_GEOMETRY,
+                    f"A table cannot hold a {geometry[position].geom_type}.",
+                )
+            geometry[unsupported] = None
+            geometry[empty] = None
+            self._counts["empty"] += int(empty.sum())
+        geometry, thinned = dimensions.without_empty_parts(geometry)
+        for position in thinned:
+            self._change(int(position), [RepairKind.EMPTY_PART], "Left out empty parts.")
+        self._counts["empty_parts"] += len(thinned)
+        geometry, positions, collections = dimensions.by_dimension(geometry)
+        self._counts["collections_split"] += collections
+        return geometry, positions
+
+    # 3. Coordinates.
+
+    def _keep_finite(self) -> None:
+        for item in ordinates.not_finite(self.geometry):
+            points = shapely.get_coordinates(self.geometry[item])
+            number = int(np.flatnonzero(~np.isfinite(points).all(axis=1))[0])
+            x, y = points[number]
+            self._reject(
+                item,
+                Reason.BAD_COORDINATE,
+                f"Point {number + 1} has coordinates that are not finite numbers: {x} {y}.",
+            )
+
+    def _keep_in_range(self) -> None:
+        source = self._options.source_crs
+        if source is None:
+            return
+        allowed = projection.range_of(source)
+        if allowed.degrees:
+            ranged = ordinates.in_degrees(self.geometry)
+            self.geometry = ranged.geometry
+            for item in ranged.clamped:
+                self._change_item(
+                    item,
+                    RepairKind.CLAMPED,
+                    "Brought back to 180 or 90 degrees what was beyond it by rounding.",
+                )
+            self._counts["clamped"] += len(ranged.clamped)
+            limit = "beyond 360 degrees of longitude or 90 of latitude"
+            outside = ranged.outside
+        elif allowed.limits is not None:
+            outside = ordinates.outside(self.geometry, allowed.limits)
+            limit = "far beyond where its CRS is used"
+        else:
+            return
+        for item in outside:
+            self._reject(
+                item,
+                Reason.OUT_OF_RANGE,
+                f"Reaches {limit}: {_extent(self.geometry[item])}.",
+            )
+
+    # 4. Repeated points.
+
+    def _leave_out_repeated_points(self) -> None:
+        found = ordinates.without_repeated_points(self.geometry)
+        self.geometry = found.geometry
+        self._counts["repeated_points"] += len(found.positions)
+        for item, at in zip(found.positions, found.first, strict=True):
+            self._change_item(
+                item,
+                RepairKind.REPEATED_POINTS,
+                "Left out repeated points.",
+                at=(float(at[0]), float(at[1])),
+            )
+
+    # 5. and 8. The antimeridian.
+
+    @staticmethod
+    def _is_geographic(crs: str | None) -> bool:
+        return crs is not None and projection.range_of(crs).degrees
+
+    def _unwrap(self) -> None:
+        for item in antimeridian.crossing(self.geometry):
+            self.geometry[item] = antimeridian.unwrap(self.geometry[item])
+
+    def _cut(self) -> None:
+        west, _, east, _ = shapely.bounds(self.geometry).T
+        for item in np.flatnonzero((west < -180) | (east > 180)):
+            before = self.geometry[item]
+            cut, turns = antimeridian.cut(before)
+            self.geometry[item] = cut
+            if turns == 1:
+                kind, detail = RepairKind.LONGITUDE_WRAPPED, "Brought longitudes into -180 to 180."
+                self._counts["longitudes_wrapped"] += 1
+            else:
+                kind, detail = RepairKind.ANTIMERIDIAN_CUT, "Cut at the antimeridian."
+                self._counts["antimeridian_cut"] += 1
+            self._change_item(item, kind, detail)
+            if not shapely.is_valid(cut):
+                self._mend(item, kind, detail)
+
+    # 6. Validity.
+
+    def _make_valid(self) -> None:
+        """Repair what is invalid; GEOS looks at all, and Python only at what it finds."""
+        invalid = np.flatnonzero(
+            ~shapely.is_valid(self.geometry) & ~shapely.is_missing(self.geometry)
+        )
+        self._counts["invalid"] += len(invalid)
+        outcomes = {item: repair(self.geometry[item], self._options.repair) for item in invalid}
+        for item, outcome in outcomes.items():
+            self._take(item, outcome)
+        self._judge_areas(
+            {item: outcome for item, outcome in outcomes.items() if outcome.geometry is not None}
+        )
+
+    def _take(self, item: np.int64, outcome: Repaired) -> None:
+        if outcome.fault is not None:
+            self._reject(item, outcome.fault.reason, outcome.fault.detail)
+            return
+        self._change(int(self.position[item]), outcome.kinds, " ".join(outcome.details), outcome.at)
+        self.geometry[item] = outcome.geometry
+
+    def _judge_areas(self, outcomes: dict[np.int64, Repaired]) -> None:
+        """Set aside what a repair changed by more than the share that is allowed.
+
+        An invalid polygon has no one area. What it winds around misses loops that cancel out
+        (a bow-tie has none), what it encloses by the even-odd rule misses what overlaps: the
+        larger of the two is what the result is held against.
+        """
+        items = [item for item, o in outcomes.items() if shapely.get_dimensions(o.reference) == 2]
+        references = _array(outcomes[item].reference for item in items)
+        drawn, results = self._on_map(references), self._on_map(self.geometry[items])
+        for item, reference, before, after in zip(items, references, drawn, results, strict=True):
+            if before is not None and after is not None:
+                area_before, area_after = _reference_area(before), measures.area(after)
+                changes = self._changes[int(self.position[item])]
+                changes.area_before += area_before
+                changes.area_after += area_after
+                unit = " m²"
+            else:
+                area_before = max(reference.area, shapely.make_valid(reference).area)
+                area_after, unit = self.geometry[item].area, ""
+            change = abs(area_after - area_before) / area_before if area_before > 0 else 0.0
+            if change > self._options.max_area_change:
+                self._reject(
+                    item,
+                    Reason.REPAIR_CHANGES_AREA,
+                    f"The repair changes the area by {change:.3%}, more than the "
+                    f"{self._options.max_area_change:.3%} that max_area_change allows: from "
+                    f"{area_before:,.6g} to {area_after:,.6g}{unit}. "
+                    + " ".join(outcomes[item].details),
+                )
+
+    def _mend(self, item: np.int64, kind: RepairKind, detail: str) -> None:
+        """Make valid again what a step of ours made invalid."""
+        outcome = repair(self.geometry[item], "structure")
+        if outcome.fault is not None:
+            self._reject(item, outcome.fault.reason, outcome.fault.detail)
+            return
+        self.geometry[item] = outcome.geometry
+        self._change_item(item, kind, detail)
+
+    # 7. Ring order.
+
+    def _orient_rings(self) -> None:
+        """Exterior rings counterclockwise, holes clockwise (RFC 7946, section 3.1.6)."""
+        polygons = np.flatnonzero(shapely.get_dimensions(self.geometry) == 2)
+        oriented = shapely.orient_polygons(self.geometry[polygons], exterior_cw=False)
+        changed = ~shapely.equals_identical(self.geometry[polygons], oriented)
+        self.geometry[polygons] = oriented
+        for item in polygons[changed]:
+            # MakeValid leaves rings in an order of its own: that was no fault of the source.
+            if not self._is_reshaped(int(self.position[item])):
+                self._change_item(
+                    item, RepairKind.RING_ORDER, "Turned rings that went the wrong way."
+                )
+                self._counts["ring_order"] += 1
+
+    # 9. Reprojection.
+
+    def _reproject(self) -> None:
+        source, target = self._options.source_crs, self._options.target_crs
+        if source is None or same_crs(source, target):
+            return
+        self.geometry, failed = projection.project(self.geometry, source, target)
+        limits = projection.range_of(target).limits
+        if limits is not None:
+            # Near a pole web mercator gives numbers, but no places.
+            failed = np.union1d(failed, ordinates.outside(self.geometry, limits))
+        for item in failed:
+            self._reject(
+                item,
+                Reason.PROJECTION_FAILED,
+                f"Has no place in {target}: {_extent(self.geometry[item])}.",
+            )
+        self._counts["reprojected"] += int((~shapely.is_missing(self.geometry)).sum())
+        if self._is_geographic(target):
+            self._unwrap()
+        invalid = ~shapely.is_valid(self.geometry) & ~shapely.is_missing(self.geometry)
+        for item in np.flatnonzero(invalid):
+            self._mend(
+                item, RepairKind.SELF_INTERSECTION, "The reprojection made it invalid: repaired."
+            )
+            self._counts["invalid_after_reprojection"] += 1
+        if self._is_geographic(target):
+            self._cut()
+
+    # Keeping account.
+
+    def _change(
+        self,
+        position: int,
+        kinds: Iterable[RepairKind],
+        detail: str | None = None,
+        at: Place | None = None,
+    ) -> None:
+        changes = self._changes.setdefault(position, _Changes())
+        changes.kinds.extend(kind for kind in kinds if kind not in changes.kinds)
+        if detail and detail not in changes.details:
+            changes.details.append(detail)
+        changes.at = changes.at or at
+
+    def _change_item(
+        self, item: np.int64, kind: RepairKind, detail: str, at: Place | None = None
+    ) -> None:
+        self._change(int(self.position[item]), [kind], detail, at)
+
+    def _is_reshaped(self, position: int) -> bool:
+        changes = self._changes.get(position)
+        return changes is not None and any(kind in _RESHAPING for kind in changes.kinds)
+
+    def _fault(self, position: int, reason: Reason, detail: str) -> None:
+        self._faults.setdefault(position, Fault(reason, detail))
+
+    def _reject(self, item: np.int64, reason: Reason, detail: str) -> None:
+        self._fault(int(self.position[item]), reason, detail)
+        self.geometry[item] = None
+
+    def _on_map(self, geometry: Geometries) -> Geometries:
+        return projection.to_wgs84(geometry, self._options.source_crs)
+
+    def _result(self) -> Cleaned:
+        kept = np.ones(len(self._batch), dtype=bool)
+        kept[list(self._faults)] = False
+        chosen = kept[self.position]
+        rows, geometry = self.position[chosen], self.geometry[chosen]
+        _check_accounts(rows, self._faults, len(self._batch))
+        repairs = self._repairs(rows, geometry)
+        self._counts["repaired"] += len(repairs)
+        positions = sorted(self._faults)
+        drawn = self._on_map(self.source[positions])
+        for index, position in enumerate(positions):
+            if self._faults[position].reason is Reason.OUT_OF_RANGE:
+                drawn[index] = None
+        return Cleaned(
+            rows=rows,
+            geometry=geometry,
+            dimension=shapely.get_dimensions(geometry).astype(np.int8),
+            repairs=repairs,
+            faults=self._faults,
+            fault_geometry=dict(zip(positions, drawn, strict=True)),
+            counts={step: count for step, count in self._counts.items() if count},
+        )
+
+    def _repairs(self, rows: Rows, geometry: Geometries) -> list[Repair]:
+        """What is told of the records that were changed and are loaded."""
+        loaded = set(rows.tolist())
+        changed = sorted(p for p, c in self._changes.items() if c.kinds and p in loaded)
+        reshaped = [position for position in changed if self._is_reshaped(position)]
+        before = dict(zip(reshaped, self._on_map(self.source[reshaped]), strict=True))
+        after = self._drawn_results(reshaped, rows, geometry)
+        places = self._on_map(_array(_point(self._changes[position].at) for position in changed))
+        repairs = []
+        for position, place in zip(changed, places, strict=True):
+            changes = self._changes[position]
+            repair_ = Repair(
+                position, changes.kinds, " ".join(changes.details) or None, fault=place
+            )
+            old, new = before.get(position), after.get(position)
+            if old is not None and new is not None:
+                repair_ = _measured(repair_, old, new, changes)
+            repairs.append(repair_)
+        return repairs
+
+    def _drawn_results(
+        self, positions: list[int], rows: Rows, geometry: Geometries
+    ) -> dict[int, shapely.Geometry]:
+        """What records became, in WGS 84: of several rows a collection."""
+        if self._options.source_crs is None or not positions:
+            return {}
+        chosen = np.flatnonzero(np.isin(rows, positions))
+        drawn = projection.to_wgs84(geometry[chosen], self._options.target_crs)
+        parts: dict[int, list[shapely.Geometry]] = {}
+        for position, result in zip(rows[chosen].tolist(), drawn, strict=True):
+            if result is not None:
+                parts.setdefault(position, []).append(result)
+        return {
+            position: found[0] if len(found) == 1 else shapely.GeometryCollection(found)
+            for position, found in parts.items()
+        }
+
+
+def _measured(
+    repair_: Repair, before: shapely.Geometry, after: shapely.Geometry, changes: _Changes
+) -> Repair:
+    has_area = shapely.get_dimensions(after) == 2
+    judged = changes.area_before > 0
+    return replace(
+        repair_,
+        area_before=(changes.area_before if judged else measures.area(before))
+        if has_area
+        else None,
+        area_after=(changes.area_after if judged else measures.area(after)) if has_area else None,
+        length_before=measures.length(before),
+        length_after=measures.length(after),
+        before=before,
+        after=after,
+    )
+
+
+def _reference_area(geometry: shapely.Geometry) -> float:
+    return max(measures.area(geometry), measures.covered_area(geometry))
+
+
+def _check_accounts(rows: Rows, faults: Iterable[int], records: int) -> None:
+    """Every record is loaded or set aside, once: anything else is a bug of ours."""
+    seen = np.zeros(records, dtype=np.int8)
+    seen[rows] = 1
+    seen[list(faults)] += 2
+    if not ((seen == 1) | (seen == 2)).all():
+        raise RuntimeError("Cleaning lost a record, or both kept and rejected it.")
+
+
+def _array(geometries: Iterable[shapely.Geometry | None]) -> Geometries:
+    """An array of geometries; numpy would look into them by itself."""
+    found = list(geometries)
+    result = np.empty(len(found), dtype=object)
+    result[:] = found
+    return result
+
+
+def _point(at: Place | None) -> shapely.Point | None:
+    return None if at is None else shapely.Point(at)
+
+
+def _extent(geometry: shapely.Geometry) -> str:
+    west, south, east, north = shapely.bounds(geometry)
+    if west == east and south == north:
+        return f"{west:.10g} {south:.10g}"
+    return f"x {west:.10g} to {east:.10g}, y {south:.10g} to {north:.10g}"

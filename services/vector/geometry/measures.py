@@ -1,0 +1,57 @@
+"""Areas and lengths on the WGS 84 ellipsoid, of the few geometries that were changed."""
+
+from __future__ import annotations
+
+import shapely
+from pyproj import Geod
+from shapely import GeometryType
+
+from services.vector.geometry.dimensions import single_parts
+
+_GEOD = Geod(ellps="WGS84")
+
+
+def area(geometry: shapely.Geometry | None) -> float:
+    """Square metres: of each polygon its shell less its holes, whatever way the rings go.
+
+    Coordinates are WGS 84 longitudes and latitudes. For an invalid ring this is what it winds
+    around: loops of opposite directions cancel out, overlapping ones count twice.
+    """
+    if geometry is None:
+        return 0.0
+    return sum(
+        _ring_area(polygon.exterior) - sum(_ring_area(hole) for hole in polygon.interiors)
+        for polygon in single_parts(geometry)
+        if shapely.get_type_id(polygon) == GeometryType.POLYGON
+    )
+
+
+def length(geometry: shapely.Geometry | None) -> float:
+    """Metres: the length of lines, the perimeter of polygons, holes included."""
+    if geometry is None:
+        return 0.0
+    return sum(_line_length(line) for part in single_parts(geometry) for line in _lines(part))
+
+
+def covered_area(geometry: shapely.Geometry) -> float:
+    """Square metres that an invalid polygon encloses by the even-odd rule.
+
+    Both loops of a bow-tie count, where `area` finds that they cancel out.
+    """
+    return area(shapely.make_valid(geometry, method="linework"))
+
+
+def _lines(part: shapely.Geometry) -> list[shapely.Geometry]:
+    if shapely.get_type_id(part) == GeometryType.POLYGON:
+        return [part.exterior, *part.interiors]
+    return [part] if shapely.get_dimensions(part) == 1 else []
+
+
+def _ring_area(ring: shapely.LinearRing) -> float:
+    x, y = shapely.get_coordinates(ring).T
+    return abs(float(_GEOD.polygon_area_perimeter(x, y)[0]))
+
+
+def _line_length(line: shapely.Geometry) -> float:
+    x, y = shapely.get_coordinates(line).T
+    return float(_GEOD.line_length(x, y))
