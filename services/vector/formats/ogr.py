@@ -1,0 +1,455 @@
+"""What all formats that OGR reads have in common: inspecting a layer, reading a chunk of it.
+
+A layer is scanned once, geometries only, which costs about 1 microsecond a record: so the
+types of geometries and the bounds of the chunks are known and not guessed from a header that
+may be wrong. Chunks are ranges of fids where the driver finds these by an index (GeoPackage),
+else runs of records to skip to.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import shapely
+
+from services.vector import casting
+from services.vector.batch import Batch, Fault, Rows
+from services.vector.formats import ogr_columns, ogr_source, wkb, wkb_types
+from services.vector.formats.ogr_source import OGR_ERRORS, Description, Origin
+from services.vector.formats.reader import UnreadableFile
+from services.vector.inference import file_crs
+from services.vector.model import (
+    Chunk,
+    Finding,
+    Kind,
+    Note,
+    ReadOptions,
+    Reason,
+    SourceColumn,
+    SourceLayer,
+)
+
+_FEWEST_ROWS: Final = 5_000
+_MOST_ROWS: Final = 100_000
+_BATCH_BYTES: Final = 8 << 20
+_SMALLEST_BATCH: Final = 64
+_LARGEST_BATCH: Final = 16_384
+_SCAN_BATCH: Final = 16_384
+_SAMPLE_ROWS: Final = 20_000
+_OBSERVED_ROWS: Final = 10_000
+_RAW_WKB_BYTES: Final = 8 << 10
+# How often a chunk is tried again where the driver fails in the middle of it.
+_MOST_ATTEMPTS: Final = 500
+_NAMED_IN_A_NOTE: Final = 10
+
+Fids = npt.NDArray[np.int64]
+
+
+def _none_missing(_fids: Sequence[int]) -> Mapping[int, Fault]:
+    return {}
+
+
+def _as_it_is(array: pa.Array[Any]) -> pa.Array[Any]:
+    return array
+
+
+class Seek(StrEnum):
+    """How a driver is brought to the first record of a chunk."""
+
+    FID_INDEX = "fid_index"  # by a condition on the fid, which it has an index of
+    FID_PLACE = "fid_place"  # by skipping so many records, deleted ones included, as the fid says
+    PLACE = "place"  # by skipping so many records
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How a format's layers are read through OGR.
+
+    `slow_skip` says that the driver reads what it skips, so that chunks should be few.
+    `explain_missing` is asked why
+    records (by fid) came without a geometry: those of which the file says that they have none
+    are left out of its answer. `text` decodes texts that OGR was told to hand through.
+    """
+
+    origin: Origin
+    kind: Kind
+    bytes: int
+    seek: Seek = Seek.PLACE
+    slow_skip: bool = False
+    explain_missing: Callable[[Sequence[int]], Mapping[int, Fault]] = _none_missing
+    text: Callable[[pa.Array[Any]], pa.Array[Any]] = _as_it_is
+    value_faults: Callable[[Fids], Mapping[tuple[str, str], int]] = field(default=lambda _fids: {})
+
+
+@dataclass(slots=True)
+class _Scan:
+    """What one pass over the geometries of a layer found."""
+
+    fids: Fids
+    types: wkb_types.TypeCounts
+    schema: pa.Schema
+    complete: bool
+    failure: str | None
+    notes: list[Note]
+
+
+def inspect_layer(
+    access: Access,
+    options: ReadOptions,
+    *,
+    name: str | None = None,
+    names: Sequence[str] | None = None,
+    encoding: Finding | None = None,
+    crs: Finding | None = None,
+    promised: int | None = None,
+) -> SourceLayer:
+    """The layer that `access` leads to. Raises `UnreadableFile`.
+
+    `name` and `names` (of the columns) are used where OGR's own are not right; `promised` is
+    how many records the file's header says there are, where that can be trusted.
+    """
+    about = ogr_source.describe(access.origin)
+    scan = _scan(access, options)
+    if about.bbox is None and not options.sample and _has_geometry(scan.types):
+        about = ogr_source.describe(access.origin, count=True)
+    columns = _columns(access, about, names)
+    chunks = _chunks(access, about, scan, options)
+    notes = scan.notes
+    lost = scan.failure
+    if lost is None and promised is not None and scan.complete and len(scan.fids) < promised:
+        lost = f"the file says that it has {promised:,}"
+    if lost is not None:
+        detail = f"{len(scan.fids):,} records could be read: {lost}"
+        chunks.append(Chunk(first_row=len(scan.fids), rows=1, part={"lost": detail}))
+        notes.append(Note(code="cut_short", message=detail))
+    return SourceLayer(
+        name=name or about.name,
+        kind=access.kind,
+        driver=about.driver,
+        member=access.origin.path.name,
+        features=len(scan.fids) if scan.complete else about.features,
+        columns=columns,
+        geometry_types=dict(scan.types.by_name),
+        has_z=scan.types.has_z,
+        has_m=scan.types.has_m,
+        crs=crs or file_crs.stated_crs(about.crs),
+        encoding=encoding,
+        bbox=_finite(about.bbox),
+        chunks=chunks,
+        notes=notes,
+        details={"layer": access.origin.layer} if access.origin.layer else {},
+    )
+
+
+def read_chunk(access: Access, layer: SourceLayer, chunk: Chunk) -> Iterator[Batch]:
+    """The records of a chunk. A record, or a run of them, that makes the driver fail is found
+    by halving, and becomes a fault."""
+    if "lost" in chunk.part:
+        yield _lost_batch(layer, chunk.first_row, 1, str(chunk.part["lost"]))
+        return
+    batch_rows = _batch_rows(access, layer.features)
+    row = chunk.first_row
+    for piece in _pieces(access, chunk, batch_rows):
+        if isinstance(piece, _Failed):
+            yield _lost_batch(layer, row, piece.records, piece.detail)
+            row += piece.records
+        elif piece.num_rows:
+            yield _batch(access, layer.columns, piece, row)
+            row += piece.num_rows
+
+
+# Inspecting.
+
+
+def _scan(access: Access, options: ReadOptions) -> _Scan:
+    types = wkb_types.TypeCounts()
+    fids: list[Fids] = []
+    rows = 0
+    complete = True
+    failure = None
+    with ogr_source.stream(access.origin, batch_rows=_SCAN_BATCH, geometry_only=True) as opened:
+        try:
+            for batch in opened.batches():
+                fids.append(np.asarray(batch.column(0)))
+                rows += batch.num_rows
+                if batch.num_columns > 1:
+                    types.add(batch.column(1))
+                else:
+                    types.by_name[wkb_types.NO_GEOMETRY] += batch.num_rows
+                if options.sample and rows >= _SAMPLE_ROWS:
+                    complete = False
+                    break
+        except OGR_ERRORS as error:
+            failure = ogr_source.said(error)
+        return _Scan(
+            np.concatenate(fids) if fids else np.empty(0, dtype=np.int64),
+            types,
+            opened.schema,
+            complete,
+            failure,
+            opened.notes,
+        )
+
+
+def _has_geometry(types: wkb_types.TypeCounts) -> bool:
+    return any(name != wkb_types.NO_GEOMETRY for name in types.by_name)
+
+
+def _columns(access: Access, about: Description, names: Sequence[str] | None) -> list[SourceColumn]:
+    """The fields, with what the first records show of them."""
+    unique = ogr_columns.unique_names(names if names is not None else about.fields)
+    with ogr_source.stream(access.origin, batch_rows=_OBSERVED_ROWS) as opened:
+        try:
+            first = next(opened.batches(), None)
+        except OGR_ERRORS:
+            first = None  # the scan of the geometries says why
+        columns = []
+        for number, (name, subtype) in enumerate(zip(unique, about.subtypes, strict=True)):
+            arrow_type = opened.schema.field(number + 1).type
+            wanted = ogr_columns.column_type(arrow_type, subtype)
+            arrays = []
+            if first is not None:
+                values = _text(access, first.column(number + 1))
+                arrays = [ogr_columns.convert(name, values, wanted, {})]
+            evidence = [f"{about.driver} declares it as {_declared(arrow_type, subtype)}"]
+            columns.append(ogr_columns.observe(name, wanted, arrays, evidence))
+        return columns
+
+
+def _declared(arrow_type: pa.DataType, subtype: str) -> str:
+    plain = subtype.removeprefix("OFST")
+    return str(arrow_type) if plain == "None" else f"{arrow_type} ({plain})"
+
+
+def _text(access: Access, array: pa.Array[Any]) -> pa.Array[Any]:
+    return access.text(array) if pa.types.is_string(array.type) else array
+
+
+def _chunks(access: Access, about: Description, scan: _Scan, options: ReadOptions) -> list[Chunk]:
+    total = len(scan.fids)
+    if not total:
+        return []
+    rows = options.chunk_rows or _rows_in_chunk(access, total, options)
+    if not scan.complete:
+        return [_chunk(access, about, scan.fids, 0, total)]
+    return [
+        _chunk(access, about, scan.fids, first, min(first + rows, total))
+        for first in range(0, total, rows)
+    ]
+
+
+def _rows_in_chunk(access: Access, total: int, options: ReadOptions) -> int:
+    share = math.ceil(total / options.target_chunks)
+    rows = min(max(share, _FEWEST_ROWS), _MOST_ROWS)
+    # Each chunk reads what lies before it as well.
+    return max(rows, share) if access.slow_skip else rows
+
+
+def _chunk(access: Access, about: Description, fids: Fids, first: int, end: int) -> Chunk:
+    seek = access.seek
+    if seek is Seek.FID_INDEX and not (about.fid_column and bool((np.diff(fids) > 0).all())):
+        seek = Seek.PLACE  # a view, in an order of its own
+    part: dict[str, int | str] = {"seek": seek.value, "first": first, "last": end - 1}
+    if seek is not Seek.PLACE:
+        part |= {"first": int(fids[first]), "last": int(fids[end - 1])}
+    if seek is Seek.FID_INDEX:
+        part["fid"] = about.fid_column
+    return Chunk(first_row=first, rows=end - first, part=part)
+
+
+def _finite(
+    bbox: tuple[float, float, float, float] | None,
+) -> tuple[float, float, float, float] | None:
+    if bbox is None or not all(map(math.isfinite, bbox)):
+        return None
+    return bbox if bbox[0] <= bbox[2] and bbox[1] <= bbox[3] else None
+
+
+# Reading.
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """So many records, one after the other, that the driver could not read."""
+
+    records: int
+    detail: str
+
+
+def _batch_rows(access: Access, features: int | None) -> int:
+    size = access.bytes / max(features or 1, 1)
+    return int(min(max(_BATCH_BYTES / max(size, 1), _SMALLEST_BATCH), _LARGEST_BATCH))
+
+
+def _pieces(access: Access, chunk: Chunk, batch_rows: int) -> Iterator[pa.RecordBatch | _Failed]:
+    """The batches of a chunk, and so many failed records that all that were scanned are there.
+
+    Where the driver fails, what is left of its span is read in halves.
+    """
+    expected = chunk.rows or 0
+    done = attempts = 0
+    failure = "the driver returned fewer records than before"
+    spans = [(int(chunk.part["first"]), int(chunk.part["last"]))]
+    while spans and attempts < _MOST_ATTEMPTS:
+        first, last = spans.pop()
+        try:
+            for batch, reached in _span(access, chunk, first, last, batch_rows):
+                done += batch.num_rows
+                first = reached + 1
+                yield batch
+            continue
+        except (*OGR_ERRORS, UnreadableFile) as error:
+            failure = ogr_source.said(error)
+            attempts += 1
+        if first < last:
+            middle = (first + last) // 2
+            spans += [(middle + 1, last), (first, middle)]
+        elif done < expected:
+            done += 1
+            yield _Failed(1, failure)
+    if done < expected:
+        yield _Failed(expected - done, failure)
+
+
+def _span(
+    access: Access, chunk: Chunk, first: int, last: int, batch_rows: int
+) -> Iterator[tuple[pa.RecordBatch, int]]:
+    """The batches from one fid, or place in the layer, to another, and how far each reaches."""
+    seek = Seek(str(chunk.part["seek"]))
+    where, skip = None, first
+    if seek is Seek.FID_INDEX:
+        column = str(chunk.part["fid"]).replace('"', '""')
+        where, skip = f'"{column}" BETWEEN {first} AND {last}', 0
+    wanted = min(batch_rows, last - first + 1)
+    with ogr_source.stream(access.origin, batch_rows=wanted, where=where, skip=skip) as opened:
+        for batch in opened.batches():
+            if seek is Seek.PLACE:
+                piece = batch.slice(0, last - first + 1)
+                first += piece.num_rows
+                reached = first - 1
+            else:
+                fids = np.asarray(batch.column(0))
+                piece = batch.slice(0, int(np.searchsorted(fids, last, side="right")))
+                reached = int(fids[piece.num_rows - 1]) if piece.num_rows else last
+            if piece.num_rows:
+                yield piece, reached
+            if reached >= last or piece.num_rows < batch.num_rows:
+                return
+
+
+def _batch(
+    access: Access, columns: Sequence[SourceColumn], piece: pa.RecordBatch, first_row: int
+) -> Batch:
+    fids: Fids = np.asarray(piece.column(0))
+    faults: ogr_columns.ValueFaults = dict(access.value_faults(fids))
+    values = {}
+    for number, column in enumerate(columns, 1):
+        array = _text(access, piece.column(number))
+        values[column.name] = ogr_columns.convert(column.name, array, column.type, faults)
+    batch = Batch(
+        rows=_rows(first_row, piece.num_rows),
+        columns=values,
+        geometry=np.full(piece.num_rows, None, dtype=object),
+        value_faults=faults,
+    )
+    at = 1 + len(columns)
+    encoded = piece.column(at) if piece.num_columns > at else None
+    if encoded is not None:
+        decoded = wkb.decode(encoded)
+        batch.geometry, batch.faults = decoded.geometry, decoded.faults
+        batch.mended = decoded.mended
+        _explain(access, fids, batch)
+    batch.raw = _Raw(fids, values, encoded)
+    return batch
+
+
+def _explain(access: Access, fids: Fids, batch: Batch) -> None:
+    """Ask the format about records that came without a geometry and without a fault."""
+    missing = [
+        position
+        for position in np.flatnonzero(shapely.is_missing(batch.geometry)).tolist()
+        if position not in batch.faults
+    ]
+    if not missing:
+        return
+    reasons = access.explain_missing([int(fids[position]) for position in missing])
+    for position in missing:
+        fault = reasons.get(int(fids[position]))
+        if fault is not None:
+            batch.faults[position] = fault
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """The source of a record: its fid, attributes and the WKB, in hex, as far as it is short."""
+
+    fids: Fids
+    columns: Mapping[str, pa.Array[Any]]
+    encoded: pa.Array[Any] | None
+
+    def __call__(self, position: int) -> str:
+        record: dict[str, Any] = {"fid": int(self.fids[position])}
+        record["properties"] = {
+            name: array[position].as_py() for name, array in self.columns.items()
+        }
+        data = self.encoded[position].as_py() if self.encoded is not None else None
+        if data:
+            record["wkb"] = data[:_RAW_WKB_BYTES].hex()
+            if len(data) > _RAW_WKB_BYTES:
+                record["wkb_bytes"] = len(data)
+        return json.dumps(record, ensure_ascii=False, default=_text_of)
+
+
+def _text_of(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _lost_batch(layer: SourceLayer, first_row: int, count: int, detail: str) -> Batch:
+    """Records of which nothing could be read."""
+    fault = Fault(Reason.MALFORMED, detail)
+    return Batch(
+        rows=_rows(first_row, count),
+        columns={
+            column.name: pa.nulls(count, casting.ARROW_TYPES[column.type])
+            for column in layer.columns
+        },
+        geometry=np.full(count, None, dtype=object),
+        faults=dict.fromkeys(range(count), fault),
+    )
+
+
+def _rows(first: int, count: int) -> Rows:
+    return np.arange(first, first + count, dtype=np.int64)
+
+
+def worth_loading(
+    layers: list[SourceLayer], failures: list[Note], path: Path, options: ReadOptions
+) -> list[SourceLayer]:
+    """The layers that have records, with notes on the others and on those that failed.
+
+    A file without any record keeps its layers, and a layer that was asked for stays as it is.
+    Raises `UnreadableFile` where there is nothing but failures.
+    """
+    if failures and not layers:
+        raise UnreadableFile(f"{path.name}: {failures[0].message}")
+    filled = [layer for layer in layers if layer.chunks]
+    if not filled or options.layer is not None:
+        filled = layers
+    empty = [layer.name for layer in layers if layer not in filled]
+    if filled:
+        filled[0].notes.extend(failures)
+    if empty:
+        named = ", ".join(empty[:_NAMED_IN_A_NOTE]) + (", ..." if empty[_NAMED_IN_A_NOTE:] else "")
+        filled[0].notes.append(
+            Note(code="empty_layers", message=f"layers without a record: {named}", count=len(empty))
+        )
+    return filled
