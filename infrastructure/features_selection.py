@@ -17,6 +17,10 @@ from core.models.feature_table import GEOMETRY_COLUMN, ColumnType, FeatureTable
 
 WGS84 = 4326
 
+# Reprojection puts a point on the edge of a box a hair's breadth beside it. What is served has
+# nine digits, so it cannot be told from the edge.
+_REPROJECTION_DEGREES = 5e-10
+
 Bounds = tuple[float, float, float, float]
 
 
@@ -100,9 +104,11 @@ def _places(
         if geometry.srid == WGS84:
             alternatives.append(sql.SQL("ST_Intersects({}, {})").format(column, box))
             continue
-        served = sql.SQL("ST_Intersects(ST_Transform({}, {}), {})").format(
-            column, sql.Literal(WGS84), box
-        )
+        # Inside coalesce, since the planner takes an intersection of what it has no statistics of
+        # for the rarest of things, and then reads all of a large box to find the first page.
+        served = sql.SQL(
+            "coalesce(ST_Intersects(ST_Transform({}, {}), ST_Expand({}, {})), false)"
+        ).format(column, sql.Literal(WGS84), box, sql.Literal(_REPROJECTION_DEGREES))
         if area.stored is not None:
             near = _envelope(f"stored{number}", area.stored, geometry.srid, parameters)
             served = sql.SQL("({} && {} AND {})").format(column, near, served)

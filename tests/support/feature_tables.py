@@ -69,17 +69,18 @@ def create(
     """Make and fill a table of this shape."""
     table = TableName.parse(name)
     identifier = sql.Identifier(table.schema_name, table.table_name)
+    connection.execute(
+        sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(table.schema_name))
+    )
     columns = [sql.SQL("{} {}").format(sql.Identifier(each.name), sql.SQL(each.type.value))
                for each in shape.columns]  # fmt: skip
     if shape.geometry is not None:
         kind = sql.SQL(shape.geometry.sql)  # type: ignore[arg-type]  # of our own making
         columns.append(sql.SQL("{} {}").format(sql.Identifier(GEOMETRY_COLUMN), kind))
     connection.execute(
-        sql.SQL("CREATE TABLE {} (gid bigint PRIMARY KEY, {})").format(
-            identifier, sql.SQL(", ").join(columns)
+        sql.SQL("CREATE TABLE {} ({})").format(
+            identifier, sql.SQL(", ").join([sql.SQL("gid bigint PRIMARY KEY"), *columns])
         )
-        if columns
-        else sql.SQL("CREATE TABLE {} (gid bigint PRIMARY KEY)").format(identifier)
     )
     for row in rows:
         connection.execute(
