@@ -27,7 +27,7 @@ RawGeometry = Mapping[str, Any]
 _Positions = npt.NDArray[np.float64]
 
 # How deep the lists in "coordinates" go for a type: a position is a list of depth 1.
-_DEPTHS: Final = {
+DEPTHS: Final = {
     "Point": 1,
     "MultiPoint": 2,
     "LineString": 2,
@@ -42,7 +42,7 @@ _BY_FAMILY: Final = {
     "Polygon": {1: "Point", 2: _RING, 3: "Polygon", 4: "MultiPolygon"},
 }
 _COLLECTION: Final = "GeometryCollection"
-_SPELLINGS: Final = {name.casefold(): name for name in (*_DEPTHS, _COLLECTION)} | {
+_SPELLINGS: Final = {name.casefold(): name for name in (*DEPTHS, _COLLECTION)} | {
     "linearring": "LineString"
 }
 # Types that other formats have and a table cannot hold as they are.
@@ -156,7 +156,7 @@ def _group(raw: RawGeometry) -> tuple[str, int] | None:
     try:
         kind = raw["type"]
         first = raw["coordinates"]
-        for _ in range(_DEPTHS[kind] - 1):
+        for _ in range(DEPTHS[kind] - 1):
             first = first[0]
         ordinates = len(first)
     except (KeyError, IndexError, TypeError):
@@ -168,7 +168,7 @@ def _build_alike(
     kind: str, ordinates: int, values: list[Any]
 ) -> tuple[Geometries, npt.NDArray[np.bool_]]:
     """Build those that have no flaw; the mask says which of the values they are."""
-    depth = _DEPTHS[kind]
+    depth = DEPTHS[kind]
     good = np.ones(len(values), dtype=bool)
     ragged = _Ragged.of(values, depth)
     if ragged is None:
@@ -344,7 +344,7 @@ class _Reading:
 
     def _fit(self, depth: int, coordinates: Sequence[Any]) -> tuple[str, Sequence[Any]]:
         """The type of the declared family that lists so deep belong to."""
-        if depth == _DEPTHS[self._kind]:
+        if depth == DEPTHS[self._kind]:
             return self._kind, coordinates
         fitting = _BY_FAMILY[self._kind.removeprefix("Multi")]
         found = depth
@@ -354,7 +354,7 @@ class _Reading:
         if kind is None or (kind == "Point" and len(coordinates) not in (2, 3)):
             raise _Broken(
                 Reason.BAD_COORDINATE,
-                f"the coordinates of a {self._kind} are lists nested {_DEPTHS[self._kind]} deep; "
+                f"the coordinates of a {self._kind} are lists nested {DEPTHS[self._kind]} deep; "
                 f"these are {found} deep",
             )
         if kind != self._kind or found != depth:

@@ -31,10 +31,17 @@ class DistinctCounter:
 
     def add(self, values: pa.Array[Any], total: int) -> None:
         """`values` are a batch's different strings, without null; `total` counts them all."""
+        if self._given_up is None and len(values):
+            self.add_hashes(hashes(values), total)
+        else:
+            self._values += total
+
+    def add_hashes(self, different: _Hashes, total: int) -> None:
+        """As `add`, of what is already 64 bits for each of a batch's different values."""
         self._values += total
-        if self._given_up is not None or not len(values):
+        if self._given_up is not None:
             return
-        self._waiting.append(hashes(values))
+        self._waiting.append(different)
         if sum(map(len, self._waiting)) >= max(_MERGE_AT_LEAST, len(self._seen)):
             self._merge()
             count = len(self._seen)
@@ -73,7 +80,7 @@ def hashes(texts: pa.Array[Any]) -> _Hashes:
         texts.offset : texts.offset + len(texts) + 1
     ]
     lengths = np.diff(offsets)
-    result = lengths.astype(np.uint64) * _WEIGHTS[-1]
+    result: _Hashes = lengths.astype(np.uint64) * _WEIGHTS[-1]
     filled = np.flatnonzero(lengths)
     if data_buffer is None or not len(filled):
         return result
@@ -82,4 +89,5 @@ def hashes(texts: pa.Array[Any]) -> _Hashes:
     within = np.arange(len(data)) - np.repeat(starts, lengths)
     weighted = (data.astype(np.uint64) + np.uint64(1)) * _WEIGHTS[within % (len(_WEIGHTS) - 1)]
     result[filled] += np.add.reduceat(weighted, starts[filled])
-    return result ^ (result >> np.uint64(29))
+    mixed: _Hashes = result ^ (result >> np.uint64(29))
+    return mixed

@@ -305,7 +305,8 @@ def _zone_offset(fields: pa.StructArray) -> npt.NDArray[np.int64]:
     )
     minutes = np.maximum(_number(zone, "hours"), 0) * 60 + np.maximum(_number(zone, "minutes"), 0)
     sign = np.where(_mask(pc.equal(pc.struct_field(zone, "sign"), "-")), -1, 1)
-    return sign * minutes * 60_000_000
+    offset: npt.NDArray[np.int64] = sign * minutes * 60_000_000
+    return offset
 
 
 def _exist(texts: Strings, name: Class) -> Mask:
@@ -329,7 +330,8 @@ def _number(fields: pa.StructArray, name: str) -> npt.NDArray[np.int64]:
 def _as_integers(digits: Strings) -> npt.NDArray[np.int64]:
     blank = pc.equal(digits, "")
     numbers = pc.if_else(blank, pa.scalar(None, pa.string()), digits).cast(pa.int64())
-    return np.asarray(pc.fill_null(numbers, -1))
+    filled: npt.NDArray[np.int64] = np.asarray(pc.fill_null(numbers, -1))
+    return filled
 
 
 def _mask(booleans: pa.BooleanArray) -> Mask:

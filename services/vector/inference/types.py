@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.counting import counted
 from core.models.feature_table import ColumnType
 from services.vector.inference.distinct import DistinctCounter
 from services.vector.inference.text_forms import (
@@ -86,9 +87,9 @@ class TextTyper:
     def observe(self, texts: Strings) -> None:
         """Look at a batch; null is a missing value, and so is the empty text."""
         self._rows += len(texts)
-        counted = pc.value_counts(texts)
-        values = trimmed(counted.field("values"))
-        counts = np.asarray(counted.field("counts"))
+        tally = pc.value_counts(texts)
+        values = trimmed(tally.field("values"))
+        counts = np.asarray(tally.field("counts"))
         present = np.asarray(pc.fill_null(pc.not_equal(values, ""), False))
         self._empty += int(counts[~present].sum())
         if not present.all():
@@ -110,13 +111,17 @@ class TextTyper:
         if kind is not ColumnType.TEXT and self._markers:
             nulls += self._markers.total()
             listed = ", ".join(repr(text) for text, _ in self._markers.most_common(3))
-            evidence.append(f"{self._markers.total():,} values such as {listed} are read as null")
+            evidence.append(
+                f"{counted(self._markers.total(), 'value')} such as {listed} read as null"
+            )
             form = form.model_copy(
                 update={"nulls": tuple(sorted({text.lower() for text in self._markers}))}
             )
         if self._sentinels and kind in (ColumnType.INTEGER, ColumnType.REAL):
             text, count = self._sentinels.most_common(1)[0]
-            evidence.append(f"{text} occurs {count:,} times: perhaps a missing value; it is kept")
+            evidence.append(
+                f"{text} occurs {counted(count, 'time')}: perhaps a missing value; it is kept"
+            )
         column = SourceColumn(
             name=self._name,
             type=kind,
@@ -145,7 +150,8 @@ class TextTyper:
             self._examples.setdefault(name, here[0].as_py())
             match name:
                 case Class.NULL_MARKER:
-                    self._markers.update(dict(zip(here.to_pylist(), counts[chosen].tolist())))
+                    counted_here = zip(here.to_pylist(), counts[chosen].tolist(), strict=True)
+                    self._markers.update(dict(counted_here))
                 case Class.BOOLEAN:
                     self._words.update(pc.unique(pc.utf8_lower(here)).to_pylist())
                 case Class.INTEGER | Class.REAL:
@@ -209,10 +215,12 @@ class TextTyper:
         total = sum(self._counts[name] for name in classes)
         example = self._example(min(classes))
         if self._day_first and not self._month_first:
-            said = f"the first part goes beyond 12 {self._day_first:,} times: day before month"
+            said = f"the first part goes beyond 12 in {self._day_first:,} of them: day before month"
             return kind, TextForm(date_order="dmy"), 0.95, [all_of, said]
         if self._month_first and not self._day_first:
-            said = f"the second part goes beyond 12 {self._month_first:,} times: month before day"
+            said = (
+                f"the second part goes beyond 12 in {self._month_first:,} of them: month before day"
+            )
             return kind, TextForm(date_order="mdy"), 0.95, [all_of, said]
         if not self._day_first and self._dots and total:
             said = f"dates with full stops, such as {example}, have the day before the month"
@@ -236,7 +244,11 @@ class TextTyper:
     def _all_of(self, classes: set[Class]) -> str:
         total = sum(self._counts[name] for name in classes)
         kinds = " or ".join(_PLURALS[name] for name in sorted(classes))
-        return f"all {total:,} values are {kinds}" if total > 1 else f"the one value is of {kinds}"
+        return (
+            f"all {total:,} values are {kinds}"
+            if total > 1
+            else f"the only value is one of {kinds}"
+        )
 
     def _why_text(self, classes: set[Class]) -> str:
         total = sum(self._counts[name] for name in classes)
