@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from services.vector.batch import Batch
 from services.vector.formats import utf8
+from services.vector.formats.collector import without_collector
 from services.vector.formats.geojson_features import FeatureParser, Features, id_column
 from services.vector.formats.json_scan import Scanner, Span, first_byte
 from services.vector.formats.reader import UnreadableFile
@@ -52,7 +53,7 @@ _ALONE: Final = "document"  # the document is the record
 def inspect(path: Path, options: ReadOptions) -> list[SourceLayer]:
     """The one layer of a file; every record is parsed, so that its columns are exact."""
     encoding = options.encoding or _FALLBACK_ENCODING
-    with utf8.readable(path, options.encoding) as (file, stated):
+    with utf8.readable(path, options.encoding) as (file, stated), without_collector():
         survey = _survey(file, options, encoding)
         layer = SourceLayer(
             name=survey.name or path.name.split(".", 1)[0],
@@ -75,7 +76,7 @@ def inspect(path: Path, options: ReadOptions) -> list[SourceLayer]:
 
 def read(path: Path, layer: SourceLayer, chunk: Chunk, options: ReadOptions) -> Iterator[Batch]:
     """The features of a chunk."""
-    with utf8.readable(path, options.encoding) as (file, _):
+    with utf8.readable(path, options.encoding) as (file, _), without_collector():
         row = chunk.first_row
         batches = _features(
             file,
@@ -134,7 +135,7 @@ def _features(
         inside=start > 0,
         first_key=first_key,
     )
-    parser = FeatureParser(scanner, encoding)
+    parser = FeatureParser(scanner, encoding, alone=layout == _ALONE)
     for run in scanner.runs():
         yield parser.parse(run), scanner, parser
 
@@ -200,7 +201,9 @@ def _survey(path: Path, options: ReadOptions, encoding: str) -> _Survey:
             return survey
         if root.end is not None and _holds_text(path, root.end, b"{"):
             return _pass(path, _IN_ROW, options, encoding)[0]
-        return _pass(path, _ALONE, options, encoding)[0]
+        alone, _ = _pass(path, _ALONE, options, encoding)
+        _describe_root(alone, scanner)
+        return alone
     return _pass(path, _IN_ROW, options, encoding)[0]
 
 
@@ -208,7 +211,7 @@ def _pass(path: Path, layout: str, options: ReadOptions, encoding: str) -> tuple
     """Read all records (or the first ones, for a sample) under the assumption of a layout."""
     survey = _Survey(layout)
     scanner = Scanner(path, level=1 if layout == _IN_MEMBER else 0)
-    parser = FeatureParser(scanner, encoding)
+    parser = FeatureParser(scanner, encoding, alone=layout == _ALONE)
     cutter = _Cutter(path.stat().st_size, layout, options)
     for run in scanner.runs():
         features = parser.parse(run)

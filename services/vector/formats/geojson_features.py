@@ -80,12 +80,13 @@ class Features:
 class FeatureParser:
     """Parses the scanner's runs; `notes` is what was worth knowing.
 
-    `encoding` is that of texts which are no UTF-8.
+    `encoding` is that of texts which are no UTF-8; `alone` says that the file has one record.
     """
 
-    def __init__(self, scanner: Scanner, encoding: str = "cp1252") -> None:
+    def __init__(self, scanner: Scanner, encoding: str = "cp1252", *, alone: bool = False) -> None:
         self._scanner = scanner
         self._encoding = encoding
+        self._alone = alone
         self._counts: Counter[str] = Counter()
         self._foreign: dict[str, None] = {}
 
@@ -164,7 +165,8 @@ class FeatureParser:
             self._counts["letter_case"] += 1
             self._add_feature(features, text, value)
         elif folded in _GEOMETRY_TYPES:
-            self._counts["bare_geometry"] += 1
+            if not self._alone:
+                self._counts["bare_geometry"] += 1
             if "bbox" in value and not _is_bbox(value["bbox"]):
                 self._counts["invalid_bbox"] += 1
             features.add(text, {}, value, None)
