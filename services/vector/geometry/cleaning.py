@@ -37,6 +37,8 @@ from services.vector.model import CleaningOptions, Reason, RepairKind
 
 Place = tuple[float, float]
 
+# New points, where edges cross, are rounded: so small a share is no change of an area.
+_AREA_ROUNDING = 1e-6
 # Repairs that may change the shape: what they did is measured and drawn.
 _RESHAPING = {
     RepairKind.SPIKE,
@@ -127,7 +129,8 @@ class _Cleaning:
         for position, kinds in batch.mended.items():
             self._change(position, kinds)
         self.source = self._settled(batch.geometry)
-        self.geometry, self.position = self._single_dimensions(self.source)
+        geometry, self.position = self._single_dimensions(self.source)
+        self.geometry = geometry.copy()
 
     def run(self) -> Cleaned:
         self._keep_finite()
@@ -299,23 +302,28 @@ class _Cleaning:
 
         An invalid polygon has no one area. What it winds around misses loops that cancel out
         (a bow-tie has none), what it encloses by the even-odd rule misses what overlaps: the
-        larger of the two is what the result is held against.
+        result is held against the one that it is nearer to.
         """
         items = [item for item, o in outcomes.items() if shapely.get_dimensions(o.reference) == 2]
         references = _array(outcomes[item].reference for item in items)
         drawn, results = self._on_map(references), self._on_map(self.geometry[items])
         for item, reference, before, after in zip(items, references, drawn, results, strict=True):
             if before is not None and after is not None:
-                area_before, area_after = _reference_area(before), measures.area(after)
+                area_after = measures.area(after)
+                area_before = _nearest(
+                    area_after, measures.area(before), measures.covered_area(before)
+                )
                 changes = self._changes[int(self.position[item])]
                 changes.area_before += area_before
                 changes.area_after += area_after
                 unit = " m²"
             else:
-                area_before = max(reference.area, shapely.make_valid(reference).area)
                 area_after, unit = self.geometry[item].area, ""
-            change = abs(area_after - area_before) / area_before if area_before > 0 else 0.0
-            if change > self._options.max_area_change:
+                area_before = _nearest(
+                    area_after, reference.area, shapely.make_valid(reference).area
+                )
+            change = abs(area_after - area_before) / area_before if area_before > 0 else 1.0
+            if change > self._options.max_area_change + _AREA_ROUNDING:
                 self._reject(
                     item,
                     Reason.REPAIR_CHANGES_AREA,
@@ -492,8 +500,8 @@ def _measured(
     )
 
 
-def _reference_area(geometry: shapely.Geometry) -> float:
-    return max(measures.area(geometry), measures.covered_area(geometry))
+def _nearest(area: float, *readings: float) -> float:
+    return min(readings, key=lambda reading: abs(reading - area))
 
 
 def _check_accounts(rows: Rows, faults: Iterable[int], records: int) -> None:
