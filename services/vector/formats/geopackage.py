@@ -14,8 +14,7 @@ from services.vector.batch import Batch, Fault
 from services.vector.formats import ogr, ogr_source
 from services.vector.formats.ogr import Access, Seek
 from services.vector.formats.ogr_source import Origin, presented
-from services.vector.formats.reader import UnreadableFile
-from services.vector.model import Chunk, Kind, Note, ReadOptions, Reason, SourceLayer
+from services.vector.model import Chunk, Kind, ReadOptions, Reason, SourceLayer
 
 # A GeoPackage may have been written in WAL mode: it is opened without a log beside it.
 _OPTIONS: Final = {"IMMUTABLE": "YES"}
@@ -29,19 +28,9 @@ _SHOWN_BYTES: Final = 16
 
 def inspect(path: Path, options: ReadOptions) -> list[SourceLayer]:
     """The layers and attribute tables. One that cannot be read is a note on the others."""
-    layers: list[SourceLayer] = []
-    failures: list[Note] = []
     with presented(path, _NAME) as source:
-        for name in ogr_source.list_layers(source):
-            if options.layer not in (None, name):
-                continue
-            try:
-                layers.append(ogr.inspect_layer(_access(source, path, name), options))
-            except UnreadableFile as error:
-                failures.append(
-                    Note(code="layer_unreadable", message=f"layer {name!r}: {error.message}")
-                )
-    return ogr.worth_loading(layers, failures, path, options)
+        names = ogr_source.list_layers(source)
+        return ogr.inspect_layers(names, lambda name: _access(source, path, name), options)
 
 
 def read(path: Path, layer: SourceLayer, chunk: Chunk, options: ReadOptions) -> Iterator[Batch]:

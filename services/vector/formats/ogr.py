@@ -13,7 +13,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -74,7 +73,8 @@ class Seek(StrEnum):
 class Access:
     """How a format's layers are read through OGR.
 
-    `slow_skip` says that the driver reads what it skips, so that chunks should be few.
+    `slow_skip` says that the driver reads what it skips, so that chunks should be few, `one_chunk`
+    that there should be one only.
     `explain_missing` is asked why
     records (by fid) came without a geometry: those of which the file says that they have none
     are left out of its answer. `text` decodes texts that OGR was told to hand through.
@@ -85,6 +85,7 @@ class Access:
     bytes: int
     seek: Seek = Seek.PLACE
     slow_skip: bool = False
+    one_chunk: bool = False
     explain_missing: Callable[[Sequence[int]], Mapping[int, Fault]] = _none_missing
     text: Callable[[pa.Array[Any]], pa.Array[Any]] = _as_it_is
     value_faults: Callable[[Fids], Mapping[tuple[str, str], int]] = field(default=lambda _fids: {})
@@ -100,6 +101,40 @@ class _Scan:
     complete: bool
     failure: str | None
     notes: list[Note]
+
+
+def inspect_layers(
+    names: Sequence[str], access: Callable[[str], Access], options: ReadOptions
+) -> list[SourceLayer]:
+    """The layers of these names that have records, with notes on the others.
+
+    A layer that cannot be read is a note on the first that can. A file without any record
+    keeps its layers, and a layer that was asked for stays. Raises `UnreadableFile` where
+    there is nothing but failures.
+    """
+    layers: list[SourceLayer] = []
+    failures: list[Note] = []
+    for name in names:
+        if options.layer not in (None, name):
+            continue
+        try:
+            layers.append(inspect_layer(access(name), options))
+        except UnreadableFile as error:
+            message = f"layer {name!r} cannot be read: {error.message}"
+            failures.append(Note(code="layer_unreadable", message=message))
+    if failures and not layers:
+        raise UnreadableFile(failures[0].message)
+    filled = [layer for layer in layers if layer.chunks]
+    if not filled or options.layer is not None:
+        filled = layers
+    empty = [layer.name for layer in layers if layer not in filled]
+    if empty:
+        named = ", ".join(empty[:_NAMED_IN_A_NOTE]) + (", ..." if empty[_NAMED_IN_A_NOTE:] else "")
+        message = f"layers without a record: {named}"
+        failures.append(Note(code="empty_layers", message=message, count=len(empty)))
+    if filled:
+        filled[0].notes.extend(failures)
+    return filled
 
 
 def inspect_layer(
@@ -239,7 +274,7 @@ def _chunks(access: Access, about: Description, scan: _Scan, options: ReadOption
     if not total:
         return []
     rows = options.chunk_rows or _rows_in_chunk(access, total, options)
-    if not scan.complete:
+    if access.one_chunk or not scan.complete:
         return [_chunk(access, about, scan.fids, 0, total)]
     return [
         _chunk(access, about, scan.fids, first, min(first + rows, total))
@@ -429,27 +464,3 @@ def _lost_batch(layer: SourceLayer, first_row: int, count: int, detail: str) -> 
 
 def _rows(first: int, count: int) -> Rows:
     return np.arange(first, first + count, dtype=np.int64)
-
-
-def worth_loading(
-    layers: list[SourceLayer], failures: list[Note], path: Path, options: ReadOptions
-) -> list[SourceLayer]:
-    """The layers that have records, with notes on the others and on those that failed.
-
-    A file without any record keeps its layers, and a layer that was asked for stays as it is.
-    Raises `UnreadableFile` where there is nothing but failures.
-    """
-    if failures and not layers:
-        raise UnreadableFile(f"{path.name}: {failures[0].message}")
-    filled = [layer for layer in layers if layer.chunks]
-    if not filled or options.layer is not None:
-        filled = layers
-    empty = [layer.name for layer in layers if layer not in filled]
-    if filled:
-        filled[0].notes.extend(failures)
-    if empty:
-        named = ", ".join(empty[:_NAMED_IN_A_NOTE]) + (", ..." if empty[_NAMED_IN_A_NOTE:] else "")
-        filled[0].notes.append(
-            Note(code="empty_layers", message=f"layers without a record: {named}", count=len(empty))
-        )
-    return filled
