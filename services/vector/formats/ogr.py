@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import shapely
 
 from services.vector import casting
@@ -51,9 +52,14 @@ _MOST_ATTEMPTS: Final = 500
 _NAMED_IN_A_NOTE: Final = 10
 
 Fids = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 
 def _none_missing(_fids: Sequence[int]) -> Mapping[int, Fault]:
+    return {}
+
+
+def _none_unfit(_fids: Fids) -> Mapping[tuple[str, str], Mask]:
     return {}
 
 
@@ -78,6 +84,8 @@ class Access:
     `explain_missing` is asked why
     records (by fid) came without a geometry: those of which the file says that they have none
     are left out of its answer. `text` decodes texts that OGR was told to hand through.
+    `unfit` finds values, by column and reason, that are none of their type, though OGR makes
+    something of them: they become null.
     """
 
     origin: Origin
@@ -88,7 +96,7 @@ class Access:
     one_chunk: bool = False
     explain_missing: Callable[[Sequence[int]], Mapping[int, Fault]] = _none_missing
     text: Callable[[pa.Array[Any]], pa.Array[Any]] = _as_it_is
-    value_faults: Callable[[Fids], Mapping[tuple[str, str], int]] = field(default=lambda _fids: {})
+    unfit: Callable[[Fids], Mapping[tuple[str, str], Mask]] = _none_unfit
 
 
 @dataclass(slots=True)
@@ -385,11 +393,15 @@ def _batch(
     access: Access, columns: Sequence[SourceColumn], piece: pa.RecordBatch, first_row: int
 ) -> Batch:
     fids: Fids = np.asarray(piece.column(0))
-    faults: ogr_columns.ValueFaults = dict(access.value_faults(fids))
-    values = {}
+    faults: ogr_columns.ValueFaults = {}
+    values: dict[str, pa.Array[Any]] = {}
     for number, column in enumerate(columns, 1):
         array = _text(access, piece.column(number))
         values[column.name] = ogr_columns.convert(column.name, array, column.type, faults)
+    for (name, reason), mask in access.unfit(fids).items():
+        faults[name, reason] = int(mask.sum())
+        nothing = pa.scalar(None, values[name].type)
+        values[name] = pc.if_else(pa.array(mask), nothing, values[name])
     batch = Batch(
         rows=_rows(first_row, piece.num_rows),
         columns=values,
