@@ -1,0 +1,44 @@
+"""PostGIS, whose GEOS is another one than shapely's, calls valid what cleaning lets through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+import shapely
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.vector.geometry.cleaning import clean
+from tests.support.geometries import as_array, batch_of, broken_geometries, cleaning
+
+_JUDGE = """
+SELECT ST_AsText(geom) AS geometry, reason(ST_IsValidDetail(geom)) AS reason
+FROM unnest(%s::bytea[]) AS given (wkb), ST_GeomFromWKB(wkb, 4326) AS geom
+WHERE NOT ST_IsValid(geom)
+"""
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(database_url) as connection:
+        yield connection
+
+
+@settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    found=st.lists(broken_geometries(), min_size=1, max_size=20),
+    repair=st.sampled_from(["structure", "linework"]),
+)
+def test_postgis_calls_every_cleaned_geometry_valid(
+    connection: psycopg.Connection[Any], found: list[shapely.Geometry | None], repair: str
+) -> None:
+    result = clean(batch_of(as_array(found)), cleaning(repair=repair, max_area_change=1.0))
+    wkb = [shapely.to_wkb(g) for g in result.geometry if g is not None]
+    assert connection.execute(_JUDGE, (wkb,)).fetchall() == []
