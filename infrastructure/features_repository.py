@@ -5,7 +5,7 @@ the table first and only then looks up what is published under its name: the two
 replacement waits for the few milliseconds that a page takes::
 
     with features_repository.reading(TableName(table_name="parks")) as parks:
-        page = parks.page(Selection(), limit=10)
+        page = parks.page(Selection(), 10, Coordinates())
 """
 
 from __future__ import annotations
@@ -36,8 +36,6 @@ from infrastructure.features_selection import WGS84, Bounds, Selection, conditio
 
 # Features on one page as the table stores them; as GeoJSON they are two to three times longer.
 PAGE_BYTES = 8 * 1024 * 1024
-# 1e-9 degrees are a tenth of a millimetre.
-COORDINATE_DIGITS = 9
 # Longer than this, nobody would want to wait for a number that they may not even read.
 COUNT_SECONDS = 0.1
 EXTENT_SECONDS = 1.0
@@ -75,6 +73,19 @@ class PublishedTable:
 
 
 @dataclass(frozen=True, slots=True)
+class Coordinates:
+    """How a feature's coordinates are written: by default as CRS84.
+
+    `as_stored` leaves them in the table's own CRS, `north_first` turns the axes around. Nine
+    digits behind the point are a tenth of a millimetre in degrees, four are in metres.
+    """
+
+    as_stored: bool = False
+    north_first: bool = False
+    digits: int = 9
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Features in the order of their gids, each as the text of a GeoJSON Feature."""
 
@@ -90,11 +101,11 @@ class TableReader:
         self._connection = connection
         self.table = table
 
-    def page(self, selection: Selection, limit: int) -> Page:
+    def page(self, selection: Selection, limit: int, written: Coordinates) -> Page:
         """The first `limit` features of the selection, or fewer where they are large."""
         where = condition(selection, self.table.shape, self._datetime_column)
         query = sql.SQL(_SQL["page"]).format(
-            feature=_feature(self.table.shape),
+            feature=_feature(self.table.shape, written),
             stored_bytes=_stored_bytes(self.table.shape),
             table=_identifier(self.table.name),
             condition=where.expression,
@@ -108,10 +119,10 @@ class TableReader:
             has_more=bool(rows) and rows[0]["rows chosen"] > len(kept),
         )
 
-    def feature(self, gid: int) -> str | None:
+    def feature(self, gid: int, written: Coordinates) -> str | None:
         """One feature as the text of a GeoJSON Feature, or None."""
         query = sql.SQL(_SQL["feature"]).format(
-            feature=_feature(self.table.shape), table=_identifier(self.table.name)
+            feature=_feature(self.table.shape, written), table=_identifier(self.table.name)
         )
         rows = self._fetch(query, {"gid": gid})
         return str(rows[0]["feature"]) if rows else None
@@ -289,7 +300,7 @@ def _identifier(name: TableName) -> sql.Identifier:
     return sql.Identifier(name.schema_name, name.table_name)
 
 
-def _feature(shape: FeatureTable) -> sql.Composable:
+def _feature(shape: FeatureTable, written: Coordinates) -> sql.Composable:
     """A row as the text of a GeoJSON Feature.
 
     Joined as text: making one JSON value of it would parse each geometry's text again.
@@ -299,18 +310,22 @@ def _feature(shape: FeatureTable) -> sql.Composable:
         """'{{"type":"Feature","id":' || {key} || ',"geometry":' || {geometry}"""
         """ || ',"properties":' || (SELECT row_to_json("all columns")::text"""
         """ FROM (SELECT {properties}) AS "all columns") || '}}'"""
-    ).format(key=sql.Identifier(KEY_COLUMN), geometry=_geometry(shape), properties=properties)
+    ).format(
+        key=sql.Identifier(KEY_COLUMN), geometry=_geometry(shape, written), properties=properties
+    )
 
 
-def _geometry(shape: FeatureTable) -> sql.Composable:
+def _geometry(shape: FeatureTable, written: Coordinates) -> sql.Composable:
     if shape.geometry is None:
         return sql.SQL("'null'")
     served: sql.Composable = sql.Identifier(GEOMETRY_COLUMN)
-    if shape.geometry.srid != WGS84:
+    if not written.as_stored and shape.geometry.srid != WGS84:
         served = sql.SQL("ST_Transform({}, {})").format(served, sql.Literal(WGS84))
+    if written.north_first:
+        served = sql.SQL("ST_FlipCoordinates({})").format(served)
     # Options 0: no bbox, and no crs member, which RFC 7946 has done away with.
     return sql.SQL("coalesce(ST_AsGeoJSON({}, {}, 0), 'null')").format(
-        served, sql.Literal(COORDINATE_DIGITS)
+        served, sql.Literal(written.digits)
     )
 
 

@@ -26,13 +26,14 @@ Bounds = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """A box in CRS84: west, south, east, north in degrees.
+    """A box: least x, least y, greatest x, greatest y, in CRS84 or in the table's own CRS.
 
-    `stored` are bounds (x and y, least and greatest) in the table's own CRS that enclose the
-    box; None where the table is in CRS84, or where no such bounds are known.
+    `stored` are bounds in the table's own CRS that enclose a box in another; None where no such
+    bounds are known.
     """
 
     box: Bounds
+    srid: int = WGS84
     stored: Bounds | None = None
 
 
@@ -100,15 +101,15 @@ def _places(
     column = sql.Identifier(GEOMETRY_COLUMN)
     alternatives: list[sql.Composable] = [sql.SQL("{} IS NULL").format(column)]
     for number, area in enumerate(selection.areas):
-        box = _envelope(f"area{number}", area.box, WGS84, parameters)
-        if geometry.srid == WGS84:
+        box = _envelope(f"area{number}", area.box, area.srid, parameters)
+        if area.srid == geometry.srid:
             alternatives.append(sql.SQL("ST_Intersects({}, {})").format(column, box))
             continue
         # Inside coalesce, since the planner takes an intersection of what it has no statistics of
         # for the rarest of things, and then reads all of a large box to find the first page.
         served = sql.SQL(
             "coalesce(ST_Intersects(ST_Transform({}, {}), ST_Expand({}, {})), false)"
-        ).format(column, sql.Literal(WGS84), box, sql.Literal(_REPROJECTION_DEGREES))
+        ).format(column, sql.Literal(area.srid), box, sql.Literal(_REPROJECTION_DEGREES))
         if area.stored is not None:
             near = _envelope(f"stored{number}", area.stored, geometry.srid, parameters)
             served = sql.SQL("({} && {} AND {})").format(column, near, served)

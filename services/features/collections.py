@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import ValidationError
 
 from core.errors import NotFound
 from core.models.feature_table import TableName
 from infrastructure import features_repository
 from infrastructure.features_repository import PublishedTable
-from infrastructure.features_selection import WGS84
 from services.features.conformance import CONFORMANCE_CLASSES
 from services.features.links import (
-    CRS84,
-    CRS84H,
     GEOJSON,
     JSON,
     OPENAPI,
@@ -26,6 +21,7 @@ from services.features.links import (
     collection_id,
     link,
 )
+from services.features.reference_systems import CRS84, offered, storage_crs
 
 
 def table_name(text: str) -> TableName:
@@ -97,15 +93,11 @@ def _extent(table: PublishedTable) -> JsonObject:
     return extent
 
 
-def _reference_systems(table: PublishedTable) -> dict[str, Any]:
+def _reference_systems(table: PublishedTable) -> JsonObject:
     geometry = table.shape.geometry
     if geometry is None:
         return {}
-    served = CRS84H if geometry.has_z else CRS84
-    if geometry.srid == WGS84:  # PostGIS keeps longitude first, as CRS84 does
-        return {"crs": [served], "storageCrs": served}
-    stored = f"http://www.opengis.net/def/crs/EPSG/0/{geometry.srid}"
-    return {"crs": [served], "storageCrs": stored}
+    return {"crs": list(offered(geometry)), "storageCrs": storage_crs(geometry)}
 
 
 def _links(table: PublishedTable, at: Addresses) -> list[Link]:

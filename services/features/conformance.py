@@ -8,4 +8,5 @@ CONFORMANCE_CLASSES: tuple[str, ...] = (
     f"{_FEATURES}/core",
     f"{_FEATURES}/geojson",
     f"{_FEATURES}/oas30",
+    "http://www.opengis.net/spec/ogcapi-features-2/1.0/conf/crs",
 )

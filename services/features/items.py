@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from core.errors import NotFound
@@ -25,17 +26,27 @@ from services.features.links import (
     link,
     with_query,
 )
-from services.features.parameters import ItemsRequest, items_request, nothing_else
+from services.features.parameters import ItemsRequest, item_crs, items_request
+from services.features.reference_systems import coordinates
 from services.features.values import integer
 from services.orchestration.paging import cursor_after
 
 
-def items(collection: str, query: Mapping[str, str], at: Addresses) -> str:
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A GeoJSON document and the CRS of its coordinates."""
+
+    text: str
+    crs: str
+
+
+def items(collection: str, query: Mapping[str, str], at: Addresses) -> Document:
     """A page of features. Raises `NotFound`, `Forbidden`, `InvalidQuery`."""
     with features_repository.reading(table_name(collection)) as reader:
         require_readable(reader.table)
         request = items_request(query, reader.table)
-        page = reader.page(request.selection, request.limit)
+        written = coordinates(request.crs, reader.table.shape.geometry)
+        page = reader.page(request.selection, request.limit, written)
         matched = _matched(reader, request, page)
     here, name = at.items(reader.table.name), reader.table.name
     links = [
@@ -50,27 +61,30 @@ def items(collection: str, query: Mapping[str, str], at: Addresses) -> str:
         members["numberMatched"] = matched
     members["numberReturned"] = len(page.features)
     features = ",".join(page.features)
-    return f'{{"type":"FeatureCollection","features":[{features}],{_members(members)}}}'
+    text = f'{{"type":"FeatureCollection","features":[{features}],{_members(members)}}}'
+    return Document(text, request.crs)
 
 
-def item(collection: str, feature: str, query: Mapping[str, str], at: Addresses) -> str:
+def item(collection: str, feature: str, query: Mapping[str, str], at: Addresses) -> Document:
     """One feature. Raises `NotFound`, which says what is missing, `Forbidden`, `InvalidQuery`."""
-    nothing_else(query)
     with features_repository.reading(table_name(collection)) as reader:
         require_readable(reader.table)
+        crs = item_crs(query, reader.table)
+        written = coordinates(crs, reader.table.shape.geometry)
         gid = _gid(feature)
-        found = None if gid is None else reader.feature(gid)
+        found = None if gid is None else reader.feature(gid, written)
     name = reader.table.name
     if gid is None or found is None:
         raise NotFound(
             f"The collection {collection_id(name)!r} has no feature {feature!r}.",
             code="feature_not_found",
         )
+    asked = {"crs": query["crs"]} if "crs" in query else {}
     links = [
-        link("self", at.item(name, gid), GEOJSON, title="This document"),
+        link("self", with_query(at.item(name, gid), asked), GEOJSON, title="This document"),
         link("collection", at.collection(name), JSON, title="The collection"),
     ]
-    return f"{found[:-1]},{_members({'links': links})}}}"
+    return Document(f"{found[:-1]},{_members({'links': links})}}}", crs)
 
 
 def _gid(feature: str) -> int | None:

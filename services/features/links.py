@@ -17,8 +17,6 @@ GEOJSON = "application/geo+json"
 SCHEMA = "application/schema+json"
 OPENAPI = "application/vnd.oai.openapi+json;version=3.0"
 
-CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
-CRS84H = "http://www.opengis.net/def/crs/OGC/0/CRS84h"
 QUERYABLES = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
 
 _DEFAULT_SCHEMA = TableName(table_name="any").schema_name

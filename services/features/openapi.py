@@ -11,7 +11,6 @@ from typing import Any
 from infrastructure import features_repository
 from infrastructure.features_repository import PublishedTable
 from services.features.links import (
-    CRS84,
     GEOJSON,
     JSON,
     SCHEMA,
@@ -20,6 +19,7 @@ from services.features.links import (
     collection_id,
 )
 from services.features.parameters import DEFAULT_LIMIT, MAX_LIMIT, queryables
+from services.features.reference_systems import CRS84
 from services.features.schemas import column_schema
 
 VERSION = "1.0.0"
@@ -37,8 +37,13 @@ def parameters() -> dict[str, JsonObject]:
         ),
         "bbox-crs": _query(
             "bbox-crs",
-            {"type": "string", "format": "uri", "enum": [CRS84], "default": CRS84},
-            "CRS of bbox; there is no other",
+            {"type": "string", "format": "uri", "default": CRS84},
+            "CRS of bbox: one of the collection's",
+        ),
+        "crs": _query(
+            "crs",
+            {"type": "string", "format": "uri", "default": CRS84},
+            "CRS of the features' coordinates: one of the collection's",
         ),
         "datetime": _query(
             "datetime",
@@ -166,7 +171,11 @@ def _paths(table: PublishedTable) -> JsonObject:
         ),
         f"{path}/items/{{featureId}}": _get(
             f"{name}.item", f"One feature of {title}", "Data", media_type=GEOJSON,
-            parameters=[{"$ref": "#/components/parameters/featureId"}], problems=refused,
+            parameters=[
+                {"$ref": "#/components/parameters/featureId"},
+                {"$ref": "#/components/parameters/crs"},
+            ],
+            problems=refused,
         ),
         f"{path}/queryables": _get(
             f"{name}.queryables", f"What a request can ask of {title}", "Data",

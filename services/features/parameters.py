@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from core.errors import FieldError, InvalidParameters
-from core.models.feature_table import Column
+from core.models.feature_table import Column, GeometryColumn
 from infrastructure.features_repository import PublishedTable
 from infrastructure.features_selection import WGS84, Area, Selection
 from services.features import values
-from services.features.links import CRS84, CRS84H
+from services.features.reference_systems import CRS84, CRS84H, coordinates, offered
 from services.features.stored_bounds import stored_bounds
 from services.orchestration.paging import row_key
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 10_000
 
-RESERVED = ("bbox", "bbox-crs", "datetime", "limit", "cursor")
+RESERVED = ("bbox", "bbox-crs", "crs", "datetime", "limit", "cursor")
 # The host's own: a function key and its name.
 HOST_PARAMETERS = frozenset({"code", "clientId"})
-
-T = TypeVar("T")
 
 
 class InvalidQuery(InvalidParameters):
@@ -38,6 +36,7 @@ class ItemsRequest:
 
     selection: Selection
     limit: int
+    crs: str
     query: Mapping[str, str]
 
 
@@ -78,32 +77,56 @@ def items_request(query: Mapping[str, str], table: PublishedTable) -> ItemsReque
         after=_read(query, "cursor", row_key),
     )
     limit = _read(query, "limit", _limit)
-    return ItemsRequest(selection, DEFAULT_LIMIT if limit is None else limit, asked)
+    return ItemsRequest(
+        selection,
+        limit=DEFAULT_LIMIT if limit is None else limit,
+        crs=_crs(query, "crs", table.shape.geometry),
+        query=asked,
+    )
+
+
+def item_crs(query: Mapping[str, str], table: PublishedTable) -> str:
+    """The CRS that a request for one feature asks for, its only parameter, or `InvalidQuery`."""
+    _refuse_unknown(query, ("crs",))
+    return _crs(query, "crs", table.shape.geometry)
 
 
 def _place(
     query: Mapping[str, str], table: PublishedTable
-) -> tuple[tuple[Area, ...], tuple[float, float] | None]:
-    _read(query, "bbox-crs", _default_crs)
+) -> tuple[tuple[Area, ...], values.Heights | None]:
+    geometry = table.shape.geometry
+    crs = _crs(query, "bbox-crs", geometry)
+    if geometry is not None and crs not in (CRS84, CRS84H):
+        own = coordinates(crs, geometry)
+        found = _read(
+            query, "bbox", lambda text: values.projected_box(text, north_first=own.north_first)
+        )
+        return ((Area(found[0], geometry.srid),), found[1]) if found else ((), None)
     found = _read(query, "bbox", values.box)
     if found is None:
         return (), None
     box, heights = found
-    geometry = table.shape.geometry
-    projected = geometry is not None and geometry.srid != WGS84
+    if geometry is None or geometry.srid == WGS84:
+        return tuple(Area(part) for part in values.parts(box)), heights
     return tuple(
-        Area(
-            part,
-            stored_bounds(part, geometry.srid, table.bbox) if geometry and projected else None,
-        )
+        Area(part, stored=stored_bounds(part, geometry.srid, table.bbox))
         for part in values.parts(box)
     ), heights
 
 
-def _default_crs(text: str) -> str:
-    if text not in (CRS84, CRS84H):
-        raise ValueError(f"must be {CRS84}: boxes in other CRSs are not supported")
-    return text
+def _crs(query: Mapping[str, str], name: str, geometry: GeometryColumn | None) -> str:
+    """The CRS that a parameter names, or the default."""
+    known = offered(geometry)
+    # Flat and with heights, CRS84 has two names; a box in one of them is also one in the other.
+    accepted = {*known, CRS84, CRS84H} if name == "bbox-crs" else {*known, CRS84}
+
+    def parse(text: str) -> str:
+        if text not in accepted:
+            raise ValueError(f"must be one of {', '.join(known)}")
+        return text
+
+    found: str | None = _read(query, name, parse)
+    return known[0] if found is None or found in (CRS84, CRS84H) else found
 
 
 def _limit(text: str) -> int:

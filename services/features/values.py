@@ -27,29 +27,45 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _INT8 = 2**63
 
+Heights = tuple[float, float]
+
 # What reprojection from web maps adds to 180 degrees; such a box means the whole world.
 _ROUNDING = 1e-6
 
 
-def box(text: str) -> tuple[Bounds, tuple[float, float] | None]:
+def box(text: str) -> tuple[Bounds, Heights | None]:
     """West, south, east, north in degrees, and the heights where six numbers were given.
 
     West may be greater than east: the box then crosses the antimeridian.
     """
-    numbers = [number(part) for part in text.split(",")]
-    if len(numbers) not in (4, 6):
-        raise ValueError(f"must have 4 or 6 numbers with commas between them, not {len(numbers)}")
-    half = len(numbers) // 2
-    west, east = (_degrees(numbers[at], 180) for at in (0, half))
-    south, north = (_degrees(numbers[at], 90) for at in (1, half + 1))
+    (west, south, east, north), heights = _corners(text)
+    west, east = _degrees(west, 180), _degrees(east, 180)
+    south, north = _degrees(south, 90), _degrees(north, 90)
     if south > north:
         raise ValueError(f"must go from south to north: {south:g} is greater than {north:g}")
-    if half == 2:
-        return (west, south, east, north), None
+    return (west, south, east, north), heights
+
+
+def projected_box(text: str, *, north_first: bool) -> tuple[Bounds, Heights | None]:
+    """Least x, least y, greatest x, greatest y, written in the order of a CRS's axes."""
+    bounds, heights = _corners(text)
+    if bounds[0] > bounds[2] or bounds[1] > bounds[3]:
+        raise ValueError("must go from the lower corner to the upper one")
+    if north_first:
+        bounds = (bounds[1], bounds[0], bounds[3], bounds[2])
+    return bounds, heights
+
+
+def _corners(text: str) -> tuple[Bounds, Heights | None]:
+    numbers = [number(part) for part in text.split(",")]
+    if len(numbers) == 4:
+        return (numbers[0], numbers[1], numbers[2], numbers[3]), None
+    if len(numbers) != 6:
+        raise ValueError(f"must have 4 or 6 numbers with commas between them, not {len(numbers)}")
     lowest, highest = numbers[2], numbers[5]
     if lowest > highest:
         raise ValueError(f"must go upwards: {lowest:g} is greater than {highest:g}")
-    return (west, south, east, north), (lowest, highest)
+    return (numbers[0], numbers[1], numbers[3], numbers[4]), (lowest, highest)
 
 
 def parts(bounds: Bounds) -> tuple[Bounds, ...]:

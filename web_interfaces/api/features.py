@@ -1,4 +1,4 @@
-"""OGC API - Features, Part 1: https://docs.ogc.org/is/17-069r4/17-069r4.html
+"""OGC API - Features: https://docs.ogc.org/is/17-069r4/17-069r4.html (Part 1, and Part 2).
 
 Read-only and open to everyone. What it answers is made in `services.features`.
 """
@@ -38,6 +38,12 @@ def _at(req: func.HttpRequest) -> Addresses:
 
 def _answer(description: str, media_type: str = JSON) -> dict[int, Answer]:
     return {200: Answer(description, media_type)}
+
+
+def _geojson(document: items.Document) -> func.HttpResponse:
+    # Part 2, /req/crs/ogc-crs-header
+    headers = {"Content-Crs": f"<{document.crs}>"}
+    return func.HttpResponse(document.text, mimetype=GEOJSON, headers=headers)
 
 
 @bp.route(route="api/features", methods=_READ, auth_level=_OPEN)
@@ -94,8 +100,7 @@ def features_collection(req: func.HttpRequest) -> func.HttpResponse:
 @public
 def features_items(req: func.HttpRequest) -> func.HttpResponse:
     """The features of a table, by id."""
-    page = items.items(req.route_params["collection_id"], req.params, _at(req))
-    return func.HttpResponse(page, mimetype=GEOJSON)
+    return _geojson(items.items(req.route_params["collection_id"], req.params, _at(req)))
 
 
 @bp.route(
@@ -103,14 +108,12 @@ def features_items(req: func.HttpRequest) -> func.HttpResponse:
     methods=_READ,
     auth_level=_OPEN,
 )
-@documented(tag=_TAG, answers=_answer("A feature", GEOJSON))
+@documented(tag=_TAG, query=[openapi.parameters()["crs"]], answers=_answer("A feature", GEOJSON))
 @public
 def features_item(req: func.HttpRequest) -> func.HttpResponse:
     """One feature."""
     collection, feature = req.route_params["collection_id"], req.route_params["feature_id"]
-    return func.HttpResponse(
-        items.item(collection, feature, req.params, _at(req)), mimetype=GEOJSON
-    )
+    return _geojson(items.item(collection, feature, req.params, _at(req)))
 
 
 @bp.route(

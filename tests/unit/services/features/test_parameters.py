@@ -9,7 +9,7 @@ import pytest
 from core.models.feature_table import FeatureTable, GeometryColumn, TableName
 from infrastructure.features_repository import PublishedTable
 from infrastructure.features_selection import Area
-from services.features.links import CRS84
+from services.features.reference_systems import CRS84
 from services.features.parameters import (
     InvalidQuery,
     items_request,

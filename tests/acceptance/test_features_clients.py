@@ -1,0 +1,149 @@
+"""GDAL's OGC API - Features driver, unmodified, against the running app.
+
+It runs in a process of its own, as it does for users; CPL_DEBUG makes it tell its requests.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pytest
+
+from core.models.feature_table import Column, ColumnType, FeatureTable, GeometryColumn
+from tests.servers import StackUnderTest
+from tests.support.feature_tables import PLACES, create, publish, publish_places
+
+COUNT = 36
+PROJECTED = FeatureTable(
+    columns=(Column(name="name", type=ColumnType.TEXT),),
+    geometry=GeometryColumn(type="Point", srid=32633),
+)
+
+_SCRIPT = """
+import json, sys
+import pyogrio
+from shapely import from_wkb
+
+call, address, options = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+if call == "layers":
+    answer = pyogrio.list_layers(address).tolist()
+elif call == "info":
+    info = pyogrio.read_info(address, **options)
+    answer = {
+        "fields": dict(zip(info["fields"].tolist(), info["dtypes"].tolist())),
+        "features": info["features"], "crs": info["crs"], "type": info["geometry_type"],
+        "bounds": info["total_bounds"],
+    }
+else:
+    meta, fids, geometry, columns = pyogrio.raw.read(address, return_fids=True, **options)
+    named = dict(zip(meta["fields"].tolist(), columns))
+    answer = {
+        "fids": fids.tolist(),
+        "wkt": [None if each is None else each.wkt for each in from_wkb(geometry)],
+        "names": named["name"].tolist(),
+    }
+print(json.dumps(answer, default=str))
+"""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What GDAL answered, and the addresses that it asked for."""
+
+    answer: Any
+    requests: list[str]
+
+
+class Gdal:
+    """GDAL as a client of the API."""
+
+    def __init__(self, url: str) -> None:
+        self._address = f"OAPIF:{url}/api/features"
+
+    def call(self, name: str, /, **options: Any) -> Told:
+        arguments = [name, self._address, json.dumps(options)]
+        done = subprocess.run(
+            [sys.executable, "-c", _SCRIPT, *arguments],
+            env={**os.environ, "CPL_DEBUG": "HTTP,OAPIF"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        requests = re.findall(r"HTTP: Fetch\((\S+?)\)", done.stderr)
+        assert requests, done.stderr
+        return Told(json.loads(done.stdout), requests)
+
+
+@pytest.fixture(scope="module")
+def gdal(stack: StackUnderTest) -> Gdal:
+    with psycopg.connect(stack.database_url) as connection:
+        connection.execute("TRUNCATE app.published_tables")
+        connection.execute("DROP TABLE IF EXISTS geo.places, geo.projected")
+        publish_places(connection, COUNT)
+        rows = [{"gid": 1, "name": "middle", "geom": "SRID=32633;POINT(500000 5482500)"}]
+        create(connection, "projected", PROJECTED, rows)
+        publish(connection, "projected", PROJECTED, row_count=1, bbox=[15.0, 49.4, 15.0, 49.5])
+    return Gdal(stack.url)
+
+
+def test_layers_are_listed(gdal: Gdal) -> None:
+    layers = {name for name, _ in gdal.call("layers").answer}
+    assert layers == {"places", "projected"}
+
+
+def test_a_layer_has_its_columns_types_and_extent(gdal: Gdal) -> None:
+    found = gdal.call("info", layer="places").answer
+    fields = found["fields"]
+    assert set(fields) >= {column.name for column in PLACES.columns}
+    assert fields["people"] == "int64"
+    assert fields["area"] == "float64"
+    assert fields["capital"] == "bool"
+    assert fields["founded"] == "datetime64[D]"
+    assert fields["seen"].startswith("datetime64[")
+    assert (found["features"], found["type"]) == (COUNT, "Point")
+    assert found["bounds"] == [-180, 0, 170, 0]
+
+
+def test_all_features_are_read_over_several_pages(gdal: Gdal) -> None:
+    told = gdal.call("read", layer="places", PAGE_SIZE=10)
+    assert told.answer["fids"] == list(range(1, COUNT + 1))
+    assert told.answer["wkt"][18] == "POINT (0 0)"
+    assert sum("cursor=" in request for request in told.requests) >= 3
+
+
+def test_a_box_is_asked_of_the_server(gdal: Gdal) -> None:
+    told = gdal.call("read", layer="places", bbox=[-15, -1, 15, 1])
+    assert told.answer["names"] == ["place 17", "place 18", "place 19"]
+    assert any("bbox=" in request for request in told.requests)
+
+
+@pytest.mark.parametrize(
+    ("where", "asked", "names"),
+    [
+        ("name = 'place 7'", "name=place%207", ["place 7"]),
+        ("people = 3000000000000", "people=3000000000000", ["place 3"]),
+        ("code = 'C1' AND area < 1", "code=C1", ["place 1"]),
+        ("seen >= '2034-01-01T00:00:00Z'", "datetime=2034-01-01T00:00:00Z", [f"place {n}" for n in (34, 35)]),
+    ],
+)  # fmt: skip
+def test_attributes_are_asked_of_the_server(
+    gdal: Gdal, where: str, asked: str, names: list[str]
+) -> None:
+    told = gdal.call("read", layer="places", where=where)
+    assert told.answer["names"] == names
+    assert any(asked in request for request in told.requests), told.requests
+
+
+def test_a_projected_table_arrives_in_degrees(gdal: Gdal) -> None:
+    told = gdal.call("read", layer="projected")
+    assert told.answer["names"] == ["middle"]
+    assert told.answer["wkt"][0].startswith("POINT (15 49.495")
