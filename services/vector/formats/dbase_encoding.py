@@ -8,21 +8,17 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Final
 
-from charset_normalizer import from_bytes
-
 from services.vector.formats.dbase import Table
 from services.vector.formats.reader import UnreadableFile
+from services.vector.inference import code_pages
 from services.vector.model import Finding
 
 # How OGR is told to hand the bytes through: each is a character of Latin-1.
 TRANSPORT: Final = "ISO-8859-1"
 
-_DEFAULT: Final = "cp1252"
 _SAMPLED_RECORDS: Final = 20_000
 _SAMPLED_TEXTS: Final = 2_000
 _MOST_BROKEN = 0.05
-# By how much the letters of a language must be more like it than in the usual code page.
-_TELLING_COHERENCE = 0.1
 # Language driver IDs, https://support.esri.com/en-us/knowledge-base/000013192 and GDAL's
 # shapefile driver. 0x57 means whatever code page the writer had, so it is no statement.
 _LANGUAGES: Final = {
@@ -38,10 +34,6 @@ _LANGUAGES: Final = {
     0x87: "cp852", 0x88: "cp857", 0xC8: "cp1250", 0xC9: "cp1251", 0xCA: "cp1254",
     0xCB: "cp1253", 0xCC: "cp1257",
 }  # fmt: skip
-_GUESSED: Final = [
-    "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874",
-    "cp932", "gb18030", "big5", "cp949", "cp850", "cp437", "cp866",
-]  # fmt: skip
 
 
 def encoding_of(table: Table, cpg: str | None, override: str | None) -> Finding:
@@ -155,25 +147,11 @@ def _guess(texts: Sequence[bytes]) -> Finding:
             source="content",
             evidence=[f"{len(texts):,} different texts are not ASCII, and are valid UTF-8."],
         )
-    guesses = from_bytes(b"\n".join(texts), cp_isolation=_GUESSED, threshold=0.5)
-    best = guesses.best()
-    # A few accented letters read well in many code pages: the usual one is as good as any.
-    usual = next((guess for guess in guesses if _DEFAULT in guess.could_be_from_charset), best)
-    if best is None or usual is None:
-        return Finding(
-            value=_DEFAULT,
-            confidence=0.4,
-            source="assumption",
-            evidence=["Nothing says the encoding, and the texts fit none well."],
-        )
-    if usual.chaos <= best.chaos and best.coherence - usual.coherence < _TELLING_COHERENCE:
-        codec, chaos = _DEFAULT, usual.chaos
-    else:
-        codec, chaos = best.encoding, best.chaos
+    codec, confidence = code_pages.guess(texts)
     example = decode(texts[0], codec)[:40]
     return Finding(
-        value=codecs.lookup(codec).name,
-        confidence=round(max(0.4, 0.8 - chaos), 2),
+        value=codec,
+        confidence=confidence,
         source="content",
         evidence=[
             f"{len(texts):,} different texts are not ASCII, and read best in {codec}: "
