@@ -27,7 +27,10 @@ _TYPES: dict[ColumnType, JsonObject] = {
 
 
 def column_schema(column: Column) -> JsonObject:
-    """The schema of a column's values, other than null."""
+    """The schema of a column's values. Null, for a value that is missing, is not part of it.
+
+    GDAL does not understand a type of "integer or null", and would take such columns for text.
+    """
     schema = dict(_TYPES[column.type])
     if column.comment:
         schema["description"] = column.comment
@@ -62,7 +65,7 @@ def feature_schema(collection: str, at: Addresses) -> JsonObject:
             "geometry": _geometry(table),
             "properties": {
                 "type": "object",
-                "properties": {each.name: _or_null(each) for each in table.shape.columns},
+                "properties": {each.name: column_schema(each) for each in table.shape.columns},
             },
         },
     }
@@ -70,11 +73,6 @@ def feature_schema(collection: str, at: Addresses) -> JsonObject:
 
 def _title(table: PublishedTable) -> str:
     return table.title or table.name.table_name
-
-
-def _or_null(column: Column) -> JsonObject:
-    schema = column_schema(column)
-    return {**schema, "type": [schema["type"], "null"]} if "type" in schema else schema
 
 
 def _geometry(table: PublishedTable) -> JsonObject:

@@ -21,10 +21,9 @@ from tests.servers import StackUnderTest
 from tests.support.feature_tables import PLACES, create, publish, publish_places
 
 COUNT = 36
-PROJECTED = FeatureTable(
-    columns=(Column(name="name", type=ColumnType.TEXT),),
-    geometry=GeometryColumn(type="Point", srid=32633),
-)
+NAMED = (Column(name="name", type=ColumnType.TEXT),)
+# The middle of a UTM zone; and the origin of a CRS whose authority has north before east.
+PROJECTED = {32633: (500_000, 5_482_500), 3035: (4_321_000, 3_210_000)}
 
 _SCRIPT = """
 import json, sys
@@ -32,6 +31,8 @@ import pyogrio
 from shapely import from_wkb
 
 call, address, options = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+if "bbox" in options:
+    options["bbox"] = tuple(options["bbox"])
 if call == "layers":
     answer = pyogrio.list_layers(address).tolist()
 elif call == "info":
@@ -87,17 +88,20 @@ class Gdal:
 def gdal(stack: StackUnderTest) -> Gdal:
     with psycopg.connect(stack.database_url) as connection:
         connection.execute("TRUNCATE app.published_tables")
-        connection.execute("DROP TABLE IF EXISTS geo.places, geo.projected")
+        connection.execute("DROP TABLE IF EXISTS geo.places, geo.in_32633, geo.in_3035")
         publish_places(connection, COUNT)
-        rows = [{"gid": 1, "name": "middle", "geom": "SRID=32633;POINT(500000 5482500)"}]
-        create(connection, "projected", PROJECTED, rows)
-        publish(connection, "projected", PROJECTED, row_count=1, bbox=[15.0, 49.4, 15.0, 49.5])
+        for srid, (x, y) in PROJECTED.items():
+            name = f"in_{srid}"
+            shape = FeatureTable(columns=NAMED, geometry=GeometryColumn(type="Point", srid=srid))
+            row = {"gid": 1, "name": "point", "geom": f"SRID={srid};POINT({x} {y})"}
+            create(connection, name, shape, [row])
+            publish(connection, name, shape, row_count=1, bbox=[9.0, 49.0, 16.0, 53.0])
     return Gdal(stack.url)
 
 
 def test_layers_are_listed(gdal: Gdal) -> None:
     layers = {name for name, _ in gdal.call("layers").answer}
-    assert layers == {"places", "projected"}
+    assert layers == {"places", "in_32633", "in_3035"}
 
 
 def test_a_layer_has_its_columns_types_and_extent(gdal: Gdal) -> None:
@@ -132,7 +136,7 @@ def test_a_box_is_asked_of_the_server(gdal: Gdal) -> None:
         ("name = 'place 7'", "name=place%207", ["place 7"]),
         ("people = 3000000000000", "people=3000000000000", ["place 3"]),
         ("code = 'C1' AND area < 1", "code=C1", ["place 1"]),
-        ("seen >= '2034-01-01T00:00:00Z'", "datetime=2034-01-01T00:00:00Z", [f"place {n}" for n in (34, 35)]),
+        ("seen >= '2034/01/01 00:00:00'", "datetime=2034-", ["place 34", "place 35"]),
     ],
 )  # fmt: skip
 def test_attributes_are_asked_of_the_server(
@@ -143,7 +147,15 @@ def test_attributes_are_asked_of_the_server(
     assert any(asked in request for request in told.requests), told.requests
 
 
-def test_a_projected_table_arrives_in_degrees(gdal: Gdal) -> None:
-    told = gdal.call("read", layer="projected")
-    assert told.answer["names"] == ["middle"]
-    assert told.answer["wkt"][0].startswith("POINT (15 49.495")
+@pytest.mark.parametrize("srid", PROJECTED)
+def test_a_projected_table_arrives_as_it_is_stored(gdal: Gdal, srid: int) -> None:
+    x, y = PROJECTED[srid]
+    assert gdal.call("info", layer=f"in_{srid}").answer["crs"] == f"EPSG:{srid}"
+    told = gdal.call("read", layer=f"in_{srid}", bbox=[x - 1, y - 1, x + 1, y + 1])
+    assert told.answer["wkt"] == [f"POINT ({x} {y})"]
+    assert any("bbox-crs=" in request for request in told.requests)
+
+
+def test_a_projected_table_arrives_in_degrees_where_that_is_asked_for(gdal: Gdal) -> None:
+    told = gdal.call("read", layer="in_3035", CRS="OGC:CRS84")
+    assert told.answer["wkt"] == ["POINT (10 52)"]

@@ -34,6 +34,7 @@ NAMED = FeatureTable(
     geometry=GeometryColumn(type="Geometry", srid=4326),
 )
 PROJECTED = NAMED.model_copy(update={"geometry": GeometryColumn(type="Point", srid=32633)})
+LAEA = NAMED.model_copy(update={"geometry": GeometryColumn(type="Point", srid=3035)})
 HIGH = NAMED.model_copy(update={"geometry": GeometryColumn(type="Point", srid=4326, has_z=True)})
 DATED = FeatureTable(columns=(Column(name="day", type=ColumnType.DATE),), geometry=None)
 LOCAL_TIME = FeatureTable(columns=(Column(name="at", type=ColumnType.TIMESTAMP),), geometry=None)
@@ -73,6 +74,9 @@ def _tables() -> Iterator[tuple[str, FeatureTable, list[dict[str, Any]], dict[st
         for gid, (x, y) in enumerate(points, 1)
     ]
     yield "projected", PROJECTED, rows, {"bbox": [11.9, 47.9, 18.1, 50.1]}
+    # 10 E 52 N, where EPSG:3035 begins: north before east by its authority.
+    rows = [{"gid": 1, "name": "origin", "geom": "SRID=3035;POINT(4321000 3210000)"}]
+    yield "laea", LAEA, rows, {"bbox": [10.0, 52.0, 10.0, 52.0]}
     rows = [{"gid": z, "name": f"z{z}", "geom": f"SRID=4326;POINTZ(1 1 {z})"} for z in (10, 20, 30)]
     yield "high", HIGH, rows, {"bbox": [1.0, 1.0, 1.0, 1.0]}
     rows = [{"gid": gid, "day": date(2020, 1, gid)} for gid in range(1, 6)]
@@ -215,7 +219,7 @@ def test_the_landing_page_leads_to_everything(api: InProcessClient) -> None:
 def test_collections_are_listed_as_each_is_described(api: InProcessClient) -> None:
     found: Collections = read(api.get(f"{ROOT}/collections"), Collections)
     assert [each.id for each in found.collections] == [
-        "empty", "high", "local_time", "numbers", "places", "projected", "secret", "shapes",
+        "empty", "high", "laea", "local_time", "numbers", "places", "projected", "secret", "shapes",
         "vanished", "other.dated",
     ]  # fmt: skip
     for each in found.collections:
@@ -273,6 +277,9 @@ def test_features_are_as_their_schema_says(api: InProcessClient) -> None:
     validator = Draft202012Validator(schema)
     for feature in api.get(f"{ROOT}/collections/places/items").json()["features"]:
         validator.validate(feature)
+    assert schema["properties"]["properties"]["properties"].keys() == {
+        column.name for column in PLACES.columns
+    }
 
 
 def test_the_definition_has_each_collection_s_parameters(api: InProcessClient) -> None:
@@ -343,6 +350,58 @@ def test_a_projected_table_is_served_in_degrees(api: InProcessClient) -> None:
     assert middle is not None
     assert middle["coordinates"] == pytest.approx([15.0, 49.495], abs=1e-3)
     assert len(str(middle["coordinates"][1]).partition(".")[2]) <= 9
+
+
+UTM33 = "http://www.opengis.net/def/crs/EPSG/0/32633"
+ETRS_LAEA = "http://www.opengis.net/def/crs/EPSG/0/3035"
+CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
+
+
+@pytest.mark.parametrize(
+    ("collection", "gid", "crs", "coordinates"),
+    [
+        ("projected", 3, UTM33, [500_000, 5_482_500]),
+        ("projected", 3, CRS84, [15, 49.495135347]),
+        ("laea", 1, ETRS_LAEA, [3_210_000, 4_321_000]),
+        ("laea", 1, CRS84, [10, 52]),
+        ("places", 19, CRS84, [0, 0]),
+    ],
+)
+def test_coordinates_come_in_the_crs_that_is_asked_for(
+    api: InProcessClient, collection: str, gid: int, crs: str, coordinates: list[float]
+) -> None:
+    query = urlencode({"crs": crs})
+    one = api.get(f"{ROOT}/collections/{collection}/items/{gid}?{query}")
+    assert one.json()["geometry"]["coordinates"] == coordinates
+    assert api.get(one.json()["links"][0]["href"]).text == one.text
+    page = api.get(f"{ROOT}/collections/{collection}/items?{query}&limit=100")
+    found = {each["id"]: each["geometry"]["coordinates"] for each in page.json()["features"]}
+    assert found[gid] == coordinates
+    assert one.headers["Content-Crs"] == page.headers["Content-Crs"] == f"<{crs}>"
+
+
+@pytest.mark.parametrize(
+    ("collection", "box", "crs", "ids"),
+    [
+        ("projected", "499999,5482499,500001,5482501", UTM33, [3]),
+        ("projected", "500000,5482500,500000,5482500", UTM33, [3]),
+        ("projected", "0,0,1,1", UTM33, []),
+        ("laea", "3209999,4320999,3210001,4321001", ETRS_LAEA, [1]),
+        ("laea", "4320999,3209999,4321001,3210001", ETRS_LAEA, []),
+        ("laea", "10,52,10,52", CRS84, [1]),
+    ],
+)
+def test_a_box_may_be_in_the_crs_of_the_table(
+    api: InProcessClient, collection: str, box: str, crs: str, ids: list[int]
+) -> None:
+    assert items(api, collection, bbox=box, bbox_crs=crs).ids == ids
+
+
+def test_a_collection_offers_its_own_crs(api: InProcessClient) -> None:
+    found: Collection = read(api.get(f"{ROOT}/collections/laea"), Collection)
+    assert (found.crs, found.storageCrs) == ([CRS84, ETRS_LAEA], ETRS_LAEA)
+    address = f"{ROOT}/collections/places/items?{urlencode({'crs': ETRS_LAEA})}"
+    assert problem(api.get(address), 400)["errors"][0]["loc"] == ["query", "crs"]
 
 
 def test_heights_are_served(api: InProcessClient) -> None:
