@@ -79,7 +79,10 @@ _TAG_NAMES: Final = (
     "|img|input|li|link|meta|ol|p|pre|q|s|script|small|span|strong|style|sub|sup|table|tbody|td|th"
     "|thead|title|tr|tt|u|ul|xml"
 )
-_LOOKS: Final = rf"(?i)</?(?:{_TAG_NAMES})(?:\s[^<>]*)?/?>|<!DOCTYPE\s|&(?:amp|lt|gt|nbsp|quot|apos|#\d{{1,7}});"
+_LOOKS: Final = (
+    rf"(?i)</?(?:{_TAG_NAMES})(?:\s[^<>]*)?/?>|<!DOCTYPE\s"
+    r"|&(?:amp|lt|gt|nbsp|quot|apos|#\d{1,7});"
+)
 _LOOKS_PATTERN: Final = re.compile(_LOOKS)
 _MAX_NESTED_TABLES: Final = 32
 

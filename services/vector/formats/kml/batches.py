@@ -9,10 +9,13 @@ from typing import Final
 import numpy as np
 
 from core.models.feature_table import ColumnType
-from services.vector.batch import Batch
+from services.vector.batch import Batch, Geometries
 from services.vector.formats.kml.columns import KmlColumn, column_values
+from services.vector.formats.kml.features import Feature
+from services.vector.formats.kml.geometry import read_plain
+from services.vector.formats.kml.plain import Plain, build_plain
 from services.vector.formats.kml.records import Record, RecordReader
-from services.vector.geometry.building import BuiltMany, build_many
+from services.vector.geometry.building import BuiltMany, RawGeometry, build_many
 
 # A batch has about this much of the file in it, so that its memory is bounded whatever the
 # records are like; the rows keep the arrays large enough.
@@ -38,14 +41,47 @@ def grouped(records: Iterable[Record]) -> Iterator[list[Record]]:
 def built(records: Sequence[Record]) -> BuiltMany:
     """The geometries, with the faults and mends that the records bring themselves."""
     features = [record.feature for record in records]
-    shapes = build_many([None if each.fault else each.geometry for each in features])
+    geometry: Geometries = np.full(len(features), None, dtype=object)
+    plains = {
+        position: feature.geometry
+        for position, feature in enumerate(features)
+        if isinstance(feature.geometry, Plain)
+    }
+    geometries, flawless = build_plain(list(plains.values()))
+    where = np.fromiter(plains, np.int64, len(plains))
+    geometry[where[flawless]] = geometries[flawless]
+    done = set(where[flawless].tolist())
+    return _with_others(features, geometry, done)
+
+
+def _with_others(features: Sequence[Feature], geometry: Geometries, done: set[int]) -> BuiltMany:
+    """Build what is left, one by one where it has to be."""
+    shapes = BuiltMany(geometry)
+    raws: dict[int, RawGeometry] = {}
     for position, feature in enumerate(features):
-        if feature.fault is not None:
-            shapes.faults[position] = feature.fault
-        elif feature.mended and position not in shapes.faults:
-            shapes.mended[position] = list(
-                dict.fromkeys([*feature.mended, *shapes.mended.get(position, [])])
-            )
+        fault, mended = feature.fault, feature.mended
+        if position not in done and fault is None:
+            if isinstance(feature.geometry, Plain):
+                shape = read_plain(feature.geometry)
+                raw, fault = shape.raw, shape.fault
+                mended = [*mended, *shape.mended]
+            else:
+                raw = feature.geometry
+            if raw is not None and fault is None:
+                raws[position] = raw
+        if fault is not None:
+            shapes.faults[position] = fault
+        elif mended:
+            shapes.mended[position] = mended
+    others = build_many(list(raws.values()))
+    for at, position in enumerate(raws):
+        shapes.geometry[position] = others.geometry[at]
+        if at in others.faults:
+            shapes.faults[position] = others.faults[at]
+            shapes.mended.pop(position, None)
+        elif at in others.mended:
+            both = [*shapes.mended.get(position, []), *others.mended[at]]
+            shapes.mended[position] = list(dict.fromkeys(both))
     return shapes
 
 

@@ -83,7 +83,7 @@ def column_values(
     columns: Sequence[tuple[KmlColumn, ColumnType]], features: Sequence[Feature]
 ) -> tuple[dict[str, pa.Array[Any]], dict[str, int]]:
     """The columns' values by name, and how many became null because they are of another type."""
-    tables = [{}] * len(features)
+    tables: list[dict[str, str]] = [{}] * len(features)
     if any(column.key.startswith(TABLE) for column, _ in columns):
         tables = [attribute_table(each.texts.get("description", "")) for each in features]
     own = {column.key for column, _ in columns}
@@ -337,4 +337,3 @@ def _booleans(texts: list[str | None]) -> tuple[pa.Array[Any], int]:
 def _others(feature: Feature, own: set[str]) -> str | None:
     rest = {_plain_name(key): text for key, text in feature.texts.items() if key not in own}
     return json.dumps(rest, ensure_ascii=False) if rest else None
-

@@ -11,8 +11,9 @@ from typing import Final
 from xml.etree.ElementTree import Element
 
 from services.vector.batch import Fault
-from services.vector.formats.kml.geometry import GEOMETRIES, Shape, read_shape
+from services.vector.formats.kml.geometry import FOOTPRINTS, GEOMETRIES, Shape, read_shape
 from services.vector.formats.kml.names import local_name
+from services.vector.formats.kml.plain import Plain
 from services.vector.formats.kml.times import Period, parse_time
 from services.vector.geometry.building import RawGeometry
 from services.vector.model import Reason, RepairKind
@@ -32,7 +33,7 @@ _TEXTS: Final = {
 }
 # What says how a feature is shown and not what it is.
 _PRESENTATION: Final = frozenset(
-    {"LookAt", "Camera", "Region", "open", "balloonVisibility", "drawOrder"}
+    {"LookAt", "Camera", "Region", "open", "balloonVisibility", "drawOrder", "color"}
 )
 
 
@@ -40,14 +41,15 @@ _PRESENTATION: Final = frozenset(
 class Feature:
     """A record: texts and times by key, and its geometry.
 
-    Keys are those of the fixed columns (`name`, `time_begin`, ...), or begin with `data:` or `list:`.
+    Keys are those of the fixed columns (`name`, `time_begin`, ...), or begin with `data:` or
+    `list:`.
     `bad_times` are texts that are no time; `raw_markup` says that a text has elements in it.
     """
 
     texts: dict[str, str] = field(default_factory=dict)
     times: dict[str, Period] = field(default_factory=dict)
     bad_times: list[tuple[str, str]] = field(default_factory=list)
-    geometry: RawGeometry | None = None
+    geometry: RawGeometry | Plain | None = None
     fault: Fault | None = None
     mended: list[RepairKind] = field(default_factory=list)
     raw_markup: bool = False
@@ -72,9 +74,10 @@ def read_feature(element: Element, seen: Observations) -> Feature:
     if identifier := element.get("id") or _qualified(element, "id"):
         feature.texts["kml_id"] = identifier
     geometries: list[Element] = []
+    is_overlay = local_name(element.tag) == "GroundOverlay"
     for child in element:
         name = local_name(child.tag)
-        if name in GEOMETRIES:
+        if name in GEOMETRIES or (name in FOOTPRINTS and is_overlay):
             geometries.append(child)
         elif name in _TEXTS:
             _keep(feature, _TEXTS[name], child)
@@ -110,17 +113,19 @@ def _take_shape(feature: Feature, geometries: list[Element], seen: Observations)
         feature.fault = Fault(Reason.EMPTY_PLACEMARK, "the placemark has no geometry")
         return
     shape = read_shape(geometries)
-    feature.geometry, feature.fault = shape.raw, shape.fault
+    feature.geometry, feature.fault = shape.plain or shape.raw, shape.fault
     feature.mended = shape.mended
     for key in ("altitude_mode", "extrude", "tessellate"):
         _keep_text(feature, key, getattr(shape, key) or "")
     if shape.whens:
         _keep_track_times(feature, shape, seen)
-    seen.counts["redundant_multigeometry"] += shape.unwrapped
-    seen.counts["models"] += shape.models
-    seen.counts["several_geometries"] += len(geometries) > 1
-    if shape.unknown:
-        seen.unknown["MultiGeometry"] += shape.unknown
+    if shape.unwrapped:
+        seen.counts["redundant_multigeometry"] += shape.unwrapped
+    if shape.models:
+        seen.counts["models"] += shape.models
+    if len(geometries) > 1:
+        seen.counts["several_geometries"] += 1
+    seen.unknown.update(shape.unknown)
 
 
 # Texts.
@@ -181,7 +186,7 @@ def _data(element: Element, seen: Observations) -> Iterator[tuple[str, str]]:
         elif name == "value":
             text = "".join(child.itertext())
             if text and not text.isspace():
-                yield key, text
+                yield key, text.strip()
     if not len(element) and element.text and not element.text.isspace():
         yield key, element.text.strip()
 
@@ -197,7 +202,7 @@ def _schema_data(element: Element, seen: Observations) -> Iterator[tuple[str, st
         elif name:
             text = "".join(child.itertext())
             if text and not text.isspace():
-                yield CUSTOM + key, text
+                yield CUSTOM + key, text.strip()
 
 
 def _leaves(element: Element, path: str) -> Iterator[tuple[str, str]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 from xml.etree.ElementTree import Element
 
@@ -12,6 +14,7 @@ import shapely
 from services.vector.batch import Fault
 from services.vector.formats.kml.coordinates import Tuple, parse_coordinates, parse_position
 from services.vector.formats.kml.names import local_name
+from services.vector.formats.kml.plain import Plain
 from services.vector.geometry.building import RawGeometry
 from services.vector.model import Reason, RepairKind
 
@@ -27,19 +30,24 @@ _MULTIPLE: Final = frozenset(
         "GeometryCollection",
     }
 )
-GEOMETRIES: Final = _SIMPLE | _MULTIPLE | {"LatLonQuad"}
+GEOMETRIES: Final = _SIMPLE | _MULTIPLE
+# What the footprint of a GroundOverlay is given by.
+FOOTPRINTS: Final = frozenset({"LatLonQuad", "LatLonBox"})
+_EXPECTED: Final = GEOMETRIES | {"altitudeMode", "extrude", "tessellate", "interpolate", ""}
 _MIN_POSITIONS: Final = {"Point": 1, "LineString": 2, "Polygon": 3}
 
 
 @dataclass(slots=True)
 class Shape:
-    """What the geometry elements of a placemark say.
+    """What the geometry elements of a placemark say: `plain` where their coordinates can be
+    read later, many at once, else `raw` or a fault.
 
     `whens` are the times of its tracks, as they are written. `unwrapped` counts the
-    MultiGeometries with one child, `models` the Models that became points, `unknown` the
-    elements in a MultiGeometry that are no geometry.
+    MultiGeometries with one child, `models` the Models that became points, `unknown` are the
+    elements in MultiGeometries that are no geometry.
     """
 
+    plain: Plain | None = None
     raw: RawGeometry | None = None
     fault: Fault | None = None
     mended: list[RepairKind] = field(default_factory=list)
@@ -49,7 +57,7 @@ class Shape:
     whens: list[str] = field(default_factory=list)
     unwrapped: int = 0
     models: int = 0
-    unknown: int = 0
+    unknown: list[str] = field(default_factory=list)
 
     def mend(self, kind: RepairKind) -> None:
         if kind not in self.mended:
@@ -64,27 +72,96 @@ class _Part:
     coordinates: Sequence[Any]
 
     @property
+    def positions(self) -> Sequence[Any]:
+        """Those of the line or the outer ring; the ordinates of a point."""
+        return self.coordinates[0] if self.type == "Polygon" else self.coordinates
+
+    @property
     def enough(self) -> bool:
-        positions = self.coordinates[0] if self.type == "Polygon" else self.coordinates
-        return len(positions) >= _MIN_POSITIONS[self.type]
+        return len(self.positions) >= _MIN_POSITIONS[self.type]
 
 
 def read_shape(elements: Iterable[Element]) -> Shape:
     """The geometry of these elements together: one, or the multi-geometry that holds all."""
     shape = Shape()
-    parts: list[_Part] = []
-    for element in _simple_elements(elements, shape):
-        parts += _parts(element, shape)
-    if not parts:
-        detail = "it has geometry elements, but no coordinates in them"
+    simple = list(_simple_elements(elements, shape))
+    for element in simple:
+        _read_attributes(element, shape)
+    shape.plain = _plain(simple)
+    if shape.plain is None:
+        _combine([part for element in simple for part in _parts(element, shape)], shape)
+    return shape
+
+
+def read_plain(plain: Plain) -> Shape:
+    """As `read_shape`, of a geometry that has a flaw after all."""
+    shape = Shape()
+    tuples = [parse_coordinates(text) for text in plain.texts]
+    if plain.kind == "Point":
+        parts = [_point(each, shape) for each in tuples]
+    elif plain.kind == "LineString":
+        parts = [_Part("LineString", each) for each in tuples]
+    else:
+        rest = iter(tuples)
+        polygons = [list(islice(rest, rings)) for rings in plain.rings]
+        parts = [_Part("Polygon", rings) for rings in polygons]
+    _combine(parts, shape)
+    return shape
+
+
+def _plain(elements: list[Element]) -> Plain | None:
+    """These geometries, if they are of one kind and have the elements that they should."""
+    kinds = {local_name(element.tag) for element in elements}
+    if len(kinds) != 1:
+        return None
+    (kind,) = kinds
+    texts: list[str] = []
+    rings: list[int] = []
+    for element in elements:
+        found = _ring_texts(element) if kind == "Polygon" else _own_text(element, kind)
+        if not found:
+            return None
+        texts += found
+        rings.append(len(found))
+    return Plain(kind, texts, rings)
+
+
+def _own_text(element: Element, kind: str) -> list[str]:
+    """The coordinates of a point or a line, where they are a single text."""
+    if kind not in ("Point", "LineString"):
+        return []
+    found = [child for child in element if local_name(child.tag) == "coordinates"]
+    return [found[0].text or ""] if len(found) == 1 and not len(found[0]) else []
+
+
+def _ring_texts(polygon: Element) -> list[str]:
+    """The coordinates of the outer ring and of the holes, each in a boundary of its own."""
+    shell: list[str] = []
+    holes: list[str] = []
+    for child in polygon:
+        name = local_name(child.tag)
+        if name == "outerBoundaryIs" or name == "innerBoundaryIs":
+            rings = [each for each in child if local_name(each.tag) == "LinearRing"]
+            own = _own_text(rings[0], "LineString") if len(rings) == len(child) == 1 else []
+            if not own or (shell and name == "outerBoundaryIs"):
+                return []
+            (shell if name == "outerBoundaryIs" else holes).append(own[0])
+        elif name == "LinearRing" or name == "coordinates":
+            return []
+    return [*shell, *holes] if shell else []
+
+
+def _combine(parts: list[_Part], shape: Shape) -> None:
+    """Leave out the parts that are too short, if there are others, and put the rest together."""
+    if not any(len(part.positions) for part in parts):
+        detail = "it has a geometry without any coordinates"
         shape.fault = Fault(Reason.TOO_FEW_POINTS, detail)
-        return shape
+        return
     whole = [part for part in parts if part.enough]
     if whole and len(whole) < len(parts):
         shape.mend(RepairKind.EMPTY_PART)
         parts = whole
     shape.raw = _combined(parts)
-    return shape
 
 
 def _simple_elements(elements: Iterable[Element], shape: Shape) -> Iterable[Element]:
@@ -96,16 +173,15 @@ def _simple_elements(elements: Iterable[Element], shape: Shape) -> Iterable[Elem
         if name in _MULTIPLE:
             children = [child for child in element if local_name(child.tag) in GEOMETRIES]
             shape.unwrapped += len(children) == 1
-            shape.unknown += len(element) - len(children)
+            names = [local_name(child.tag) for child in element]
+            shape.unknown += [each for each in names if each not in _EXPECTED]
             waiting += children[::-1]
         else:
             yield element
 
 
 def _parts(element: Element, shape: Shape) -> list[_Part]:
-    name = local_name(element.tag)
-    _read_attributes(element, shape)
-    match name:
+    match local_name(element.tag):
         case "Point":
             return [_point(tuples, shape) for tuples in _coordinates(element)]
         case "LineString":
@@ -116,6 +192,8 @@ def _parts(element: Element, shape: Shape) -> list[_Part]:
             return _polygons(element)
         case "LatLonQuad":
             return [_Part("Polygon", [_closed(tuples)]) for tuples in _coordinates(element)]
+        case "LatLonBox":
+            return _box(element)
         case "Track":
             return _track(element, shape)
         case _:
@@ -223,6 +301,35 @@ def _model(element: Element, shape: Shape) -> list[_Part]:
             shape.models += 1
             return [_Part("Point", parse_position(",".join(text or "-" for text in texts)))]
     return []
+
+
+def _box(element: Element) -> list[_Part]:
+    """The footprint of an overlay, turned counter-clockwise about its centre (KML 2.3, 11.3)."""
+    found = {local_name(child.tag): _text(child) for child in element}
+    sides = [found.get(side) for side in ("west", "south", "east", "north")]
+    if None in sides:
+        return []
+    try:
+        west, south, east, north = (float(side or "") for side in sides)
+        turn = math.radians(float(found.get("rotation") or 0))
+    except ValueError:
+        return [_Part("Polygon", [[tuple(sides[:2]), tuple(sides[2:]), tuple(sides[:2])]])]
+    if east < west:  # across the antimeridian
+        east += 360
+    x, y = (west + east) / 2, (south + north) / 2
+    narrowing = math.cos(math.radians(y)) if turn else 1.0
+    ring: list[Tuple] = []
+    for lon, lat in ((west, south), (east, south), (east, north), (west, north)):
+        dx, dy = (lon - x) * narrowing, lat - y
+        ring.append(
+            (
+                x + (dx * math.cos(turn) - dy * math.sin(turn)) / narrowing,
+                y + dx * math.sin(turn) + dy * math.cos(turn),
+            )
+            if turn
+            else (lon, lat)
+        )
+    return [_Part("Polygon", [_closed(ring)])]
 
 
 def _combined(parts: list[_Part]) -> RawGeometry:

@@ -38,10 +38,17 @@ _MAX_CHUNK_ROWS: Final = 100_000
 _MIN_CHUNK_BYTES: Final = 8 << 20
 _ROOT: Final = re.compile(rb"<([A-Za-z_][\w.:-]*)[\s/>]")
 _HEAD_BYTES: Final = 64 << 10
+# By GEOS's numbers of types.
 _OGC_NAMES: Final = (
-    "Point LineString LinearRing Polygon MultiPoint MultiLineString MultiPolygon "
-    "GeometryCollection"
-).split()
+    "Point",
+    "LineString",
+    "LinearRing",
+    "Polygon",
+    "MultiPoint",
+    "MultiLineString",
+    "MultiPolygon",
+    "GeometryCollection",
+)
 
 
 @dataclass(slots=True)

@@ -6,10 +6,18 @@ from functools import lru_cache
 from typing import Final
 
 # The elements that are looked for, in KML's spelling (2.0 to 2.3, with Google's extensions).
-_KNOWN: Final = {
-    name.lower(): name
-    for name in ["AddressDetails", "AltitudeMode", "Camera", "CascadingStyle", "Change", "Create", "Data", "Delete", "ExtendedData", "GeometryCollection", "GroundOverlay", "Icon", "IconStyle", "LabelStyle", "LatLonQuad", "LineString", "LineStyle", "LinearRing", "Link", "Location", "LookAt", "Metadata", "Model", "MultiGeometry", "MultiLineString", "MultiPoint", "MultiPolygon", "MultiTrack", "NetworkLink", "Pair", "PhotoOverlay", "Point", "PolyStyle", "Polygon", "Region", "Schema", "SchemaData", "SimpleArrayData", "SimpleArrayField", "SimpleData", "SimpleField", "Style", "StyleMap", "TimePrimitive", "TimeSpan", "TimeStamp", "Track", "Url", "address", "altitude", "author", "balloonVisibility", "begin", "color", "coord", "coordinates", "description", "displayName", "drawOrder", "end", "extrude", "fill", "heading", "href", "innerBoundaryIs", "key", "latitude", "link", "longitude", "name", "open", "outerBoundaryIs", "outline", "phoneNumber", "scale", "snippet", "styleUrl", "tessellate", "text", "value", "visibility", "when", "width"]
-} | {"altitudemode": "altitudeMode", "phonenumber": "phoneNumber"}
+_SPELLINGS: Final = """
+AddressDetails Camera CascadingStyle Change Create Data Delete ExtendedData GeometryCollection
+GroundOverlay Icon IconStyle LabelStyle LatLonBox LatLonQuad LineString LineStyle LinearRing Link
+Location LookAt Metadata Model MultiGeometry MultiLineString MultiPoint MultiPolygon MultiTrack
+NetworkLink Pair PhotoOverlay Placemark Point PolyStyle Polygon Region Schema SchemaData
+SimpleArrayData SimpleArrayField SimpleData SimpleField Style StyleMap TimePrimitive TimeSpan
+TimeStamp Track Url address altitude altitudeMode author balloonVisibility begin color coord
+coordinates description displayName drawOrder east end extrude fill heading href innerBoundaryIs
+interpolate key latitude link longitude name north open outerBoundaryIs outline phoneNumber
+rotation scale snippet south styleUrl tessellate text value visibility west when width
+"""
+_KNOWN: Final = {name.lower(): name for name in _SPELLINGS.split()}
 
 
 @lru_cache(maxsize=4096)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from core.counting import counted
 from services.vector.formats.kml.features import Observations
 from services.vector.formats.kml.markup import Mend
 from services.vector.formats.kml.scanner import Census, Kind
@@ -22,32 +23,42 @@ _ELEMENTS: Final = {
     Kind.UPDATE: "Update",
     Kind.NETWORK_LINK_CONTROL: "NetworkLinkControl",
 }
+# What each is called in a note of how many there are, and what became of them.
 _NOT_LOADED: Final = {
-    Kind.GROUND_OVERLAY: ("ground_overlays", "images on the ground, not loaded"),
-    Kind.SCREEN_OVERLAY: ("screen_overlays", "images on the screen, not loaded"),
-    Kind.PHOTO_OVERLAY: ("photo_overlays", "photographs in space, not loaded"),
-    Kind.TOUR: ("tours", "flights of the viewer, not loaded"),
-    Kind.UPDATE: ("updates", "changes to another file, not applied"),
-    Kind.NETWORK_LINK_CONTROL: ("updates", "instructions for another file, not followed"),
+    Kind.GROUND_OVERLAY: ("ground_overlays", "GroundOverlay", "without a footprint; not loaded"),
+    Kind.SCREEN_OVERLAY: ("screen_overlays", "ScreenOverlay", "not loaded"),
+    Kind.PHOTO_OVERLAY: ("photo_overlays", "PhotoOverlay", "not loaded"),
+    Kind.TOUR: ("tours", "gx:Tour", "not loaded"),
+    Kind.UPDATE: ("updates", "Update", "of another file; not applied"),
+    Kind.NETWORK_LINK_CONTROL: ("updates", "NetworkLinkControl", "for another file; not applied"),
 }
 _MENDS: Final = {
-    Mend.OTHER_ENCODING: "elements are in another encoding than the file says: "
-    "they are read as UTF-8, or else as cp1252",
-    Mend.CONTROL_CHARACTERS: "elements have control characters that XML does not allow: left out",
-    Mend.HTML_ENTITIES: "elements have entities of HTML such as &nbsp;: read as the characters",
-    Mend.BARE_AMPERSANDS: "elements have an & that is not escaped: read as it stands",
-    Mend.RAW_MARKUP: "elements have markup in their texts outside of CDATA: kept as text",
-    Mend.REPEATED_ATTRIBUTES: "elements have an attribute twice: the first one is read",
+    Mend.OTHER_ENCODING: "not in the file's encoding; read as UTF-8, or else as cp1252",
+    Mend.CONTROL_CHARACTERS: "with control characters that XML does not allow; these are left out",
+    Mend.HTML_ENTITIES: "with entities of HTML such as &nbsp;; read as the characters",
+    Mend.BARE_AMPERSANDS: "with an & that is not escaped; read as it stands",
+    Mend.RAW_MARKUP: "with markup in a text outside of CDATA; kept as text",
+    Mend.REPEATED_ATTRIBUTES: "with an attribute twice; the first one is read",
 }
 _COUNTS: Final = {
-    "redundant_multigeometry": "MultiGeometries with a single geometry in them were unwrapped",
-    "several_geometries": "placemarks have several geometries side by side: read as one "
-    "multi-geometry",
-    "models": "3D models are loaded as the point that they stand at",
-    "inline_styles": "styles inside of placemarks are not kept",
-    "times_without_zone": "times have no zone: read as UTC",
-    "presentation": "elements on how a placemark is shown (LookAt, Camera, Region and the like) "
-    "are not kept",
+    "redundant_multigeometry": (
+        "MultiGeometry",
+        "MultiGeometries",
+        "with a single geometry in it; unwrapped",
+    ),
+    "several_geometries": (
+        "placemark",
+        "placemarks",
+        "with geometries side by side; read as one multi-geometry",
+    ),
+    "models": ("3D model", "3D models", "loaded as the point where it stands"),
+    "inline_styles": ("style", "styles", "inside of a placemark; not kept"),
+    "times_without_zone": ("time", "times", "without a zone; read as UTC"),
+    "presentation": (
+        "element",
+        "elements",
+        "on how a placemark is shown, such as LookAt and Region; not kept",
+    ),
 }
 
 
@@ -74,26 +85,28 @@ def of_layer(
 ) -> list[Note]:
     """All that is worth saying, in the order of a file: its frame, texts, features, the rest."""
     found = [*_frame(census)]
-    found += [_counted(mend.value, _MENDS[mend], mends[mend]) for mend in Mend if mends[mend]]
+    found += [
+        _note(mend.value, mends[mend], "element", "", _MENDS[mend]) for mend in Mend if mends[mend]
+    ]
     if malformed:
         found.append(
-            _counted("malformed", "placemarks are not whole or not well-formed", malformed)
+            _note("malformed", malformed, "placemark", "", "that is not whole or not well-formed")
         )
     found += [
-        _counted(code, sentence, seen.counts[code])
-        for code, sentence in _COUNTS.items()
+        _note(code, seen.counts[code], *words)
+        for code, words in _COUNTS.items()
         if seen.counts[code]
     ]
     if seen.unknown:
         names = ", ".join(name for name, _ in seen.unknown.most_common(_SHOWN))
-        sentence = f"elements are not known in KML, and not kept: {names[:300]}"
-        found.append(_counted("unknown_elements", sentence, seen.unknown.total()))
+        what = f"that KML does not know here; not kept: {names[:300]}"
+        found.append(_note("unknown_elements", seen.unknown.total(), "element", "", what))
     return found + _beside(beside)
 
 
 def nothing_to_load(counts: Counter[Kind], links: Sequence[str]) -> str:
     """Why a file has no layer."""
-    there = [f"{counts[kind]:,} {name}" for kind, name in _ELEMENTS.items() if counts[kind]]
+    there = [counted(counts[kind], name) for kind, name in _ELEMENTS.items() if counts[kind]]
     if not there:
         return "the KML has no placemark in it"
     listed = f" (to {_listed(links)})" if links else ""
@@ -102,22 +115,24 @@ def nothing_to_load(counts: Counter[Kind], links: Sequence[str]) -> str:
 
 def _frame(census: Census) -> list[Note]:
     found = []
-    if census.folders > 1 or (census.folders and census.document_name is None):
-        sentence = "Folders and Documents were flattened into the column folder_path"
-        found.append(_counted("folders_flattened", sentence, census.folders))
+    folders = ("Folder or Document", "Folders and Documents")
+    if census.folders:
+        what = "around placemarks; flattened into the column folder_path"
+        found.append(_note("folders_flattened", census.folders, *folders, what))
     if census.redundant:
-        sentence = "of these held nothing but one other Folder or Document"
-        found.append(_counted("redundant_folders", sentence, census.redundant))
+        what = "with nothing in it but one other"
+        found.append(_note("redundant_folders", census.redundant, *folders, what))
     if census.empty:
-        found.append(_counted("empty_folders", "Folders or Documents are empty", census.empty))
+        found.append(_note("empty_folders", census.empty, *folders, "with nothing in it"))
     if census.misspelt:
-        sentence = "tags are in another case than KML's (placemark for Placemark)"
-        found.append(_counted("misspelt_tags", sentence, census.misspelt))
+        what = "in another case than KML's, such as placemark for Placemark"
+        found.append(_note("misspelt_tags", census.misspelt, "tag", "", what))
     if census.unclosed:
-        message = "The end of the file is missing: Folders or the document are not closed."
+        message = "The end of the file is missing: a Folder or the document is not closed."
         found.append(Note(code="truncated", message=message))
     if census.junk_behind:
-        message = f"{census.junk_behind:,} bytes behind the end of the document are not read."
+        behind = counted(census.junk_behind, "byte")
+        message = f"{behind} behind the end of the document; not read."
         found.append(Note(code="junk_behind_end", message=message))
     return found
 
@@ -125,26 +140,26 @@ def _frame(census: Census) -> list[Note]:
 def _beside(beside: Beside) -> list[Note]:
     found = []
     if beside.links:
-        message = f"{len(beside.links):,} NetworkLinks are not followed: {_listed(beside.links)}"
-        found.append(Note(code="network_links", message=message, count=len(beside.links)))
+        what = f"not followed: {_listed(beside.links)}"
+        found.append(_note("network_links", len(beside.links), "NetworkLink", "", what))
     if beside.inner_links:
-        sentence = "NetworkLinks lead to files of the same archive, which are layers themselves"
-        found.append(_counted("inner_links", sentence, beside.inner_links))
-    for kind, (code, what) in _NOT_LOADED.items():
+        what = "to a file of the same archive, which is a layer itself"
+        found.append(_note("inner_links", beside.inner_links, "NetworkLink", "", what))
+    for kind, (code, name, what) in _NOT_LOADED.items():
         if count := beside.counts.get(kind, 0):
-            message = f"{count:,} {_ELEMENTS[kind]}: {what}."
-            found.append(Note(code=code, message=message, count=count))
+            found.append(_note(code, count, name, "", what))
     if beside.broken:
-        sentence = "styles, schemas or links are not well-formed, and not read"
-        found.append(_counted("broken_elements", sentence, beside.broken))
+        what = "a style, schema or link, that is not well-formed; not read"
+        found.append(_note("broken_elements", beside.broken, "element", "", what))
     if beside.styles_left_out:
-        sentence = "shared styles beyond the first 500 are not kept"
-        found.append(_counted("styles_left_out", sentence, beside.styles_left_out))
+        what = "beyond the first 500; not kept"
+        found.append(_note("styles_left_out", beside.styles_left_out, "shared style", "", what))
     return found
 
 
-def _counted(code: str, sentence: str, count: int) -> Note:
-    return Note(code=code, message=f"{count:,} {sentence}.", count=count)
+def _note(code: str, count: int, noun: str, plural: str, what: str) -> Note:
+    """3 Folders: what is with each of them."""
+    return Note(code=code, message=f"{counted(count, noun, plural)}: {what}.", count=count)
 
 
 def _listed(links: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ from services.vector.model import Reason
 # What a record's row in quarantine shows of its source, at most.
 _MAX_RAW_BYTES: Final = 1 << 20
 _MAX_PATH_DEPTH: Final = 64
-_QUAD: Final = re.compile(rb"LatLonQuad[\s>]", re.IGNORECASE)
+_FOOTPRINT: Final = re.compile(rb"<(?:[\w.-]+:)?(?:LatLonQuad|LatLonBox)[\s>]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,8 @@ class RecordReader:
         )
         self._late_names = late_names or {}
         self._other = other
-        self._paths: dict[tuple[int, ...], str] = {}
+        self._path = ""
+        self._path_version = -1
 
     def __iter__(self) -> Iterator[Record]:
         """Raises UnreadableFile as the scanner does."""
@@ -134,25 +135,22 @@ class RecordReader:
 
     def _folder_path(self) -> str:
         """The names of the Folders around, without the Document that is the whole file."""
-        containers = self.scanner.open
-        key = tuple(each.number for each in containers)
-        path = self._paths.get(key)
-        if path is None or any(each.name is None for each in containers):
+        if self._path_version != self.scanner.version:
             whole = self.scanner.first_document
             names = [
                 each.name or self._late_names.get(str(each.number))
-                for each in containers[:_MAX_PATH_DEPTH]
+                for each in self.scanner.open[:_MAX_PATH_DEPTH]
                 if each.number != whole
             ]
-            path = " / ".join(name.replace(" / ", " \\/ ") for name in names if name)
-            self._paths = {key: path}
-        return path
+            self._path = " / ".join(name.replace(" / ", " \\/ ") for name in names if name)
+            self._path_version = self.scanner.version
+        return self._path
 
 
 def _is_record(unit: Unit) -> bool:
-    """Placemarks, and overlays whose corners are given: those are polygons on the map."""
+    """Placemarks, and overlays whose footprint is given: those are polygons on the map."""
     if unit.kind is Kind.GROUND_OVERLAY:
-        return _QUAD.search(unit.data) is not None
+        return _FOOTPRINT.search(unit.data) is not None
     return unit.kind in (Kind.PLACEMARK, Kind.GEOMETRY)
 
 

@@ -86,7 +86,7 @@ _tokens_of = cache(_tokens)
 _TAG: Final = re.compile(rb"<(?:[^<>\"']|\"[^\"<]*\"|'[^'<]*')*+>")
 _PLACEMARK: Final = re.compile(rb"<" + _PREFIX + rb"(?i:placemark)(?=[\s/>])")
 _NAME: Final = re.compile(rb"<([\w.:-]+)")
-_IMPOSSIBLE: Final = (b"<Placemark", b"<!--", b"Folder>", b"Document>", b"<kml")
+_DISTURBING: Final = re.compile(rb"<!--|<Placemark|<[Ff]older|</Folder|</Document|<Document")
 
 
 @dataclass(slots=True)
@@ -128,8 +128,9 @@ class Scanner:
     """Iterates over the units of a stream in its order.
 
     While a unit is out, `open` holds the containers around it, outermost first, and
-    `started` the number of containers that have begun. A scan can begin at the offset of any
-    unit of an earlier one, given these two. `text` decodes the names of containers.
+    `started` the number of containers that have begun; `version` changes whenever these do. A
+    scan can begin at the offset of any unit of an earlier one, given these two. `text` decodes
+    the names of containers.
 
     Raises UnreadableFile where a DOCTYPE declares entities.
     """
@@ -146,6 +147,7 @@ class Scanner:
     ) -> None:
         self.open = containers or []
         self.started = started
+        self.version = 0
         self.census = Census()
         self._stream = stream
         self._text = text
@@ -197,9 +199,7 @@ class Scanner:
             if self._kinds[name] in _RECORDS:
                 start = max(before, at - _MAX_TAG_BYTES)
                 data = self._buffer[start:end]
-                yield Unit(
-                    self._kinds[name], self._base + start, data, "its start tag is missing"
-                )
+                yield Unit(self._kinds[name], self._base + start, data, "its start tag is missing")
                 self._count()
         else:
             yield from self._unit(at, end, name, hollow)
@@ -224,15 +224,17 @@ class Scanner:
 
     def _begin(self, at: int, tag: str) -> None:
         self._note_case(at)
-        if tag != "kml":
-            self.census.folders += 1
-            if self.open:
-                self.open[-1].containers += 1
+        if tag != "kml" and self.open:
+            self.open[-1].containers += 1
         self.open.append(Container(self.started, tag))
+        if tag != "kml" and self.first_document != self.started:
+            self.census.folders += 1
         self.started += 1
+        self.version += 1
 
     def _close(self, position: int) -> None:
         closed = self.open.pop(position)
+        self.version += 1
         if closed.tag == "kml":
             return
         if not closed.features and not closed.containers:
@@ -255,6 +257,7 @@ class Scanner:
             return
         container = self.open[-1]
         container.name = self._text(self._buffer[at:end])
+        self.version += 1
         if container.number == self.first_document:
             self.census.document_name = container.name
         elif container.features or container.containers:
@@ -347,7 +350,7 @@ class Scanner:
             if end < 0:
                 return None
         data = self._buffer[body:end]
-        if any(token in data for token in _IMPOSSIBLE):
+        if _DISTURBING.search(data):
             return None
         opened = data.count(b"<![CDATA[")
         if opened and (

@@ -34,7 +34,8 @@ def parse_time(text: str) -> Period | None:
     text = text.strip()
     try:
         if match := _PERIOD.fullmatch(text):
-            return _days(*(part and int(part) for part in match.groups()))
+            year, month, day = match.groups()
+            return _days(int(year), int(month) if month else None, int(day) if day else None)
         return _instant(text)
     except (ValueError, OverflowError):
         return None
