@@ -1,0 +1,52 @@
+"""Attributes as Arrow arrays of exactly the types that tables are filled from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from core.models.feature_table import ColumnType
+
+ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
+    ColumnType.BOOLEAN: pa.bool_(),
+    ColumnType.INTEGER: pa.int64(),
+    ColumnType.REAL: pa.float64(),
+    ColumnType.TEXT: pa.string(),
+    ColumnType.DATE: pa.date32(),
+    ColumnType.TIME: pa.time64("us"),
+    ColumnType.TIMESTAMP: pa.timestamp("us"),
+    ColumnType.TIMESTAMPTZ: pa.timestamp("us", tz="UTC"),
+    ColumnType.JSON: pa.string(),
+    ColumnType.BYTES: pa.binary(),
+}
+
+
+def cast(array: pa.Array[Any], wanted: ColumnType) -> tuple[pa.Array[Any], int]:
+    """The array in the column's type, and how many values became null because they do not fit.
+
+    A whole array is cast at once; only where that fails are its values tried one by one.
+    """
+    target = ARROW_TYPES[wanted]
+    if array.type == target:
+        return array, 0
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    try:
+        return pc.cast(array, target, safe=True), 0
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return _cast_each(array, target)
+
+
+def _cast_each(array: pa.Array[Any], target: pa.DataType) -> tuple[pa.Array[Any], int]:
+    values: list[Any] = []
+    failures = 0
+    for value in array:
+        try:
+            fitting = value.cast(target) if value.is_valid else None
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            fitting, failures = None, failures + 1
+        values.append(None if fitting is None else fitting.as_py())
+    return pa.array(values, type=target), failures

@@ -1,0 +1,106 @@
+"""In the child: unpack an archive, survey a folder, inspect one data set with one driver."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+
+from core.job_definition import JsonObject
+from services.vector.formats import archives, detection, registry
+from services.vector.formats.reader import Reader, UnreadableFile
+from services.vector.formats.verdict import Role
+from services.vector.inference.crs import infer_crs
+from services.vector.model import Kind, ReadOptions, SourceLayer
+
+# How many records are looked at to decide whether heights are worth keeping.
+_HEIGHT_SAMPLE = 20_000
+_FEW_HEIGHTS = 0.05
+
+
+def is_archive(path: str) -> bool:
+    """Whether a file is an archive of some kind."""
+    return detection.look(Path(path)).role is Role.ARCHIVE
+
+
+def unpack(path: str, into: str) -> int:
+    """Unpack an archive into a folder; the number of its members."""
+    return len(archives.unpack(Path(path), Path(into)))
+
+
+def survey(root: str) -> JsonObject:
+    """The data sets in a folder, with the drivers to try on each, in their order.
+
+    Returns {found: [{member, kind, drivers}], notes, refused: sentences}.
+    """
+    datasets = detection.datasets(Path(root))
+    return {
+        "found": [
+            {"member": member, "kind": kind.value, "drivers": registry.drivers(kind)}
+            for member, kind in datasets.found
+        ],
+        "notes": [note.model_dump() for note in datasets.ignored],
+        "refused": [note.message for note in datasets.refused],
+    }
+
+
+def inspect(
+    root: str, member: str, kind: str, driver: str, options: JsonObject, source_crs: str | None
+) -> list[JsonObject]:
+    """The layers of a data set, with their CRS settled as far as it can be."""
+    reader = registry.reader_for(Kind(kind), driver)
+    wanted = ReadOptions.model_validate(options)
+    path = Path(root) / member
+    layers = reader.inspect(path, wanted)
+    return [
+        _settled(
+            reader, path, layer.model_copy(update={"member": member}), wanted, source_crs
+        ).model_dump(mode="json")
+        for layer in layers
+    ]
+
+
+def _settled(
+    reader: Reader, path: Path, layer: SourceLayer, options: ReadOptions, source_crs: str | None
+) -> SourceLayer:
+    if not layer.spatial:
+        return layer
+    crs, notes = infer_crs(layer, override=source_crs)
+    details = dict(layer.details)
+    if layer.has_z:
+        details["heights"] = _heights(reader, path, layer, options)
+    return layer.model_copy(
+        update={"crs": crs, "notes": [*layer.notes, *notes], "details": details}
+    )
+
+
+def _heights(
+    reader: Reader, path: Path, layer: SourceLayer, options: ReadOptions
+) -> dict[str, Any]:
+    """Whether Z says anything: how many of the records looked at have a height, and not only
+    zeros. Chunks are taken from over the whole layer."""
+    step = max(1, len(layer.chunks) // 3)
+    seen = with_height = 0
+    for chunk in layer.chunks[::step]:
+        try:
+            for batch in reader.read(path, layer, chunk, options):
+                geometry = batch.geometry[shapely.has_z(batch.geometry)]
+                seen += len(batch)
+                points, owners = shapely.get_coordinates(
+                    geometry, include_z=True, return_index=True
+                )
+                high = np.isfinite(points[:, 2]) & (points[:, 2] != 0)
+                with_height += len(np.unique(owners[high]))
+                if seen >= _HEIGHT_SAMPLE:
+                    break
+        except UnreadableFile:
+            break
+        if seen >= _HEIGHT_SAMPLE:
+            break
+    return {
+        "records": seen,
+        "with_height": with_height,
+        "worth_keeping": seen > 0 and with_height / seen > _FEW_HEIGHTS,
+    }

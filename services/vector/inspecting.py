@@ -1,0 +1,174 @@
+"""Stage 1: fetch the source, find out what it is, plan its tables, make them for staging."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from urllib.parse import unquote, urlsplit
+
+from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec
+from core.models.feature_table import FeatureTable, TableName
+from infrastructure import database, publishing_repository, vector_report_repository
+from infrastructure.sandbox import Limits, Sandbox
+from services.publishing import staging
+from services.vector import source_files, survey
+from services.vector.formats.gdal_environment import ENVIRONMENT
+from services.vector.parameters import ProcessVector
+from services.vector.plan import LayerPlan
+from services.vector.planning import Plan, StagedName, plan_layers
+from services.vector.source_files import SourceRef
+
+Context = TaskContext[ProcessVector]
+
+_PLAN_FILE = "plan.json"
+# A dry run answers a request: what is larger is inspected by the job itself.
+_MAX_PREVIEW_BYTES = 256 << 20
+_PREVIEW_LIMITS = Limits(
+    wall_seconds=30.0, cpu_seconds=30, written_file_bytes=1 << 30, open_files=1024
+)
+
+
+def plan_one_task(_context: JobContext[ProcessVector]) -> Iterator[TaskSpec]:
+    """A single task without parameters."""
+    yield TaskSpec()
+
+
+def inspect_source(context: Context) -> JsonObject:
+    """Write the plan of the source's layers, begin the report, make the staging tables.
+
+    Returns {layers, chunks, bytes}. Raises `PermanentTaskError` for a source of which nothing
+    can be read, for parameters that do not fit it, and for a target that is not geoforge's.
+    """
+    parameters = context.parameters
+    ref = _pin(context)
+    with (
+        source_files.local_copy(ref, check=context.check, progress=context.progress) as source,
+        survey.child_of(context.job_id) as child,
+    ):
+        found = survey.look(child, source, parameters, context.check)
+
+    def staged_name(layer: int, dimension: int | None) -> str:
+        return staging.staged_name(context.job_id, layer, dimension)
+
+    layers = plan_layers(
+        parameters,
+        found.layers,
+        base_name=_base_name(parameters, ref),
+        staged_name=staged_name,
+        published=_published,
+    )
+    plan = Plan(source=ref, read=survey.read_options(parameters), layers=layers, notes=found.notes)
+    with database.transaction() as connection:
+        vector_report_repository.begin_report(
+            connection, context.job_id, _source_facts(parameters, ref), inference(plan)
+        )
+        for table in (table for layer in layers for table in layer.tables):
+            # What geoforge may not replace is found now, and not after hours of work.
+            publishing_repository.check_ours(connection, table.target)
+            staging.create(connection, table.staged, table.shape)
+    context.workspace.write_bytes(_PLAN_FILE, plan.model_dump_json().encode())
+    return {
+        "layers": len(layers),
+        "chunks": sum(len(layer.layer.chunks) for layer in layers),
+        "bytes": ref.size,
+    }
+
+
+def read_plan(context: JobContext[ProcessVector]) -> Plan:
+    """The plan that stage 1 wrote."""
+    return Plan.model_validate_json(context.workspace.read_bytes(_PLAN_FILE))
+
+
+def preview(parameters: ProcessVector) -> JsonObject:
+    """What a job would find in the source, for a dry run. Nothing is written.
+
+    Raises what `inspect_source` raises.
+    """
+    if parameters.source_url is not None:
+        return {"inspected": False, "because": "The address is fetched by a job only."}
+    ref = source_files.pin(parameters)
+    if ref.size > _MAX_PREVIEW_BYTES:
+        return {
+            "inspected": False,
+            "because": f"The source has {ref.size:,} bytes; a dry run looks into sources of up "
+            f"to {_MAX_PREVIEW_BYTES:,}.",
+        }
+    with (
+        source_files.local_copy(ref) as source,
+        Sandbox(_PREVIEW_LIMITS, environment=ENVIRONMENT) as child,
+    ):
+        found = survey.look(child, source, parameters, sample=True)
+    layers = plan_layers(
+        parameters,
+        found.layers,
+        base_name=_base_name(parameters, ref),
+        staged_name=_unstaged,
+        published=_published,
+    )
+    plan = Plan(source=ref, read=survey.read_options(parameters), layers=layers, notes=found.notes)
+    return {"inspected": True, "source": _source_facts(parameters, ref), **inference(plan)}
+
+
+def inference(plan: Plan) -> JsonObject:
+    """What was found and what is done with it, as reports and dry runs show it."""
+    return {
+        "layers": [_layer_view(layer) for layer in plan.layers],
+        "notes": [note.model_dump() for note in plan.notes],
+    }
+
+
+def _pin(context: Context) -> SourceRef:
+    """The exact version of the source that all stages read."""
+    parameters = context.parameters
+    if parameters.source_url is None:
+        return source_files.pin(parameters)
+    return source_files.fetch_url(
+        parameters.source_url, context.job_id, check=context.check, progress=context.progress
+    )
+
+
+def _published(name: TableName) -> FeatureTable | None:
+    with database.transaction() as connection:
+        current = publishing_repository.table(connection, name)
+    return None if current is None else current.shape
+
+
+_unstaged: StagedName = "layer_{}_{}".format
+
+
+def _base_name(parameters: ProcessVector, ref: SourceRef) -> str:
+    """The file's name without folders and endings: in/parks.kml.zip is parks."""
+    url = parameters.source_url
+    path = ref.path if url is None else unquote(urlsplit(url).path)
+    name = posixpath.basename(path.rstrip("/")) or "source"
+    return name.split(".", 1)[0] or name
+
+
+def _source_facts(parameters: ProcessVector, ref: SourceRef) -> JsonObject:
+    facts: JsonObject = {"files": ref.names, "bytes": ref.size}
+    if parameters.source_url is None:
+        return {"container": ref.container, **facts}
+    address = urlsplit(parameters.source_url)  # its query may hold a signature
+    return {"address": f"{address.scheme}://{address.hostname}{address.path}", **facts}
+
+
+def _layer_view(plan: LayerPlan) -> JsonObject:
+    layer = plan.layer
+    column_of = {each.source: each.column.name for each in plan.columns if not each.plain_text}
+    return {
+        **layer.model_dump(mode="json", exclude={"chunks", "columns"}),
+        "chunks": len(layer.chunks),
+        "columns": [
+            {**column.model_dump(mode="json"), "column": column_of[column.name]}
+            for column in layer.columns
+        ],
+        "cleaning": plan.cleaning.model_dump(mode="json"),
+        "key_columns": plan.key_columns,
+        "tables": [
+            {
+                "table": str(table.target),
+                "geometry": None if table.shape.geometry is None else table.shape.geometry.sql,
+            }
+            for table in plan.tables
+        ],
+    }

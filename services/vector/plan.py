@@ -1,0 +1,52 @@
+"""What becomes of a layer: its tables, their columns, and the way its geometries go.
+
+The child reads this too, so it is plain data that imports little; `services.vector.planning`
+decides it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from core.models.feature_table import Column, FeatureTable, TableName
+from services.vector.model import CleaningOptions, SourceLayer
+
+Dimension = Literal[0, 1, 2]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ColumnPlan(_Model):
+    """A column of the table and the attribute that fills it.
+
+    With `plain_text` it holds the text of the attribute's HTML.
+    """
+
+    source: str
+    column: Column
+    plain_text: bool = False
+
+
+class TablePlan(_Model):
+    """One table of a layer: what has this dimension (None: a layer without geometries)."""
+
+    dimension: Dimension | None
+    target: TableName
+    staged: str
+    shape: FeatureTable
+
+
+class LayerPlan(_Model):
+    """A layer on its way. The first of `tables` is the main one: it has the layer's plain name
+    and takes the records without a geometry."""
+
+    index: int
+    layer: SourceLayer
+    columns: list[ColumnPlan]
+    cleaning: CleaningOptions
+    key_columns: list[str]
+    tables: list[TablePlan]

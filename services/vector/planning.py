@@ -1,0 +1,310 @@
+"""Deciding what becomes of each layer.
+
+Planning is pure: it takes what was found in the file, what the user asked for and what is
+published already, and says what will be done. A dry run shows it; a job keeps it in its
+workspace, where every later task reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict
+
+from core.errors import PermanentTaskError
+from core.models.feature_table import (
+    Column,
+    ColumnType,
+    FeatureTable,
+    GeometryColumn,
+    TableName,
+)
+from services.vector import names
+from services.vector.model import CleaningOptions, Kind, Note, ReadOptions, SourceLayer
+from services.vector.parameters import ProcessVector
+from services.vector.plan import ColumnPlan, Dimension, LayerPlan, TablePlan
+from services.vector.source_files import SourceRef
+
+DIMENSION_NAMES: Mapping[int, str] = {0: "points", 1: "lines", 2: "polygons"}
+
+_OVERRIDES = {
+    "boolean": ColumnType.BOOLEAN,
+    "integer": ColumnType.INTEGER,
+    "real": ColumnType.REAL,
+    "text": ColumnType.TEXT,
+    "date": ColumnType.DATE,
+    "time": ColumnType.TIME,
+    "timestamp": ColumnType.TIMESTAMP,
+    "json": ColumnType.JSON,
+}
+# The formats that say in which direction rings go.
+_ORIENTED = (Kind.GEOJSON, Kind.GEOJSON_SEQ, Kind.KML)
+_SINGLE: Mapping[int, Literal["Point", "LineString", "Polygon"]] = {
+    0: "Point",
+    1: "LineString",
+    2: "Polygon",
+}
+_MULTI: Mapping[int, Literal["MultiPoint", "MultiLineString", "MultiPolygon"]] = {
+    0: "MultiPoint",
+    1: "MultiLineString",
+    2: "MultiPolygon",
+}
+_DIMENSION_OF: Mapping[str, int] = {
+    **{name: dimension for dimension, name in _SINGLE.items()},
+    **{name: dimension for dimension, name in _MULTI.items()},
+    "LinearRing": 1,
+    "CircularString": 1,
+    "CompoundCurve": 1,
+    "MultiCurve": 1,
+    "CurvePolygon": 2,
+    "MultiSurface": 2,
+    "Triangle": 2,
+    "TIN": 2,
+    "PolyhedralSurface": 2,
+}
+
+
+class Plan(BaseModel):
+    """All layers of a source, and what was left out of it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: SourceRef
+    read: ReadOptions
+    layers: list[LayerPlan]
+    notes: list[Note]
+
+
+# The name of a staged table by layer and dimension; the table published under a name.
+StagedName = Callable[[int, int | None], str]
+Published = Callable[[TableName], FeatureTable | None]
+
+
+def plan_layers(
+    parameters: ProcessVector,
+    layers: list[SourceLayer],
+    *,
+    base_name: str,
+    staged_name: StagedName,
+    published: Published,
+) -> list[LayerPlan]:
+    """What becomes of each layer.
+
+    `base_name` is the table's name where the parameters give none. `published` looks up the
+    tables that there are: of a layer's dimensions, the one under its plain name keeps it.
+    Raises `PermanentTaskError` naming the parameter that does not fit.
+    """
+    table_names = _table_names(parameters, layers, base_name)
+    return [
+        _plan_layer(parameters, index, layer, name, staged_name, published)
+        for index, (layer, name) in enumerate(zip(layers, table_names, strict=True))
+    ]
+
+
+def _table_names(parameters: ProcessVector, layers: list[SourceLayer], base_name: str) -> list[str]:
+    base = parameters.table_name or names.table_name(base_name)
+    if len(layers) == 1:
+        return [base]
+    taken: set[str] = set()
+    result = []
+    for layer in layers:
+        plain = name = names.table_name(f"{base}_{layer.name}")
+        number = 2
+        while name in taken:
+            name = names.table_name(f"{plain}_{number}")
+            number += 1
+        taken.add(name)
+        result.append(name)
+    return result
+
+
+def _plan_layer(
+    parameters: ProcessVector,
+    index: int,
+    layer: SourceLayer,
+    name: str,
+    staged_name: StagedName,
+    published: Published,
+) -> LayerPlan:
+    layer = _with_types(layer, parameters)
+    columns = _columns(layer)
+    drop_z = _drops_z(layer, parameters)
+    return LayerPlan(
+        index=index,
+        layer=layer,
+        columns=columns,
+        cleaning=CleaningOptions(
+            source_crs=layer.crs.value,
+            target_crs=parameters.target_crs,
+            repair=parameters.geometry_repair,
+            promote_to_multi=parameters.promote_to_multi,
+            promote_points=_point_type(layer) == "MultiPoint",
+            drop_z=drop_z,
+            add_z=not drop_z,
+            swap_axes=parameters.swap_axes,
+            orient_rings=layer.kind in _ORIENTED,
+            max_area_change=parameters.max_area_change,
+        ),
+        key_columns=_keys(parameters, columns, layer),
+        tables=_tables(parameters, index, layer, name, columns, drop_z, staged_name, published),
+    )
+
+
+def _with_types(layer: SourceLayer, parameters: ProcessVector) -> SourceLayer:
+    """The layer with the types that the user named in place of the inferred ones."""
+    wanted = {**parameters.column_types}
+    changed = []
+    by_table_name = names.column_names([column.name for column in layer.columns])
+    for column in layer.columns:
+        override = wanted.get(column.name) or wanted.get(by_table_name[column.name])
+        if override is not None:
+            type_ = _OVERRIDES[override]
+            if type_ is ColumnType.TIMESTAMP and column.type is ColumnType.TIMESTAMPTZ:
+                type_ = column.type
+            column = column.model_copy(
+                update={
+                    "type": type_,
+                    "confidence": 1.0,
+                    "evidence": [*column.evidence, f"column_types says {override}"],
+                }
+            )
+        changed.append(column)
+    return layer.model_copy(update={"columns": changed})
+
+
+def _columns(layer: SourceLayer) -> list[ColumnPlan]:
+    """The attributes in the source's order, each followed by its plain text where it is HTML."""
+    wanted: list[tuple[str, ColumnType, bool]] = []
+    for column in layer.columns:
+        wanted.append((column.name, column.type, False))
+        if column.html and column.type is ColumnType.TEXT:
+            wanted.append((column.name, ColumnType.TEXT, True))
+    keys = [f"{source}_text" if plain else source for source, _, plain in wanted]
+    # A source may itself have a column of that name: the attribute's own name comes first.
+    ordered = sorted(range(len(wanted)), key=lambda i: wanted[i][2])
+    unique = names.column_names(_distinct([keys[i] for i in ordered]))
+    by_position = dict(zip(ordered, unique.values(), strict=True))
+    return [
+        ColumnPlan(
+            source=source,
+            plain_text=plain,
+            column=Column(
+                name=by_position[i],
+                type=type_,
+                comment=f"Plain text of {source}" if plain else source,
+            ),
+        )
+        for i, (source, type_, plain) in enumerate(wanted)
+    ]
+
+
+def _distinct(keys: list[str]) -> list[str]:
+    seen: set[str] = set()
+    result = []
+    for key in keys:
+        name, number = key, 2
+        while name in seen:
+            name, number = f"{key}_{number}", number + 1
+        seen.add(name)
+        result.append(name)
+    return result
+
+
+def _keys(parameters: ProcessVector, columns: list[ColumnPlan], layer: SourceLayer) -> list[str]:
+    """The key columns by their names in the table; the user may name them as in the source."""
+    by_name = {plan.source: plan.column.name for plan in columns if not plan.plain_text}
+    by_name |= {plan.column.name: plan.column.name for plan in columns}
+    missing = [name for name in parameters.key_columns if name not in by_name]
+    if missing:
+        raise PermanentTaskError(
+            f"key_columns: layer {layer.name!r} has no column {missing[0]!r}. It has "
+            + (", ".join(repr(plan.source) for plan in columns) or "none")
+            + ".",
+            code="unknown_column",
+            field="key_columns",
+        )
+    return [by_name[name] for name in parameters.key_columns]
+
+
+def _drops_z(layer: SourceLayer, parameters: ProcessVector) -> bool:
+    if not layer.has_z:
+        return True
+    if parameters.drop_z != "auto":
+        return parameters.drop_z
+    return not layer.details.get("heights", {}).get("worth_keeping", True)
+
+
+def _tables(
+    parameters: ProcessVector,
+    index: int,
+    layer: SourceLayer,
+    name: str,
+    columns: list[ColumnPlan],
+    drop_z: bool,
+    staged_name: StagedName,
+    published: Published,
+) -> list[TablePlan]:
+    attributes = tuple(plan.column for plan in columns)
+
+    def table(dimension: Dimension | None, table_name: str) -> TablePlan:
+        geometry = (
+            None
+            if dimension is None
+            else _geometry_column(parameters, layer, dimension, has_z=not drop_z)
+        )
+        return TablePlan(
+            dimension=dimension,
+            target=TableName(schema_name=parameters.schema_name, table_name=table_name),
+            staged=staged_name(index, dimension),
+            shape=FeatureTable(columns=attributes, geometry=geometry),
+        )
+
+    if not layer.spatial:
+        return [table(None, name)]
+    existing = published(TableName(schema_name=parameters.schema_name, table_name=name))
+    main = _main_dimension(layer, existing)
+    siblings = [d for d in get_args(Dimension) if d != main]
+    return [
+        table(main, name),
+        *(table(d, names.table_name(f"{name}_{DIMENSION_NAMES[d]}")) for d in siblings),
+    ]
+
+
+def _main_dimension(layer: SourceLayer, existing: FeatureTable | None) -> Dimension:
+    """Which dimension has the plain name: the published table's, so that a new release with
+    other shares does not swap the tables' contents; else the most frequent, then the higher."""
+    if existing is not None and existing.geometry is not None:
+        kept = _DIMENSION_OF.get(existing.geometry.type)
+        if kept is not None:
+            return _as_dimension(kept)
+    counts = {0: 0, 1: 0, 2: 0}
+    for geometry_type, count in layer.geometry_types.items():
+        dimension = _DIMENSION_OF.get(geometry_type)
+        if dimension is not None:
+            counts[dimension] += count
+    return _as_dimension(max(counts, key=lambda dimension: (counts[dimension], dimension)))
+
+
+def _as_dimension(value: int) -> Dimension:
+    return 0 if value == 0 else 1 if value == 1 else 2
+
+
+def _geometry_column(
+    parameters: ProcessVector, layer: SourceLayer, dimension: Dimension, *, has_z: bool
+) -> GeometryColumn:
+    srid = int(parameters.target_crs.removeprefix("EPSG:"))
+    if dimension == 0:
+        return GeometryColumn(type=_point_type(layer), srid=srid, has_z=has_z)
+    # A repair can make several parts out of one, so without promotion any type must fit.
+    return GeometryColumn(
+        type=_MULTI[dimension] if parameters.promote_to_multi else "Geometry",
+        srid=srid,
+        has_z=has_z,
+    )
+
+
+def _point_type(layer: SourceLayer) -> Literal["Point", "MultiPoint"]:
+    """Points stay points where nothing in the layer can be several of them."""
+    single = {"Point", "None", *(name for name, d in _DIMENSION_OF.items() if d > 0)}
+    return "Point" if layer.geometry_types.keys() <= single else "MultiPoint"
