@@ -34,6 +34,7 @@ _IN_PARALLEL = {
     "parallel_setup_cost": "0",
     "parallel_tuple_cost": "0",
     "min_parallel_table_scan_size": "0",
+    "jit": "off",
 }
 _INDEX_MEMORY = {"maintenance_work_mem": "128MB", "max_parallel_maintenance_workers": "2"}
 
@@ -123,8 +124,10 @@ def mend(connection: Connection, name: str, table: FeatureTable, gids: Sequence[
         )
     found = connection.execute(
         sql.SQL(
-            "UPDATE {table} t SET {geom} = mended.made"
-            " FROM (SELECT {gid}, {made} AS made FROM {table} WHERE {gid} = ANY(%s)) AS mended"
+            # Materialised, so that each geometry is repaired once.
+            "WITH mended AS MATERIALIZED ("
+            " SELECT {gid}, {made} AS made FROM {table} WHERE {gid} = ANY(%s))"
+            " UPDATE {table} t SET {geom} = mended.made FROM mended"
             " WHERE t.{gid} = mended.{gid} AND {accepted} RETURNING t.{gid} AS gid"
         ).format(
             table=identifier(staged(name)),
@@ -179,7 +182,7 @@ def finish(
         connection.execute(sql.SQL("ANALYZE {}").format(relation))
     with _settings(connection, _IN_PARALLEL):
         found = extent.measure(connection, staged(name), table)
-        types = _types(connection, name) if table.geometry is not None else {}
+        types = _types(connection, name, table, found.geometries)
     return Checked(
         rows=found.rows,
         geometries=found.geometries,
@@ -262,7 +265,13 @@ def _invalid(connection: Connection, name: str, table: FeatureTable) -> Iterator
         yield Invalid(row["gid"], row["reason"] or "invalid", location)
 
 
-def _types(connection: Connection, name: str) -> dict[str, int]:
+def _types(
+    connection: Connection, name: str, table: FeatureTable, geometries: int
+) -> dict[str, int]:
+    if table.geometry is None or geometries == 0:
+        return {}
+    if table.geometry.type != "Geometry":  # The column takes nothing else.
+        return {table.geometry.type.upper(): geometries}
     rows = connection.execute(
         sql.SQL(
             "SELECT GeometryType({geom}) AS type, count(*) AS rows FROM {table}"

@@ -59,6 +59,13 @@ def column_types(table: FeatureTable) -> dict[str, str]:
     return types
 
 
+def default_datetime_column(table: FeatureTable) -> str | None:
+    """The column that says when: the only one that holds dates or times with dates."""
+    temporal = (ColumnType.DATE, ColumnType.TIMESTAMP, ColumnType.TIMESTAMPTZ)
+    names = [column.name for column in table.columns if column.type in temporal]
+    return names[0] if len(names) == 1 else None
+
+
 def column_definitions(table: FeatureTable) -> sql.Composed:
     """The columns as CREATE TABLE lists them."""
     return sql.SQL(", ").join(
