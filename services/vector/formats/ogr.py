@@ -8,7 +8,6 @@ else runs of records to skip to.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,11 +20,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
-from services.vector import casting
-from services.vector.batch import Batch, Fault, Rows
+from services.vector.batch import Batch, Fault
 from services.vector.formats import ogr_columns, ogr_source, wkb, wkb_types
 from services.vector.formats.ogr_source import OGR_ERRORS, Description, Origin
 from services.vector.formats.reader import UnreadableFile
+from services.vector.formats.records import RawRecord, lost_batch, row_numbers
 from services.vector.inference import file_crs
 from services.vector.model import (
     Chunk,
@@ -33,7 +32,6 @@ from services.vector.model import (
     Kind,
     Note,
     ReadOptions,
-    Reason,
     SourceColumn,
     SourceLayer,
 )
@@ -46,7 +44,6 @@ _LARGEST_BATCH: Final = 16_384
 _SCAN_BATCH: Final = 16_384
 _SAMPLE_ROWS: Final = 20_000
 _OBSERVED_ROWS: Final = 10_000
-_RAW_WKB_BYTES: Final = 8 << 10
 # How often a chunk is tried again where the driver fails in the middle of it.
 _MOST_ATTEMPTS: Final = 500
 _NAMED_IN_A_NOTE: Final = 10
@@ -197,13 +194,13 @@ def read_chunk(access: Access, layer: SourceLayer, chunk: Chunk) -> Iterator[Bat
     """The records of a chunk. A record, or a run of them, that makes the driver fail is found
     by halving, and becomes a fault."""
     if "lost" in chunk.part:
-        yield _lost_batch(layer, chunk.first_row, 1, str(chunk.part["lost"]))
+        yield lost_batch(layer.columns, chunk.first_row, 1, str(chunk.part["lost"]))
         return
     batch_rows = _batch_rows(access, layer.features)
     row = chunk.first_row
     for piece in _pieces(access, chunk, batch_rows):
         if isinstance(piece, _Failed):
-            yield _lost_batch(layer, row, piece.records, piece.detail)
+            yield lost_batch(layer.columns, row, piece.records, piece.detail)
             row += piece.records
         elif piece.num_rows:
             yield _batch(access, layer.columns, piece, row)
@@ -403,7 +400,7 @@ def _batch(
         nothing = pa.scalar(None, values[name].type)
         values[name] = pc.if_else(pa.array(mask), nothing, values[name])
     batch = Batch(
-        rows=_rows(first_row, piece.num_rows),
+        rows=row_numbers(first_row, piece.num_rows),
         columns=values,
         geometry=np.full(piece.num_rows, None, dtype=object),
         value_faults=faults,
@@ -415,7 +412,7 @@ def _batch(
         batch.geometry, batch.faults = decoded.geometry, decoded.faults
         batch.mended = decoded.mended
         _explain(access, fids, batch)
-    batch.raw = _Raw(fids, values, encoded)
+    batch.raw = RawRecord(fids, values, encoded)
     return batch
 
 
@@ -433,46 +430,3 @@ def _explain(access: Access, fids: Fids, batch: Batch) -> None:
         fault = reasons.get(int(fids[position]))
         if fault is not None:
             batch.faults[position] = fault
-
-
-@dataclass(frozen=True, slots=True)
-class _Raw:
-    """The source of a record: its fid, attributes and the WKB, in hex, as far as it is short."""
-
-    fids: Fids
-    columns: Mapping[str, pa.Array[Any]]
-    encoded: pa.Array[Any] | None
-
-    def __call__(self, position: int) -> str:
-        record: dict[str, Any] = {"fid": int(self.fids[position])}
-        record["properties"] = {
-            name: array[position].as_py() for name, array in self.columns.items()
-        }
-        data = self.encoded[position].as_py() if self.encoded is not None else None
-        if data:
-            record["wkb"] = data[:_RAW_WKB_BYTES].hex()
-            if len(data) > _RAW_WKB_BYTES:
-                record["wkb_bytes"] = len(data)
-        return json.dumps(record, ensure_ascii=False, default=_text_of)
-
-
-def _text_of(value: object) -> str:
-    return value.hex() if isinstance(value, bytes) else str(value)
-
-
-def _lost_batch(layer: SourceLayer, first_row: int, count: int, detail: str) -> Batch:
-    """Records of which nothing could be read."""
-    fault = Fault(Reason.MALFORMED, detail)
-    return Batch(
-        rows=_rows(first_row, count),
-        columns={
-            column.name: pa.nulls(count, casting.ARROW_TYPES[column.type])
-            for column in layer.columns
-        },
-        geometry=np.full(count, None, dtype=object),
-        faults=dict.fromkeys(range(count), fault),
-    )
-
-
-def _rows(first: int, count: int) -> Rows:
-    return np.arange(first, first + count, dtype=np.int64)

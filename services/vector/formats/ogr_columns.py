@@ -18,6 +18,8 @@ from services.vector.model import SourceColumn
 
 ValueFaults = dict[tuple[str, str], int]
 
+# So many decimal digits a double keeps.
+_EXACT_DIGITS: Final = 15
 _JSON_SUBTYPE: Final = "OFSTJSON"
 
 
@@ -30,8 +32,10 @@ def column_type(arrow_type: pa.DataType, subtype: str = "OFSTNone") -> ColumnTyp
         return ColumnType.BOOLEAN
     if t.is_integer(arrow_type):
         return ColumnType.INTEGER
-    if t.is_floating(arrow_type) or t.is_decimal(arrow_type):
+    if t.is_floating(arrow_type):
         return ColumnType.REAL
+    if t.is_decimal(arrow_type):
+        return ColumnType.REAL if arrow_type.precision <= _EXACT_DIGITS else ColumnType.TEXT
     if t.is_date(arrow_type):
         return ColumnType.DATE
     if t.is_time(arrow_type):
@@ -53,11 +57,25 @@ def convert(name: str, array: pa.Array[Any], wanted: ColumnType, faults: ValueFa
     """A field's values in the type of its column; what does not fit becomes null and counts."""
     if wanted is ColumnType.JSON or pa.types.is_nested(array.type):
         return _as_json(name, array, faults)
-    converted, unfit = casting.cast(array, wanted)
+    converted, unfit = casting.cast(_coarser(array), wanted)
     if unfit:
         key = (name, f"not a {wanted.value}")
         faults[key] = faults.get(key, 0) + unfit
     return converted
+
+
+def _coarser(array: pa.Array[Any]) -> pa.Array[Any]:
+    """Times to the microsecond, and dates to the day, which is as fine as columns are."""
+    kind = array.type
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":
+        return pc.cast(array, pa.timestamp("us", kind.tz), safe=False)
+    if pa.types.is_time64(kind) and kind.unit == "ns":
+        return pc.cast(array, pa.time64("us"), safe=False)
+    if pa.types.is_date64(kind):
+        return pc.cast(array, pa.date32(), safe=False)
+    if pa.types.is_duration(kind):
+        return pa.array([None if value is None else str(value) for value in array.to_pylist()])
+    return array
 
 
 def _as_json(name: str, array: pa.Array[Any], faults: ValueFaults) -> pa.Array[Any]:
