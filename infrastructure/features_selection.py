@@ -125,8 +125,14 @@ def _places(
 def _envelope(name: str, bounds: Bounds, srid: int, parameters: dict[str, Any]) -> sql.Composable:
     names = [f"{name}_{side}" for side in ("west", "south", "east", "north")]
     parameters.update(zip(names, bounds, strict=True))
-    corners = [sql.SQL("{}::float8").format(sql.Placeholder(each)) for each in names]
-    return sql.SQL("ST_MakeEnvelope({}, {})").format(sql.SQL(", ").join(corners), sql.Literal(srid))
+    west, south, east, north = (
+        sql.SQL("{}::float8").format(sql.Placeholder(each)) for each in names
+    )
+    # Unlike ST_MakeEnvelope, this makes a point or a line of a box without width or height: as a
+    # polygon it would be invalid, and meet nothing.
+    return sql.SQL(
+        "ST_Envelope(ST_SetSRID(ST_MakeLine(ST_MakePoint({}, {}), ST_MakePoint({}, {})), {}))"
+    ).format(west, south, east, north, sql.Literal(srid))
 
 
 def _times(

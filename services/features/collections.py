@@ -15,6 +15,7 @@ from services.features.links import (
     OPENAPI,
     QUERYABLES,
     SCHEMA,
+    SCHEMA_OF,
     Addresses,
     JsonObject,
     Link,
@@ -106,5 +107,6 @@ def _links(table: PublishedTable, at: Addresses) -> list[Link]:
         link("self", at.collection(name), JSON, title="This document"),
         link("items", at.items(name), GEOJSON, title="Features"),
         link(QUERYABLES, at.queryables(name), SCHEMA, title="Queryables"),
-        link("describedby", at.schema(name), SCHEMA, title="Schema of the features"),
+        # Not `describedby`: GDAL would take all integers of such a schema for 32-bit ones.
+        link(SCHEMA_OF, at.schema(name), SCHEMA, title="Schema of the features"),
     ]

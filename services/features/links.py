@@ -17,6 +17,7 @@ GEOJSON = "application/geo+json"
 SCHEMA = "application/schema+json"
 OPENAPI = "application/vnd.oai.openapi+json;version=3.0"
 
+SCHEMA_OF = "http://www.opengis.net/def/rel/ogc/1.0/schema"
 QUERYABLES = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
 
 _DEFAULT_SCHEMA = TableName(table_name="any").schema_name

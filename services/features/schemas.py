@@ -1,8 +1,8 @@
-"""What the features of a table look like, and what a request can ask of them: JSON Schemas."""
+"""What a table's features consist of, and what a request can ask of them: JSON Schemas."""
 
 from __future__ import annotations
 
-from core.models.feature_table import Column, ColumnType
+from core.models.feature_table import GEOMETRY_COLUMN, KEY_COLUMN, Column, ColumnType
 from infrastructure import features_repository
 from infrastructure.features_repository import PublishedTable
 from services.features.collections import table_name
@@ -27,10 +27,7 @@ _TYPES: dict[ColumnType, JsonObject] = {
 
 
 def column_schema(column: Column) -> JsonObject:
-    """The schema of a column's values. Null, for a value that is missing, is not part of it.
-
-    GDAL does not understand a type of "integer or null", and would take such columns for text.
-    """
+    """The schema of a column's values. Null, for a value that is missing, is not part of it."""
     schema = dict(_TYPES[column.type])
     if column.comment:
         schema["description"] = column.comment
@@ -51,38 +48,30 @@ def queryables_schema(collection: str, at: Addresses) -> JsonObject:
 
 
 def feature_schema(collection: str, at: Addresses) -> JsonObject:
-    """A feature of the collection. Raises `NotFound`."""
+    """The table's columns, with the roles that they have in a feature. Raises `NotFound`.
+
+    It is made as Part 5 of the standard (https://docs.ogc.org/DRAFTS/23-058r1.html) has it.
+    """
     table = features_repository.published_table(table_name(collection))
+    properties = {
+        KEY_COLUMN: {"type": "integer", "format": "int64", "x-ogc-role": "id"},
+        **{column.name: column_schema(column) for column in table.shape.columns},
+    }
+    if table.datetime_column in properties:
+        properties[table.datetime_column]["x-ogc-role"] = "primary-instant"
+    if table.shape.geometry is not None:
+        kind = table.shape.geometry.type.lower()
+        form = "geometry-any" if kind == "geometry" else f"geometry-{kind}"
+        properties[GEOMETRY_COLUMN] = {"format": form, "x-ogc-role": "primary-geometry"}
     return {
         "$schema": _DRAFT,
         "$id": at.schema(table.name),
         "type": "object",
         "title": f"A feature of {_title(table)}",
-        "required": ["type", "id", "geometry", "properties"],
-        "properties": {
-            "type": {"const": "Feature"},
-            "id": {"type": "integer", "format": "int64"},
-            "geometry": _geometry(table),
-            "properties": {
-                "type": "object",
-                "properties": {each.name: column_schema(each) for each in table.shape.columns},
-            },
-        },
+        "properties": properties,
+        "additionalProperties": False,
     }
 
 
 def _title(table: PublishedTable) -> str:
     return table.title or table.name.table_name
-
-
-def _geometry(table: PublishedTable) -> JsonObject:
-    geometry = table.shape.geometry
-    if geometry is None:
-        return {"type": "null"}
-    name = geometry.type
-    return {
-        "oneOf": [
-            {"type": "null"},
-            {"$ref": f"https://geojson.org/schema/{name}.json"},
-        ]
-    }

@@ -272,14 +272,17 @@ def test_queryables_and_schema_are_json_schemas_that_name_themselves(api: InProc
 
 def test_features_are_as_their_schema_says(api: InProcessClient) -> None:
     schema = api.get(f"{ROOT}/collections/places/schema").json()
-    # The geometries' schemas are on the web; only the rest is looked at here.
-    schema["properties"].pop("geometry")
-    validator = Draft202012Validator(schema)
-    for feature in api.get(f"{ROOT}/collections/places/items").json()["features"]:
-        validator.validate(feature)
-    assert schema["properties"]["properties"]["properties"].keys() == {
-        column.name for column in PLACES.columns
+    roles = {name: each.get("x-ogc-role") for name, each in schema["properties"].items()}
+    assert {name: role for name, role in roles.items() if role} == {
+        "gid": "id",
+        "seen": "primary-instant",
+        "geom": "primary-geometry",
     }
+    assert schema["properties"]["geom"]["format"] == "geometry-point"
+    validator = Draft202012Validator(schema)
+    for feature in items(api, "places").features:
+        assert feature.properties.keys() | {"gid", "geom"} == roles.keys()
+        validator.validate({"gid": feature.id, **feature.properties})
 
 
 def test_the_definition_has_each_collection_s_parameters(api: InProcessClient) -> None:
@@ -480,6 +483,9 @@ def test_large_features_make_short_pages(
         ("-179,-1,179,30", {"square", "diagonal"}),
         ("-180,-90,180,90", {"square", "diagonal", "beside 180", "beside -180"}),
         ("1,1,-1000,2,2,1000", {"square"}),
+        ("179.5,0,179.5,0", {"beside 180"}),
+        ("179.5,-1,179.5,1", {"beside 180"}),
+        ("0,5,180,5", {"square", "diagonal"}),
     ],
 )
 def test_a_box_finds_what_meets_it_and_what_has_no_place(
