@@ -33,8 +33,9 @@ _TEXTS: Final = {
 }
 # What says how a feature is shown and not what it is.
 _PRESENTATION: Final = frozenset(
-    {"LookAt", "Camera", "Region", "open", "balloonVisibility", "drawOrder", "color"}
+    {"LookAt", "Camera", "Region", "open", "balloonVisibility"}
 )
+_OF_OVERLAYS: Final = frozenset({"altitude", "altitudeMode", "color", "drawOrder"})
 
 
 @dataclass(slots=True)
@@ -98,7 +99,7 @@ def read_feature(element: Element, seen: Observations) -> Feature:
             _keep_text(feature, "overlay_href", href or "")
         elif name in ("Style", "StyleMap"):
             seen.counts["inline_styles"] += 1
-        elif name in _PRESENTATION:
+        elif name in _PRESENTATION or (name in _OF_OVERLAYS and is_overlay):
             seen.counts["presentation"] += 1
         elif name:
             seen.unknown[name] += 1
