@@ -22,8 +22,7 @@ and counts is told to users in docs/vector-cleaning.md; the order and its reason
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -31,47 +30,15 @@ import shapely
 
 from services.vector.batch import Batch, Fault, Geometries, Rows
 from services.vector.geometry import antimeridian, dimensions, measures, ordinates, projection
+from services.vector.geometry.ledger import Ledger, Place, Repair, as_array
 from services.vector.geometry.repair import Repaired, repair
 from services.vector.inference.crs import same_crs
 from services.vector.model import CleaningOptions, Reason, RepairKind
 
-Place = tuple[float, float]
+__all__ = ["Cleaned", "Repair", "clean"]
 
 # New points, where edges cross, are rounded: so small a share is no change of an area.
 _AREA_ROUNDING = 1e-6
-# Repairs that may change the shape: what they did is measured and drawn.
-_RESHAPING = {
-    RepairKind.SPIKE,
-    RepairKind.SELF_INTERSECTION,
-    RepairKind.NESTED_SHELLS,
-    RepairKind.NESTED_HOLES,
-    RepairKind.HOLE_OUTSIDE_SHELL,
-    RepairKind.REPEATED_PART,
-    RepairKind.ZERO_AREA_PART,
-    RepairKind.ANTIMERIDIAN_CUT,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Repair:
-    """What was changed in the geometry of a record.
-
-    `position` is the record's in its batch. `fault` is the place of the first thing that was
-    wrong; it and the geometries are in WGS 84. Areas are square metres, lengths (perimeters
-    of polygons) metres. The numbers and geometries are there where the shape was touched and
-    its CRS is known, else None.
-    """
-
-    position: int
-    kinds: list[RepairKind]
-    detail: str | None = None
-    fault: shapely.Point | None = None
-    area_before: float | None = None
-    area_after: float | None = None
-    length_before: float | None = None
-    length_after: float | None = None
-    before: shapely.Geometry | None = None
-    after: shapely.Geometry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +69,6 @@ def clean(batch: Batch, options: CleaningOptions) -> Cleaned:
     return _Cleaning(batch, options).run()
 
 
-@dataclass(slots=True)
-class _Changes:
-    """What was changed so far in a record. Places are in the source's CRS."""
-
-    kinds: list[RepairKind] = field(default_factory=list)
-    details: list[str] = field(default_factory=list)
-    at: Place | None = None
-    area_before: float = 0.0
-    area_after: float = 0.0
-
-
 class _Cleaning:
     """One batch on its way through the steps.
 
@@ -123,11 +79,8 @@ class _Cleaning:
     def __init__(self, batch: Batch, options: CleaningOptions) -> None:
         self._batch = batch
         self._options = options
-        self._faults = dict(batch.faults)
-        self._changes: dict[int, _Changes] = {}
+        self._ledger = Ledger(batch)
         self._counts: Counter[str] = Counter()
-        for position, kinds in batch.mended.items():
-            self._change(position, kinds)
         self.source = self._settled(batch.geometry)
         geometry, self.position = self._single_dimensions(self.source)
         self.geometry = geometry.copy()
@@ -150,15 +103,16 @@ class _Cleaning:
             others=self._options.promote_to_multi,
         )
         self._counts["promoted"] += promoted
+        self.geometry = ordinates.without_negative_zeros(self.geometry)
         return self._result()
 
     # 1. What the coordinates are.
 
     def _settled(self, geometry: Geometries) -> Geometries:
         self._counts["geometries"] += int((~shapely.is_missing(geometry)).sum())
-        if self._faults:
+        if self._ledger.faults:
             geometry = geometry.copy()
-            geometry[list(self._faults)] = None
+            geometry[list(self._ledger.faults)] = None
         geometry, self._counts["measures_left_out"] = dimensions.without_measures(geometry)
         if self._options.drop_z:
             geometry, self._counts["heights_left_out"] = dimensions.without_heights(geometry)
@@ -177,7 +131,7 @@ class _Cleaning:
         if len(unsupported) or empty.any():
             geometry = geometry.copy()
             for position in unsupported:
-                self._fault(
+                self._ledger.set_aside(
                     int(position),
                     Reason.UNSUPPORTED_GEOMETRY,
                     f"A table cannot hold a {geometry[position].geom_type}.",
@@ -187,7 +141,7 @@ class _Cleaning:
             self._counts["empty"] += int(empty.sum())
         geometry, thinned = dimensions.without_empty_parts(geometry)
         for position in thinned:
-            self._change(int(position), [RepairKind.EMPTY_PART], "Left out empty parts.")
+            self._ledger.change(int(position), [RepairKind.EMPTY_PART], "Left out empty parts.")
         self._counts["empty_parts"] += len(thinned)
         geometry, positions, collections = dimensions.by_dimension(geometry)
         self._counts["collections_split"] += collections
@@ -294,7 +248,9 @@ class _Cleaning:
         if outcome.fault is not None:
             self._reject(item, outcome.fault.reason, outcome.fault.detail)
             return
-        self._change(int(self.position[item]), outcome.kinds, " ".join(outcome.details), outcome.at)
+        self._ledger.change(
+            int(self.position[item]), outcome.kinds, " ".join(outcome.details), outcome.at
+        )
         self.geometry[item] = outcome.geometry
 
     def _judge_areas(self, outcomes: dict[np.int64, Repaired]) -> None:
@@ -305,7 +261,7 @@ class _Cleaning:
         result is held against the one that it is nearer to.
         """
         items = [item for item, o in outcomes.items() if shapely.get_dimensions(o.reference) == 2]
-        references = _array(outcomes[item].reference for item in items)
+        references = as_array(outcomes[item].reference for item in items)
         drawn, results = self._on_map(references), self._on_map(self.geometry[items])
         for item, reference, before, after in zip(items, references, drawn, results, strict=True):
             if before is not None and after is not None:
@@ -313,9 +269,7 @@ class _Cleaning:
                 area_before = _nearest(
                     area_after, measures.area(before), measures.covered_area(before)
                 )
-                changes = self._changes[int(self.position[item])]
-                changes.area_before += area_before
-                changes.area_after += area_after
+                self._ledger.judged(int(self.position[item]), area_before, area_after)
                 unit = " m²"
             else:
                 area_after, unit = self.geometry[item].area, ""
@@ -352,7 +306,7 @@ class _Cleaning:
         self.geometry[polygons] = oriented
         for item in polygons[changed]:
             # MakeValid leaves rings in an order of its own: that was no fault of the source.
-            if not self._is_reshaped(int(self.position[item])):
+            if not self._ledger.is_reshaped(int(self.position[item])):
                 self._change_item(
                     item, RepairKind.RING_ORDER, "Turned rings that went the wrong way."
                 )
@@ -389,140 +343,38 @@ class _Cleaning:
 
     # Keeping account.
 
-    def _change(
-        self,
-        position: int,
-        kinds: Iterable[RepairKind],
-        detail: str | None = None,
-        at: Place | None = None,
-    ) -> None:
-        changes = self._changes.setdefault(position, _Changes())
-        changes.kinds.extend(kind for kind in kinds if kind not in changes.kinds)
-        if detail and detail not in changes.details:
-            changes.details.append(detail)
-        changes.at = changes.at or at
-
     def _change_item(
         self, item: np.int64, kind: RepairKind, detail: str, at: Place | None = None
     ) -> None:
-        self._change(int(self.position[item]), [kind], detail, at)
-
-    def _is_reshaped(self, position: int) -> bool:
-        changes = self._changes.get(position)
-        return changes is not None and any(kind in _RESHAPING for kind in changes.kinds)
-
-    def _fault(self, position: int, reason: Reason, detail: str) -> None:
-        self._faults.setdefault(position, Fault(reason, detail))
+        self._ledger.change(int(self.position[item]), [kind], detail, at)
 
     def _reject(self, item: np.int64, reason: Reason, detail: str) -> None:
-        self._fault(int(self.position[item]), reason, detail)
+        self._ledger.set_aside(int(self.position[item]), reason, detail)
         self.geometry[item] = None
 
     def _on_map(self, geometry: Geometries) -> Geometries:
         return projection.to_wgs84(geometry, self._options.source_crs)
 
     def _result(self) -> Cleaned:
-        kept = np.ones(len(self._batch), dtype=bool)
-        kept[list(self._faults)] = False
-        chosen = kept[self.position]
+        chosen = self._ledger.loadable(self.position)
         rows, geometry = self.position[chosen], self.geometry[chosen]
-        _check_accounts(rows, self._faults, len(self._batch))
-        repairs = self._repairs(rows, geometry)
+        self._ledger.check(rows)
+        source_crs, target_crs = self._options.source_crs, self._options.target_crs
+        repairs = self._ledger.repairs(self.source, source_crs, rows, geometry, target_crs)
         self._counts["repaired"] += len(repairs)
-        positions = sorted(self._faults)
-        drawn = self._on_map(self.source[positions])
-        for index, position in enumerate(positions):
-            if self._faults[position].reason is Reason.OUT_OF_RANGE:
-                drawn[index] = None
         return Cleaned(
             rows=rows,
             geometry=geometry,
             dimension=shapely.get_dimensions(geometry).astype(np.int8),
             repairs=repairs,
-            faults=self._faults,
-            fault_geometry=dict(zip(positions, drawn, strict=True)),
+            faults=self._ledger.faults,
+            fault_geometry=self._ledger.drawn_faults(self.source, source_crs),
             counts={step: count for step, count in self._counts.items() if count},
         )
-
-    def _repairs(self, rows: Rows, geometry: Geometries) -> list[Repair]:
-        """What is told of the records that were changed and are loaded."""
-        loaded = set(rows.tolist())
-        changed = sorted(p for p, c in self._changes.items() if c.kinds and p in loaded)
-        reshaped = [position for position in changed if self._is_reshaped(position)]
-        before = dict(zip(reshaped, self._on_map(self.source[reshaped]), strict=True))
-        after = self._drawn_results(reshaped, rows, geometry)
-        places = self._on_map(_array(_point(self._changes[position].at) for position in changed))
-        repairs = []
-        for position, place in zip(changed, places, strict=True):
-            changes = self._changes[position]
-            repair_ = Repair(
-                position, changes.kinds, " ".join(changes.details) or None, fault=place
-            )
-            old, new = before.get(position), after.get(position)
-            if old is not None and new is not None:
-                repair_ = _measured(repair_, old, new, changes)
-            repairs.append(repair_)
-        return repairs
-
-    def _drawn_results(
-        self, positions: list[int], rows: Rows, geometry: Geometries
-    ) -> dict[int, shapely.Geometry]:
-        """What records became, in WGS 84: of several rows a collection."""
-        if self._options.source_crs is None or not positions:
-            return {}
-        chosen = np.flatnonzero(np.isin(rows, positions))
-        drawn = projection.to_wgs84(geometry[chosen], self._options.target_crs)
-        parts: dict[int, list[shapely.Geometry]] = {}
-        for position, result in zip(rows[chosen].tolist(), drawn, strict=True):
-            if result is not None:
-                parts.setdefault(position, []).append(result)
-        return {
-            position: found[0] if len(found) == 1 else shapely.GeometryCollection(found)
-            for position, found in parts.items()
-        }
-
-
-def _measured(
-    repair_: Repair, before: shapely.Geometry, after: shapely.Geometry, changes: _Changes
-) -> Repair:
-    has_area = shapely.get_dimensions(after) == 2
-    judged = changes.area_before > 0
-    return replace(
-        repair_,
-        area_before=(changes.area_before if judged else measures.area(before))
-        if has_area
-        else None,
-        area_after=(changes.area_after if judged else measures.area(after)) if has_area else None,
-        length_before=measures.length(before),
-        length_after=measures.length(after),
-        before=before,
-        after=after,
-    )
 
 
 def _nearest(area: float, *readings: float) -> float:
     return min(readings, key=lambda reading: abs(reading - area))
-
-
-def _check_accounts(rows: Rows, faults: Iterable[int], records: int) -> None:
-    """Every record is loaded or set aside, once: anything else is a bug of ours."""
-    seen = np.zeros(records, dtype=np.int8)
-    seen[rows] = 1
-    seen[list(faults)] += 2
-    if not ((seen == 1) | (seen == 2)).all():
-        raise RuntimeError("Cleaning lost a record, or both kept and rejected it.")
-
-
-def _array(geometries: Iterable[shapely.Geometry | None]) -> Geometries:
-    """An array of geometries; numpy would look into them by itself."""
-    found = list(geometries)
-    result = np.empty(len(found), dtype=object)
-    result[:] = found
-    return result
-
-
-def _point(at: Place | None) -> shapely.Point | None:
-    return None if at is None else shapely.Point(at)
 
 
 def _extent(geometry: shapely.Geometry) -> str:

@@ -44,6 +44,23 @@ def not_finite(geometry: Geometries) -> Positions:
     return np.unique(owners[~finite.all(axis=1)])
 
 
+def without_negative_zeros(geometry: Geometries) -> Geometries:
+    """0.0 in place of -0.0: PostGIS compares the ends of a ring by their bytes, and would call
+    one that goes from 0.0 to -0.0 unclosed."""
+    points, owners = shapely.get_coordinates(geometry, return_index=True)
+    negative = ((points == 0) & np.signbit(points)).any(axis=1)
+    if not negative.any():
+        return geometry
+    result = geometry.copy()
+    for position in np.unique(owners[negative]):
+        result[position] = shapely.transform(
+            geometry[position],
+            lambda points: points + 0.0,
+            include_z=bool(shapely.has_z(geometry[position])),
+        )
+    return result
+
+
 @dataclass(frozen=True, slots=True)
 class Ranged:
     """Geographic geometries against their range. The fields after `geometry` are positions:

@@ -11,14 +11,17 @@ import numpy.typing as npt
 import shapely
 from pyproj import Transformer
 from pyproj.exceptions import ProjError
+from shapely import GeometryType
 
 from services.vector.batch import Geometries
+from services.vector.geometry.ordinates import without_negative_zeros
 from services.vector.inference.crs import WGS84, parse_crs, same_crs
 
 Points = npt.NDArray[np.float64]
 Positions = npt.NDArray[np.int64]
 
 _HALF_TURN_DEGREES = 180.0
+_RING_POINTS = 4
 
 
 @lru_cache(maxsize=64)
@@ -64,22 +67,34 @@ def _with_points(geometry: Geometries, points: Points) -> Geometries:
 def to_wgs84(geometry: Geometries, source: str | None) -> Geometries:
     """Flat geometries in WGS 84, for the map; None where there is no such place.
 
-    Longitudes may run beyond 180 degrees, as in geometries that cross the antimeridian.
+    Longitudes may run beyond 180 degrees, as in geometries that cross the antimeridian. What
+    PostGIS refuses to take in, rings of fewer than four points, is None as well.
     """
     result = shapely.force_2d(geometry)
     if source is None:
         return np.full(len(geometry), None, dtype=object)
     bounds = shapely.bounds(result)
-    drawable = np.isfinite(bounds).all(axis=1)
-    finite = _finite(result)
-    result[~(drawable & finite)] = None
+    drawable = np.isfinite(bounds).all(axis=1) & _finite(result) & ~_has_short_rings(result)
+    result[~drawable] = None
     result, failed = project(result, source, WGS84)
     result[failed] = None
     west, south, east, north = shapely.bounds(result).T
     with np.errstate(invalid="ignore"):
         off = (west < -540) | (east > 540) | (south < -90) | (north > 90)
     result[off] = None
-    return result
+    return without_negative_zeros(result)
+
+
+def _has_short_rings(geometry: Geometries) -> npt.NDArray[np.bool_]:
+    short = np.zeros(len(geometry), dtype=bool)
+    parts, owners = geometry, np.arange(len(geometry))
+    while (shapely.get_type_id(parts) >= GeometryType.MULTIPOINT).any():
+        parts, index = shapely.get_parts(parts, return_index=True)
+        owners = owners[index]
+    rings, index = shapely.get_rings(parts, return_index=True)
+    points = shapely.get_num_coordinates(rings)
+    short[owners[index[(points > 0) & (points < _RING_POINTS)]]] = True
+    return short
 
 
 def _finite(geometry: Geometries) -> npt.NDArray[np.bool_]:

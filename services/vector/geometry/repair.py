@@ -29,8 +29,8 @@ class Repaired:
     """What became of an invalid geometry: a valid one, or a fault.
 
     `kinds` and `details` say what was wrong and changed; `at` is x, y of the first thing that
-    was; `reference` is what the area is judged against: the geometry as it came, without
-    parts that are there twice.
+    was; `reference` is what the area is judged against: the geometry as it came, without what
+    has no area and without parts that are there twice.
     """
 
     geometry: shapely.Geometry | None
@@ -106,10 +106,8 @@ def _repair_polygons(
         result.fault = _nothing_left(geometry)
         result.at = result.at or _first_point(geometry)
         return result
-    distinct = _without_repeats(polygons, result)
-    if len(distinct) < len(polygons) or RepairKind.REPEATED_PART in result.kinds:
-        result.reference = _multi(distinct)
-    candidate = _multi(distinct)
+    candidate = _multi(_without_repeats(polygons, result))
+    result.reference = candidate
     if shapely.is_valid(candidate):
         result.geometry = candidate
         return result

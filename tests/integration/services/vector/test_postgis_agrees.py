@@ -19,6 +19,7 @@ SELECT ST_AsText(geom) AS geometry, reason(ST_IsValidDetail(geom)) AS reason
 FROM unnest(%s::bytea[]) AS given (wkb), ST_GeomFromWKB(wkb, 4326) AS geom
 WHERE NOT ST_IsValid(geom)
 """
+_TAKE_IN = "SELECT count(ST_GeomFromWKB(wkb, 4326)) FROM unnest(%s::bytea[]) AS given (wkb)"
 
 
 @pytest.fixture
@@ -40,5 +41,12 @@ def test_postgis_calls_every_cleaned_geometry_valid(
     connection: psycopg.Connection[Any], found: list[shapely.Geometry | None], repair: str
 ) -> None:
     result = clean(batch_of(as_array(found)), cleaning(repair=repair, max_area_change=1.0))
-    wkb = [shapely.to_wkb(g) for g in result.geometry if g is not None]
-    assert connection.execute(_JUDGE, (wkb,)).fetchall() == []
+    loaded = [shapely.to_wkb(g) for g in result.geometry if g is not None]
+    told = [g for r in result.repairs for g in (r.before, r.after, r.fault)]
+    told += result.fault_geometry.values()
+    with connection.transaction():
+        assert connection.execute(_JUDGE, (loaded,)).fetchall() == []
+        # What the report keeps may be invalid, but must be something that PostGIS takes in.
+        drawn = [shapely.to_wkb(g) for g in told if g is not None]
+        row = connection.execute(_TAKE_IN, (drawn,)).fetchone()
+        assert row == (len(drawn),)

@@ -340,6 +340,19 @@ def test_an_unknown_crs_is_an_error() -> None:
         cleaned("POINT(0 0)", source_crs="EPSG:999999")
 
 
+def test_rings_end_where_they_began_byte_for_byte() -> None:
+    ring = shapely.Polygon([(0.0, 0.0), (1, 0), (1, 1), (-0.0, 0.0)])
+    found = clean(batch_of(as_array([ring])), cleaning())
+    points = shapely.get_coordinates(found.geometry[0])
+    assert points[0].tobytes() == points[-1].tobytes()
+
+
+def test_rings_that_postgis_refuses_are_not_drawn() -> None:
+    found = cleaned("POLYGON((0 0,1 1,0 0))", "GEOMETRYCOLLECTION(POLYGON((0 0,1 1,0 0)))")
+    assert len(found.faults) == 2
+    assert found.fault_geometry == {0: None, 1: None}
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     found=st.lists(broken_geometries(), min_size=1, max_size=6),
