@@ -34,7 +34,7 @@ def table(connection: Connection, name: TableName) -> Row | None:
 def versions(
     connection: Connection, name: TableName, *, limit: int, before: int | None = None
 ) -> list[Row]:
-    """A table's versions, newest first; `kept` says that the relation to undo it is there."""
+    """A table's versions, newest first, below the number `before`."""
     return connection.execute(
         _SQL["versions"], {**name.model_dump(), "before": before, "limit": limit}
     ).fetchall()

@@ -185,8 +185,7 @@ def finish_report(
 ) -> None:
     """Say what came of the run: its counts, and its tables.
 
-    A table is {table: "geo.parks", version, change, loaded, layer} and whatever else is worth
-    showing.
+    A table is {table: "geo.parks", version, loaded, rows} and whatever else is worth showing.
     """
     connection.execute(
         _SQL["finish"], {"job_id": job_id, "counts": _counts(counts), "tables": _json(tables)}

@@ -20,7 +20,7 @@ LIMIT %(limit)s
 -- name: versions
 -- Newest first.
 SELECT v.version, v.change, v.row_count, v.bbox, v.source, v.job_id, v.details,
-       v.published_at, v.retired_at, v.kept_as IS NOT NULL AS kept,
+       v.published_at, v.retired_at, v.restores,
        v.version = t.version AS current, r.job_id IS NOT NULL AS has_report
 FROM app.published_versions AS v
 JOIN app.published_tables AS t USING (schema_name, table_name)

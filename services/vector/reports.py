@@ -61,6 +61,12 @@ def list_reports(*, limit: int = 50, cursor: str | None = None, base_url: str = 
     }
 
 
+def exists(job_id: str) -> bool:
+    """Whether the job has a report."""
+    with database.transaction() as connection:
+        return vector_report_reader.has_report(connection, job_id)
+
+
 def report_view(job_id: str, *, base_url: str = "") -> JsonObject:
     """One report, also of a run that is still under way. Raises `NotFound`."""
     return _read(job_id, lambda connection: _report(connection, job_id, base_url))
@@ -117,6 +123,13 @@ def quarantined(job_id: str, quarantine_id: int) -> Row:
             f"The report has no quarantined record {quarantine_id}.", code="unknown_record"
         )
     return row
+
+
+def places(job_id: str, *, limit: int) -> list[Row]:
+    """Where the first faults are: rows of what (repair or quarantine), id, x, y in degrees."""
+    return _read(
+        job_id, lambda connection: vector_report_reader.places(connection, job_id, limit=limit)
+    )
 
 
 def repairs_geojson(

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from core.errors import NotFound
+from core.errors import Conflict, NotFound, PermanentTaskError, TransientTaskError, Unavailable
 from core.job_definition import JsonObject
 from core.models.feature_table import FeatureTable, TableName
 from infrastructure import database, published_tables
 from infrastructure.database import Row
 from services.orchestration.paging import cursor_after, row_key, table_key
+from services.publishing import publish
 from services.vector import reports
+
+# How long a request waits for those who read the table.
+_PATIENCE_SECONDS = 10.0
 
 
 def links(name: str, base_url: str = "") -> JsonObject:
@@ -54,9 +58,13 @@ def versions_page(
         if published_tables.table(connection, name) is None:
             raise _unknown(text)
         rows = published_tables.versions(connection, name, limit=limit + 1, before=before)
+        restorable = publish.restorable(connection, name)
     return {
         "table": str(name),
-        "versions": [_version_view(row, base_url) for row in rows[:limit]],
+        "versions": [
+            {**_version_view(row, base_url), "restorable": row["version"] in restorable}
+            for row in rows[:limit]
+        ],
         "next": cursor_after(rows[limit - 1]["version"]) if len(rows) > limit else None,
     }
 
@@ -64,16 +72,20 @@ def versions_page(
 def roll_back(text: str, version: int | None, *, base_url: str = "") -> JsonObject:
     """Make the version before the current one, or a named one, current again; the table.
 
-    Raises `NotFound` for a table that is not published, `Conflict` where there is nothing to
-    go back to.
+    Raises `NotFound` for a table or a version that does not exist, `Conflict` where there is
+    nothing to go back to or something that hangs on the table stands in the way, `Unavailable`
+    where the table is in use for too long.
     """
-    from services.publishing import publish
-
     name = _name(text)
-    with database.transaction() as connection:
-        if published_tables.table(connection, name) is None:
-            raise _unknown(text)
-        publish.rollback(connection, name, to_version=version)
+    try:
+        with database.transaction() as connection:
+            if published_tables.table(connection, name) is None:
+                raise _unknown(text)
+            publish.rollback(connection, name, version, actor="the API", patience=_PATIENCE_SECONDS)
+    except PermanentTaskError as error:
+        raise Conflict(error.message, code=error.error_code, **error.details) from error
+    except TransientTaskError as error:
+        raise Unavailable(error.message, code=error.error_code, **error.details) from error
     return table_view(str(name), base_url=base_url)
 
 
@@ -90,7 +102,7 @@ def _table_view(row: Row, base_url: str) -> JsonObject:
         "version": row["version"],
         "rows": row["row_count"],
         "size_bytes": row["size_bytes"],
-        "geometry": None if shape.geometry is None else shape.geometry.sql,
+        "geometry": None if shape.geometry is None else shape.geometry.model_dump(),
         "columns": [{"name": each.name, "type": each.type} for each in shape.columns],
         "key_columns": row["key_columns"],
         "datetime_column": row["datetime_column"],
@@ -111,7 +123,7 @@ def _version_view(row: Row, base_url: str) -> JsonObject:
         "version": row["version"],
         "current": row["current"],
         "change": row["change"],
-        "kept": row["kept"],
+        "restores": row["restores"],
         "rows": row["row_count"],
         "bbox": row["bbox"],
         "source": row["source"],

@@ -45,6 +45,25 @@ UNSPIKED = "MULTIPOLYGON (((-73.95 40.7, -73.94 40.7, -73.94 40.71, -73.95 40.71
 HOSTILE = "<script>alert('read')</script>"
 
 
+def forget_all(connection: Connection) -> None:
+    """Empty a database that other tests of the module have used."""
+    connection.execute(
+        """
+        TRUNCATE app.jobs, app.vector_reports, app.vector_chunks, app.vector_repairs,
+                 app.vector_quarantine, app.published_tables, app.published_versions CASCADE;
+        DO $$
+        DECLARE each record;
+        BEGIN
+            FOR each IN SELECT schemaname, tablename FROM pg_tables
+                        WHERE schemaname IN ('geo', 'geo_staging', 'geo_versions')
+            LOOP
+                EXECUTE format('DROP TABLE %I.%I CASCADE', each.schemaname, each.tablename);
+            END LOOP;
+        END $$
+        """
+    )
+
+
 def ewkb(geometry: str | Geometry | None) -> bytes | None:
     """A geometry as the child sends it."""
     if geometry is None:
@@ -140,7 +159,7 @@ def add_report(
         )
     add_quarantined(connection, job_id, 90, "repair_changes_area", geometry=BOWTIE)
     if counts is not None:
-        table = {"table": PARKS, "version": 3, "change": "replace", "loaded": counts.loaded}
+        table = {"table": PARKS, "version": 3, "loaded": counts.loaded, "rows": counts.loaded}
         repository.finish_report(connection, job_id, counts, [table])
 
 

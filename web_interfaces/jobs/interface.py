@@ -12,9 +12,10 @@ from core.models.job import JobStatus
 from core.models.task import TaskStatus
 from core.registry import registry
 from services.orchestration import report, status
+from services.vector import reports
 from web_interfaces.api.http import integer
 from web_interfaces.pages.forms import fields, texts
-from web_interfaces.pages.registry import Page, register
+from web_interfaces.pages.registry import ROOT, Page, register
 from web_interfaces.pages.rendering import auth_level, page_endpoint, render
 
 PAGE = register(
@@ -79,6 +80,7 @@ def job_page(req: func.HttpRequest) -> func.HttpResponse:
         task_stage=_stage(req),
         task_status=req.params.get("task_status") or None,
         cursor=req.params.get("cursor"),
+        report_path=_report_path(job["job_id"]),
     )
 
 
@@ -103,6 +105,11 @@ def _stage(req: func.HttpRequest) -> int | None:
     if not req.params.get("task_stage"):
         return None
     return integer(req, "task_stage", default=0, low=0, high=10_000)
+
+
+def _report_path(job_id: str) -> str | None:
+    """The page of the job's quality report, where it has one."""
+    return f"{ROOT}/vector/{job_id}" if reports.exists(job_id) else None
 
 
 def _in_order(parameters: dict[str, Any], definition: JobDefinition[Any] | None) -> dict[str, Any]:

@@ -135,6 +135,44 @@ def byte_size(size: float) -> str:
     return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
 
 
+def area(square_metres: float | None) -> str:
+    """850.0 -> '850 m²', 2500000.0 -> '2.5 km²'."""
+    if square_metres is None:
+        return NOTHING
+    if abs(square_metres) >= 1e5:
+        return f"{_figures(square_metres / 1e6)} km²"
+    return f"{_figures(square_metres)} m²"
+
+
+def distance(metres: float | None) -> str:
+    """850.0 -> '850 m', 2500.0 -> '2.5 km'."""
+    if metres is None:
+        return NOTHING
+    return f"{_figures(metres / 1000)} km" if abs(metres) >= 1000 else f"{_figures(metres)} m"
+
+
+def change(share: float | None) -> str:
+    """A change as a share: 0.25 -> '+25%', 0 -> 'none'."""
+    if share is None:
+        return NOTHING
+    percent_ = share * 100
+    if abs(percent_) < 1e-6:
+        return "none"
+    sign = "+" if percent_ > 0 else "\N{MINUS SIGN}"
+    if abs(percent_) < 0.01:
+        return f"{sign}<0.01%"
+    return f"{sign}{_figures(abs(percent_))}%"
+
+
+def _figures(value: float) -> str:
+    """Three significant figures at least, and never an exponent: 1234.5 -> '1,235'."""
+    if value == 0:
+        return "0"
+    decimals = max(0, min(12, 2 - math.floor(math.log10(abs(value)))))
+    text = f"{value:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def short_first(values: Mapping[str, Any]) -> dict[str, Any]:
     """Plain values before objects, and these before lists: the ledger keeps no order of names."""
     return dict(sorted(values.items(), key=lambda item: _depth(item[1])))

@@ -1,10 +1,12 @@
 // What the pages do beyond HTML and htmx.
 
 import { startActions } from "./actions.js";
+import { startDrawings } from "./drawing.js";
 import { startForm } from "./form.js";
 import { startLive } from "./live.js";
 
 document.documentElement.classList.add("scripted");
 startActions();
+startDrawings();
 startForm();
 startLive();

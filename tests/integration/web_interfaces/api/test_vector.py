@@ -8,27 +8,32 @@ from collections.abc import Iterator
 import pytest
 from shapely import Point
 
+from core.models.feature_table import TableName
 from infrastructure import database
-from services.vector import reports
+from services.publishing import checks, publish, staging
+from services.vector import reports, tables
 from tests.support.in_process import BASE, InProcessClient
 from tests.support.ledger import add_job
 from tests.support.settings import app_settings
 from tests.support.vector_report import (
     HOSTILE,
     PARKS,
+    SHAPE,
     add_quarantined,
     add_report,
     add_table,
+    forget_all,
 )
 from web_interfaces.api.vector import bp
 
 
 @pytest.fixture
-def connection(database_url: str) -> Iterator[database.Connection]:
+def connection(ledger_url: str) -> Iterator[database.Connection]:
     with (
-        app_settings(DATABASE_URL=database_url),
+        app_settings(DATABASE_URL=ledger_url),
         database.connect(autocommit=True) as connection,
     ):
+        forget_all(connection)
         yield connection
 
 
@@ -70,9 +75,7 @@ class TestReport:
             {"column": "ACRES", "reason": "not a double precision", "values": 2}
         ]
         assert counts["balanced"] is True
-        assert report["tables"] == [
-            {"table": PARKS, "version": 3, "change": "replace", "loaded": 1203}
-        ]
+        assert report["tables"] == [{"table": PARKS, "version": 3, "loaded": 1203, "rows": 1203}]
 
     def test_tells_what_was_inferred_and_why(self, client: InProcessClient, job_id: str) -> None:
         (layer,) = client.get(f"/api/vector/reports/{job_id}").json()["layers"]
@@ -278,7 +281,7 @@ class TestTables:
         parcels, parks = client.get("/api/vector/tables").json()["tables"]
 
         assert (parks["table"], parks["version"], parks["rows"]) == ("geo.parks", 3, 1203)
-        assert parks["geometry"] == "geometry(MultiPolygon,4326)"
+        assert parks["geometry"] == {"type": "MultiPolygon", "srid": 4326, "has_z": False}
         assert parks["columns"][1] == {"name": "acres", "type": "double precision"}
         assert parks["size_bytes"] >= 0
         assert parks["links"]["report"] == f"{BASE}/api/vector/reports/{job_id}"
@@ -291,7 +294,8 @@ class TestTables:
         for name in ("roads", "parks", "rivers"):
             add_table(connection, name, "9" * 64, version=1)
 
-        found, cursor = [], ""
+        found: list[str] = []
+        cursor: str | None = ""
         while cursor is not None:
             page = client.get(
                 "/api/vector/tables?limit=2" + (f"&cursor={cursor}" if cursor else "")
@@ -314,7 +318,7 @@ class TestTables:
 
         versions = page["versions"] + rest["versions"]
         assert page["table"] == "geo.parks"
-        assert [(each["version"], each["current"], each["kept"]) for each in versions] == [
+        assert [(each["version"], each["current"], each["restorable"]) for each in versions] == [
             (3, True, False),
             (2, False, True),
             (1, False, False),
@@ -335,6 +339,110 @@ class TestTables:
 
 
 class TestRollback:
+    def publish(self, connection: database.Connection, job: str, names: list[str]) -> None:
+        """Publish geo.parks anew with these rows, as a job does."""
+        staging.create(connection, "incoming", SHAPE)
+        for number, name in enumerate(names, start=1):
+            connection.execute(
+                """INSERT INTO geo_staging.incoming (gid, name, geom)
+                   VALUES (%s, %s, ST_Multi(ST_MakeEnvelope(0, 0, 1, 1, 4326)))""",
+                (number, name),
+            )
+        with connection.transaction():
+            checks.finish(connection, "incoming", SHAPE, key_columns=())
+            publish.publish(
+                connection,
+                TableName(table_name="parks"),
+                "incoming",
+                SHAPE,
+                mode="replace",
+                provenance=publish.Provenance(job_id=job, source=f"{job[0]}.kml"),
+            )
+
+    def names(self, connection: database.Connection) -> list[str]:
+        rows = connection.execute("SELECT name FROM geo.parks ORDER BY gid").fetchall()
+        return [row["name"] for row in rows]
+
+    def test_brings_the_version_before_back(
+        self, client: InProcessClient, connection: database.Connection
+    ) -> None:
+        self.publish(connection, "a" * 64, ["old"])
+        self.publish(connection, "b" * 64, ["new", "newer"])
+
+        answer = client.post("/api/vector/parks/rollback", {})
+
+        assert answer.status == 200, answer.text
+        table = answer.json()
+        assert (table["table"], table["version"], table["rows"]) == ("geo.parks", 3, 1)
+        assert table["source"] == "a.kml"
+        assert self.names(connection) == ["old"]
+        newest = client.get("/api/vector/tables/parks/versions").json()["versions"][0]
+        assert (newest["change"], newest["restores"]) == ("rollback", 1)
+
+    def test_brings_a_named_version_back(
+        self, client: InProcessClient, connection: database.Connection
+    ) -> None:
+        for job in "abc":
+            self.publish(connection, job * 64, [job])
+
+        answer = client.post("/api/vector/geo.parks/rollback", {"version": 1})
+
+        assert (answer.status, answer.json()["version"]) == (200, 4)
+        assert self.names(connection) == ["a"]
+
+    @pytest.mark.parametrize(
+        ("body", "status", "code"),
+        [
+            ({}, 409, "version_not_kept"),
+            ({"version": 1}, 409, "is_current"),
+            ({"version": 7}, 404, "unknown_version"),
+        ],
+    )
+    def test_says_what_cannot_be_brought_back(
+        self,
+        client: InProcessClient,
+        connection: database.Connection,
+        body: dict[str, int],
+        status: int,
+        code: str,
+    ) -> None:
+        self.publish(connection, "a" * 64, ["only"])
+
+        answer = client.post("/api/vector/parks/rollback", body)
+
+        assert (answer.status, answer.json()["code"]) == (status, code)
+        assert self.names(connection) == ["only"]
+
+    def test_a_table_that_was_changed_by_hand_is_left_as_it_is(
+        self, client: InProcessClient, connection: database.Connection
+    ) -> None:
+        self.publish(connection, "a" * 64, ["old"])
+        self.publish(connection, "b" * 64, ["new"])
+        connection.execute("ALTER TABLE geo.parks ADD COLUMN note text")
+
+        answer = client.post("/api/vector/parks/rollback", {})
+
+        assert (answer.status, answer.json()["code"]) == (409, "table_changed")
+        assert self.names(connection) == ["new"]
+
+    def test_a_table_in_use_is_waited_for_and_then_left(
+        self,
+        client: InProcessClient,
+        connection: database.Connection,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(tables, "_PATIENCE_SECONDS", 0.3)
+        self.publish(connection, "a" * 64, ["old"])
+        self.publish(connection, "b" * 64, ["new"])
+        with database.connect() as reader:
+            reader.execute("SELECT * FROM geo.parks")
+
+            answer = client.post("/api/vector/parks/rollback", {})
+
+            assert (answer.status, answer.json()["code"]) == (503, "table_busy")
+            assert answer.headers["Retry-After"]
+        assert self.names(connection) == ["new"]
+
     @pytest.mark.parametrize(
         "body", [{"version": "2"}, {"version": 0}, {"version": 2**31}, {"versoin": 2}]
     )

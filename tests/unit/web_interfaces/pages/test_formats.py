@@ -119,3 +119,40 @@ def test_a_line_stays_within_its_box() -> None:
 
 def test_a_line_of_nothing_but_zeros_lies_at_the_bottom() -> None:
     assert formats.line([0, 0], 100, 20) == "0.0,19.0 100.0,19.0"
+
+
+@pytest.mark.parametrize(
+    ("square_metres", "text"),
+    [
+        (None, formats.NOTHING),
+        (0.0, "0 m²"),
+        (0.01234, "0.0123 m²"),
+        (850.04, "850 m²"),
+        (99_999.4, "99,999 m²"),
+        (2_500_000.0, "2.5 km²"),
+    ],
+)
+def test_area(square_metres: float | None, text: str) -> None:
+    assert formats.area(square_metres) == text
+
+
+@pytest.mark.parametrize(
+    ("metres", "text"), [(None, formats.NOTHING), (850.0, "850 m"), (12_345.0, "12.3 km")]
+)
+def test_distance(metres: float | None, text: str) -> None:
+    assert formats.distance(metres) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (None, formats.NOTHING),
+        (0.0, "none"),
+        (0.25, "+25%"),
+        (-0.0004, "\N{MINUS SIGN}0.04%"),
+        (1e-6, "+<0.01%"),
+        (12.5, "+1,250%"),
+    ],
+)
+def test_change(share: float | None, text: str) -> None:
+    assert formats.change(share) == text

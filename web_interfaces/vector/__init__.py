@@ -1,0 +1,1 @@
+"""The pages of vector data: published tables, runs, and the report of each run."""
