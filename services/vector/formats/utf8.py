@@ -43,6 +43,25 @@ def readable(path: Path, encoding: str | None = None) -> Iterator[tuple[Path, Fi
         yield copy, found
 
 
+@contextmanager
+def narrow(path: Path, encoding: str) -> Iterator[Path]:
+    """The file itself, or where its encoding has characters of 2 or 4 bytes a copy in UTF-8:
+    one whose lines can be found by their bytes.
+    """
+    if not is_wide(encoding):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        copy = Path(directory) / path.name
+        transcode(path, copy, encoding)
+        yield copy
+
+
+def is_wide(encoding: str) -> bool:
+    """Whether an encoding, by Python's name for it, is UTF-16 or UTF-32."""
+    return encoding.startswith(("utf-16", "utf-32"))
+
+
 def wide_encoding(path: Path) -> Finding | None:
     """UTF-16 or UTF-32, by the mark at the beginning or by where the zeros are; else None."""
     with path.open("rb") as file:
