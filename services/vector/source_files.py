@@ -31,6 +31,9 @@ from infrastructure import blob_storage
 from infrastructure.blob_download import download
 from infrastructure.blob_lookup import BlobVersion, head
 from infrastructure.file_cache import Entry, FileCache
+from infrastructure.source_client import source_client
+from infrastructure.source_download import Download
+from infrastructure.source_download import download as fetch_file
 
 # What belongs to a shapefile and says something about it; indexes are left where they are.
 _SHAPEFILE_PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg", ".qpj")
@@ -145,6 +148,38 @@ def pin(parameters: _NamesABlob) -> SourceRef:
             code="source_too_large",
         )
     return ref
+
+
+def fetch_url(
+    url: str, job_id: str, *, check: Check | None = None, progress: Progress | None = None
+) -> SourceRef:
+    """Store the file at an address among the job's own files, and pin that.
+
+    Raises `SourceRefused` and `SourceUnavailable` of `infrastructure.source_client`, and
+    `Unavailable`.
+    """
+    container = get_settings().work_container
+    fetched = 0
+
+    def arriving(source: Download) -> Iterator[bytes]:
+        nonlocal fetched
+        for part in source.iter_bytes():
+            fetched += len(part)
+            if progress is not None:
+                progress(bytes_fetched=fetched, bytes_total=source.size)
+            yield part
+
+    limit = get_settings().max_source_bytes
+    with fetch_file(source_client(), url, limit_bytes=limit, check=check or _go_on) as source:
+        name = _safe_name(source.name)
+        path = f"work/{job_id}/source/{name}"
+        blob_storage.ensure_container(container)
+        with blob_storage.faults(container, path):
+            blob_storage.blob_client(container, path).upload_blob(arriving(source), overwrite=True)
+    version = head(container, path)
+    if version is None:
+        raise NotFound(f"{container}/{path} was removed at once.", code="blob_not_found")
+    return _of([version], path, [name])
 
 
 @contextmanager
@@ -292,8 +327,10 @@ def _nearest(container: str, path: str) -> str | None:
 def _safe_name(name: str) -> str:
     """A file name that means the same on every file system: no separators or controls, not
     hidden, not too long; the ending stays."""
-    name = unicodedata.normalize("NFC", name)
-    name = re.sub(r"[\x00-\x1f\x7f/\\:*?\"<>|]", "_", name).lstrip(".").strip() or "source"
+    name = re.sub(r"[\x00-\x1f\x7f/\\:*?\"<>|]", "_", unicodedata.normalize("NFC", name))
+    name = name.strip().rstrip(".")
+    if not name or name.startswith("."):
+        name = f"source{name}"
     stem, suffix = posixpath.splitext(name)
     while len((stem + suffix).encode()) > _NAME_BYTES:
         stem, suffix = (stem[:-1], suffix) if stem else ("source", "")
