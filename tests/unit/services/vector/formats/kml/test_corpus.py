@@ -119,7 +119,9 @@ def test_every_file_of_the_corpus_is_named_here() -> None:
     assert {path.stem for path in _KML.glob("*.kml")} == {*_CASES, *_REFUSED}
 
 
-@pytest.mark.parametrize("name", _CASES)
+# GDAL makes points at 0, 0 of empty coordinates.
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", sorted(_CASES.keys() - {"libkml__all-unknown-input"}))
 def test_no_geometry_is_lost_that_gdal_reads(name: str) -> None:
     path = _KML / f"{name}.kml"
     theirs = 0
