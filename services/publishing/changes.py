@@ -24,16 +24,14 @@ from core.models.feature_table import (
 from infrastructure.database import Connection
 from services.publishing.definitions import (
     column_names,
-    column_types,
     identifier,
     identifiers,
     kept,
-    type_in_sql,
 )
+from services.publishing.fitting import fitted
 
 _EXISTED = sql.Identifier("gf_existed")
 _GID = sql.Identifier(KEY_COLUMN)
-_GEOM = sql.Identifier(GEOMETRY_COLUMN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +144,7 @@ class Change:
             " SELECT r.{gid} AS gid, s.{gid} AS staged_gid,"
             " ({old}) IS DISTINCT FROM ({new}) AS differs"
             " FROM {relation} r JOIN {incoming} s ON {same_key}",
-            incoming=self._fitted(incoming, shape),
+            incoming=fitted(incoming, shape, self.table),
             old=_comparable("r", names),
             new=_comparable("s", names),
             same_key=_same_key("r", "s", key_columns),
@@ -165,7 +163,7 @@ class Change:
             "UPDATE {relation} r SET {values} FROM {incoming} s"
             " JOIN pg_temp.gf_matched m ON m.staged_gid = s.{gid}"
             " WHERE r.{gid} = m.gid AND m.differs",
-            incoming=self._fitted(incoming, shape),
+            incoming=fitted(incoming, shape, self.table),
             values=sql.SQL(", ").join(
                 sql.SQL("{} = {}").format(sql.Identifier(name), sql.Identifier("s", name))
                 for name in column_names(shape)[1:]
@@ -211,7 +209,7 @@ class Change:
                 others=sql.SQL("").join(
                     sql.SQL(", ") + sql.Identifier("s", name) for name in others
                 ),
-                incoming=self._fitted(incoming, shape),
+                incoming=fitted(incoming, shape, self.table),
                 where=where,
             )
         except psycopg.errors.UniqueViolation as error:
@@ -239,32 +237,6 @@ class Change:
                 " SELECT true, {columns} FROM {relation} WHERE " + which,
                 columns=columns,
             )
-
-    def _fitted(self, incoming: TableName, shape: FeatureTable) -> sql.Composed:
-        """The incoming rows, in this table's types."""
-        types = column_types(self.table)
-        given = column_types(shape)
-        columns = [
-            sql.Identifier(name)
-            if given[name] == types[name]
-            else sql.SQL("{} AS {}").format(self._cast(name, types[name]), sql.Identifier(name))
-            for name in column_names(shape)
-        ]
-        return sql.SQL("(SELECT {} FROM {})").format(
-            sql.SQL(", ").join(columns), identifier(incoming)
-        )
-
-    def _cast(self, name: str, type_: str) -> sql.Composable:
-        if name != GEOMETRY_COLUMN or self.table.geometry is None:
-            # By way of text, from which every type reads what it is given; a column without
-            # any value fits whatever its type was thought to be.
-            return sql.SQL("{}::text::{}").format(sql.Identifier(name), type_in_sql(type_))
-        geometry: sql.Composable = _GEOM
-        if self.table.geometry.has_z:
-            geometry = sql.SQL("ST_Force3D({})").format(geometry)
-        if self.table.geometry.type.startswith("Multi"):
-            geometry = sql.SQL("ST_Multi({})").format(geometry)
-        return sql.SQL("{}::{}").format(geometry, type_in_sql(type_))
 
     def _run(self, statement: str, **parts: sql.Composable) -> int:
         self.check()

@@ -35,6 +35,7 @@ from services.publishing.definitions import (
     version_name,
 )
 from services.publishing.extent import Extent
+from services.publishing.fitting import fitted
 from services.publishing.locking import patiently
 from services.publishing.swap import Contents
 
@@ -316,8 +317,10 @@ class Publication:
             sql.SQL("CREATE TABLE {} ({})").format(to, column_definitions(after.shape))
         )
         self._connection.execute(
-            sql.SQL("INSERT INTO {} ({columns}) SELECT {columns} FROM {}").format(
-                to, identifier(table), columns=identifiers(column_names(shape))
+            sql.SQL("INSERT INTO {} ({columns}) SELECT {columns} FROM {} AS rows").format(
+                to,
+                fitted(table, shape, after.shape),
+                columns=identifiers(column_names(shape)),
             )
         )
         self._connection.execute(sql.SQL("ALTER TABLE {} ADD PRIMARY KEY (gid)").format(to))
