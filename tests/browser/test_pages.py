@@ -223,10 +223,10 @@ class TestLook:
         page = contexts(color_scheme=scheme).new_page()
         for path in (*PATHS, f"/jobs/{ended}"):
             page.goto(f"/api/interface{path}")
-            assert page.evaluate(_WEAK_TEXTS) == [], path
+            assert page.evaluate(WEAK_TEXTS) == [], path
 
 
-_WEAK_TEXTS = """
+WEAK_TEXTS = """
 () => {
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
   const rgba = (color) => {
