@@ -139,6 +139,10 @@ class ColumnFinder:
         self._tables.observe([each.texts.get("description") for each in features])
         self._rows += len(features)
 
+    def expect(self, key: str) -> None:
+        """Make a column of KML that was not seen, because its values are only known now."""
+        self._accounts.setdefault(key, _Account(key))
+
     def result(
         self, schemas: dict[str, set[str]], labels: dict[str, str]
     ) -> tuple[list[SourceColumn], list[KmlColumn]]:

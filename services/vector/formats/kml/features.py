@@ -32,9 +32,7 @@ _TEXTS: Final = {
     "styleUrl": "style_id",
 }
 # What says how a feature is shown and not what it is.
-_PRESENTATION: Final = frozenset(
-    {"LookAt", "Camera", "Region", "open", "balloonVisibility"}
-)
+_PRESENTATION: Final = frozenset({"LookAt", "Camera", "Region", "open", "balloonVisibility"})
 _OF_OVERLAYS: Final = frozenset({"altitude", "altitudeMode", "color", "drawOrder"})
 
 

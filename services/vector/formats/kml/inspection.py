@@ -109,6 +109,8 @@ class _Survey:
         census = self._reader.scanner.census
         if not self.rows:
             raise UnreadableFile(notes.nothing_to_load(self._aside.counts, self._aside.links))
+        if census.late_names:
+            self._columns.expect("folder_path")
         columns, sources = self._columns.result(self._declared_types(), self._reader.seen.labels)
         details = {
             "styles": self._aside.styles.resolved(),

@@ -131,26 +131,22 @@ class MarkupParser:
     def _mended(self, text: str) -> tuple[Element, set[Mend]]:
         """Try the mends one behind the other, from the most harmless one on."""
         mends: set[Mend] = set()
-        text = _without_control_characters(text, mends)
-        try:
-            return self._element(text.encode()), mends
-        except ParseError:
-            text = _with_references(text, mends)
-        try:
-            return self._element(text.encode()), mends
-        except ParseError as error:
-            if error.code == _DUPLICATE_ATTRIBUTE:
-                mends.add(Mend.REPEATED_ATTRIBUTES)
-                text = _START_TAG.sub(lambda tag: _with_unique_attributes(tag[0]), text)
-            first = error
-        try:
-            return self._element(text.encode()), mends
-        except ParseError:
-            escaped = _escape_texts(text)
-        if escaped == text:
-            raise first
-        mends.add(Mend.RAW_MARKUP)
-        return self._element(escaped.encode()), mends
+        cleaned = _without_control_characters(text, mends)
+        referenced = _with_references(cleaned, mends)
+        for candidate in dict.fromkeys((cleaned, referenced)):
+            try:
+                return self._element(candidate.encode()), mends
+            except ParseError as error:
+                fault = error
+        if fault.code == _DUPLICATE_ATTRIBUTE:
+            mends.add(Mend.REPEATED_ATTRIBUTES)
+            unique = _START_TAG.sub(lambda tag: _with_unique_attributes(tag[0]), referenced)
+            return self._element(unique.encode()), mends
+        escaped = _escape_texts(cleaned)
+        if escaped == cleaned:
+            raise fault
+        mends = {Mend.RAW_MARKUP}
+        return self._element(_with_references(escaped, mends).encode()), mends
 
 
 def _message(error: ParseError, data: bytes) -> str:

@@ -156,6 +156,7 @@ class Scanner:
         self._buffer = b""
         self._base = start  # the offset of the buffer's first byte
         self._at = 0  # where the scan is, in the buffer
+        self._gap_start = 0  # where the last unit or tag of a container ended
         self._exhausted = False
         self._absent: dict[bytes, tuple[int, int]] = {}
 
@@ -179,8 +180,7 @@ class Scanner:
             self.census.junk_behind = len(self._buffer[self._at :].strip(b"\0 \t\r\n"))
 
     def _tag(self, at: int, name: str, closing: bool) -> Iterator[Unit]:
-        before = self._at
-        end = self._tag_end(at)
+        before, end = self._gap_start, self._tag_end(at)
         self._at = end
         hollow = self._buffer[end - 2 : end - 1] == b"/"
         if name in _CONTAINERS:
@@ -195,6 +195,7 @@ class Scanner:
         elif name == "name":
             if not closing and not hollow:
                 self._name(at, end)
+            return
         elif closing:
             if self._kinds[name] in _RECORDS:
                 start = max(before, at - _MAX_TAG_BYTES)
@@ -203,6 +204,7 @@ class Scanner:
                 self._count()
         else:
             yield from self._unit(at, end, name, hollow)
+        self._gap_start = self._at
 
     def _unit(self, at: int, body: int, name: str, hollow: bool) -> Iterator[Unit]:
         kind = self._kinds[name]
@@ -446,4 +448,5 @@ class Scanner:
     def _drop(self) -> None:
         self._buffer = self._buffer[self._at :]
         self._base += self._at
+        self._gap_start = max(0, self._gap_start - self._at)
         self._at = 0
