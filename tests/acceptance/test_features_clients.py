@@ -134,7 +134,8 @@ def test_a_box_is_asked_of_the_server(gdal: Gdal) -> None:
     ("where", "asked", "names"),
     [
         ("name = 'place 7'", "name=place%207", ["place 7"]),
-        ("people = 3000000000000", "people=3000000000000", ["place 3"]),
+        # Integers of 64 bits it compares itself.
+        ("people = 3000000000000", "limit=1000", ["place 3"]),
         ("code = 'C1' AND area < 1", "code=C1", ["place 1"]),
         ("seen >= '2034/01/01 00:00:00'", "datetime=2034-", ["place 34", "place 35"]),
     ],
