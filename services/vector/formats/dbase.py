@@ -6,6 +6,8 @@ field descriptors of 32 bytes, then records of one length, each begun by a mark 
 
 from __future__ import annotations
 
+import os
+import shutil
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -60,6 +62,7 @@ class Table:
         if width < 1 or header_bytes < _HEADER.size:
             raise ValueError("the header of the .dbf makes no sense")
         self.language = int(language)
+        self._header_bytes, self._width = header_bytes, width
         self.fields = list(_fields(descriptors, width))
         present = max(0, path.stat().st_size - header_bytes) // width
         count = min(present, self.promised)
@@ -76,6 +79,19 @@ class Table:
     def deleted(self) -> int:
         """How many records are marked as deleted; OGR leaves them out."""
         return int((self._records[:, 0] == _DELETED).sum())
+
+    def copy_lengthened(self, original: Path, target: Path, rows: int) -> None:
+        """Write the table with so many records, blank behind those that there are."""
+        with original.open("rb") as source, target.open("wb") as copy:
+            head = bytearray(source.read(self._header_bytes))
+            struct.pack_into("<I", head, 4, rows)
+            copy.write(head)
+            shutil.copyfileobj(source, copy)
+            copy.truncate(self._header_bytes + len(self) * self._width)
+            copy.seek(0, os.SEEK_END)
+            blank = b" " * self._width
+            for _ in range(rows - len(self)):
+                copy.write(blank)
 
     def texts(self, limit: int) -> Iterator[bytes]:
         """The bytes of the text fields of the first records, without blanks around them."""

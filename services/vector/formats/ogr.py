@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -46,18 +46,24 @@ _SAMPLE_ROWS: Final = 20_000
 _OBSERVED_ROWS: Final = 10_000
 # How often a chunk is tried again where the driver fails in the middle of it.
 _MOST_ATTEMPTS: Final = 500
+_FINER: Final = 16
 _NAMED_IN_A_NOTE: Final = 10
 
 Fids = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+Columns = Mapping[str, "pa.Array[Any]"]
 
 
 def _none_missing(_fids: Sequence[int]) -> Mapping[int, Fault]:
     return {}
 
 
-def _none_unfit(_fids: Fids) -> Mapping[tuple[str, str], Mask]:
+def _none_unfit(_fids: Fids, _values: Columns) -> Mapping[tuple[str, str], Mask]:
     return {}
+
+
+def _no_last_fid() -> int | None:
+    return None
 
 
 def _as_it_is(array: pa.Array[Any]) -> pa.Array[Any]:
@@ -82,7 +88,7 @@ class Access:
     records (by fid) came without a geometry: those of which the file says that they have none
     are left out of its answer. `text` decodes texts that OGR was told to hand through.
     `unfit` finds values, by column and reason, that are none of their type, though OGR makes
-    something of them: they become null.
+    something of them: they become null. `last_fid` is asked for where the driver stops early.
     """
 
     origin: Origin
@@ -93,19 +99,36 @@ class Access:
     one_chunk: bool = False
     explain_missing: Callable[[Sequence[int]], Mapping[int, Fault]] = _none_missing
     text: Callable[[pa.Array[Any]], pa.Array[Any]] = _as_it_is
-    unfit: Callable[[Fids], Mapping[tuple[str, str], Mask]] = _none_unfit
+    unfit: Callable[[Fids, Columns], Mapping[tuple[str, str], Mask]] = _none_unfit
+    last_fid: Callable[[], int | None] = _no_last_fid
 
 
 @dataclass(slots=True)
 class _Scan:
     """What one pass over the geometries of a layer found."""
 
-    fids: Fids
-    types: wkb_types.TypeCounts
     schema: pa.Schema
-    complete: bool
-    failure: str | None
-    notes: list[Note]
+    types: wkb_types.TypeCounts = field(default_factory=wkb_types.TypeCounts)
+    batches: list[Fids] = field(default_factory=list)
+    records: int = 0
+    complete: bool = True
+    failure: str | None = None
+    unreadable: int = 0
+    notes: list[Note] = field(default_factory=list)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        self.batches.append(np.asarray(batch.column(0)))
+        self.records += batch.num_rows
+        if batch.num_columns > 1:
+            self.types.add(batch.column(1))
+        else:
+            self.types.by_name[wkb_types.NO_GEOMETRY] += batch.num_rows
+
+    def fids(self) -> Fids:
+        """The fids of all records, in the order in which they came."""
+        if len(self.batches) != 1:
+            self.batches = [np.concatenate([np.empty(0, dtype=np.int64), *self.batches])]
+        return self.batches[0]
 
 
 def inspect_layers(
@@ -117,6 +140,8 @@ def inspect_layers(
     keeps its layers, and a layer that was asked for stays. Raises `UnreadableFile` where
     there is nothing but failures.
     """
+    if not names:
+        raise UnreadableFile("There is no layer in the file.")
     layers: list[SourceLayer] = []
     failures: list[Note] = []
     for name in names:
@@ -165,18 +190,19 @@ def inspect_layer(
     chunks = _chunks(access, about, scan, options)
     notes = scan.notes
     lost = scan.failure
-    if lost is None and promised is not None and scan.complete and len(scan.fids) < promised:
+    if lost is None and promised is not None and scan.complete and scan.records < promised:
         lost = f"the file says that it has {promised:,}"
     if lost is not None:
-        detail = f"{len(scan.fids):,} records could be read: {lost}"
-        chunks.append(Chunk(first_row=len(scan.fids), rows=1, part={"lost": detail}))
+        detail = f"{scan.records:,} records could be read: {lost}"
+        lost_rows = max(1, scan.unreadable)
+        chunks.append(Chunk(first_row=scan.records, rows=lost_rows, part={"lost": detail}))
         notes.append(Note(code="cut_short", message=detail))
     return SourceLayer(
         name=name or about.name,
         kind=access.kind,
         driver=about.driver,
         member=access.origin.path.name,
-        features=len(scan.fids) if scan.complete else about.features,
+        features=scan.records if scan.complete else about.features,
         columns=columns,
         geometry_types=dict(scan.types.by_name),
         has_z=scan.types.has_z,
@@ -194,7 +220,7 @@ def read_chunk(access: Access, layer: SourceLayer, chunk: Chunk) -> Iterator[Bat
     """The records of a chunk. A record, or a run of them, that makes the driver fail is found
     by halving, and becomes a fault."""
     if "lost" in chunk.part:
-        yield lost_batch(layer.columns, chunk.first_row, 1, str(chunk.part["lost"]))
+        yield lost_batch(layer.columns, chunk.first_row, chunk.rows or 1, str(chunk.part["lost"]))
         return
     batch_rows = _batch_rows(access, layer.features)
     row = chunk.first_row
@@ -211,33 +237,62 @@ def read_chunk(access: Access, layer: SourceLayer, chunk: Chunk) -> Iterator[Bat
 
 
 def _scan(access: Access, options: ReadOptions) -> _Scan:
-    types = wkb_types.TypeCounts()
-    fids: list[Fids] = []
-    rows = 0
-    complete = True
-    failure = None
-    with ogr_source.stream(access.origin, batch_rows=_SCAN_BATCH, geometry_only=True) as opened:
-        try:
+    """Go through the layer, geometries only, as far as the driver can: where it fails in a
+    batch, with smaller ones, and beyond what it fails at where fids can be looked up."""
+    about = ogr_source.describe(access.origin)
+    with ogr_source.stream(access.origin, batch_rows=1, geometry_only=True) as opened:
+        scan = _Scan(schema=opened.schema)
+    limit = _SAMPLE_ROWS if options.sample else None
+    rows = _SCAN_BATCH
+    while _scan_on(access, scan, rows, limit, skip=scan.records) and rows > 1:
+        rows = max(1, rows // _FINER)
+    last = access.last_fid() if scan.failure and access.seek is Seek.FID_INDEX else None
+    if last is not None and about.fid_column and not options.sample:
+        _scan_beyond(access, scan, about.fid_column, last)
+    return scan
+
+
+def _scan_on(
+    access: Access,
+    scan: _Scan,
+    rows: int,
+    limit: int | None = None,
+    *,
+    skip: int = 0,
+    where: str | None = None,
+) -> bool:
+    """Add what a stream has; whether it failed."""
+    try:
+        with ogr_source.stream(
+            access.origin, batch_rows=rows, geometry_only=True, skip=skip, where=where
+        ) as opened:
             for batch in opened.batches():
-                fids.append(np.asarray(batch.column(0)))
-                rows += batch.num_rows
-                if batch.num_columns > 1:
-                    types.add(batch.column(1))
-                else:
-                    types.by_name[wkb_types.NO_GEOMETRY] += batch.num_rows
-                if options.sample and rows >= _SAMPLE_ROWS:
-                    complete = False
-                    break
-        except OGR_ERRORS as error:
-            failure = ogr_source.said(error)
-        return _Scan(
-            np.concatenate(fids) if fids else np.empty(0, dtype=np.int64),
-            types,
-            opened.schema,
-            complete,
-            failure,
-            opened.notes,
-        )
+                scan.add(batch)
+                if limit is not None and scan.records >= limit:
+                    scan.complete = False
+                    return False
+            scan.notes += [note for note in opened.notes if note not in scan.notes]
+    except (*OGR_ERRORS, UnreadableFile) as error:
+        scan.failure = ogr_source.said(error)
+        return True
+    return False
+
+
+def _scan_beyond(access: Access, scan: _Scan, column: str, last: int) -> None:
+    """What can be read behind a damaged place, by halving the fids that are left."""
+    spans = [(int(scan.fids()[-1]) + 1 if scan.records else 0, last)]
+    attempts = 0
+    while spans and attempts < _MOST_ATTEMPTS:
+        first, end = spans.pop()
+        if not _scan_on(access, scan, _SCAN_BATCH, where=_between(column, first, end)):
+            continue
+        attempts += 1
+        reached = max(int(scan.fids()[-1]) + 1 if scan.records else 0, first)
+        if reached < end:
+            middle = (reached + end) // 2
+            spans += [(middle + 1, end), (reached, middle)]
+        else:
+            scan.unreadable += 1
 
 
 def _has_geometry(types: wkb_types.TypeCounts) -> bool:
@@ -275,14 +330,15 @@ def _text(access: Access, array: pa.Array[Any]) -> pa.Array[Any]:
 
 
 def _chunks(access: Access, about: Description, scan: _Scan, options: ReadOptions) -> list[Chunk]:
-    total = len(scan.fids)
+    fids = scan.fids()
+    total = scan.records
     if not total:
         return []
     rows = options.chunk_rows or _rows_in_chunk(access, total, options)
     if access.one_chunk or not scan.complete:
-        return [_chunk(access, about, scan.fids, 0, total)]
+        return [_chunk(access, about, fids, 0, total)]
     return [
-        _chunk(access, about, scan.fids, first, min(first + rows, total))
+        _chunk(access, about, fids, first, min(first + rows, total))
         for first in range(0, total, rows)
     ]
 
@@ -367,8 +423,7 @@ def _span(
     seek = Seek(str(chunk.part["seek"]))
     where, skip = None, first
     if seek is Seek.FID_INDEX:
-        column = str(chunk.part["fid"]).replace('"', '""')
-        where, skip = f'"{column}" BETWEEN {first} AND {last}', 0
+        where, skip = _between(str(chunk.part["fid"]), first, last), 0
     wanted = min(batch_rows, last - first + 1)
     with ogr_source.stream(access.origin, batch_rows=wanted, where=where, skip=skip) as opened:
         for batch in opened.batches():
@@ -386,6 +441,11 @@ def _span(
                 return
 
 
+def _between(column: str, first: int, last: int) -> str:
+    quoted = column.replace('"', '""')
+    return f'"{quoted}" BETWEEN {first} AND {last}'
+
+
 def _batch(
     access: Access, columns: Sequence[SourceColumn], piece: pa.RecordBatch, first_row: int
 ) -> Batch:
@@ -395,7 +455,7 @@ def _batch(
     for number, column in enumerate(columns, 1):
         array = _text(access, piece.column(number))
         values[column.name] = ogr_columns.convert(column.name, array, column.type, faults)
-    for (name, reason), mask in access.unfit(fids).items():
+    for (name, reason), mask in access.unfit(fids, values).items():
         faults[name, reason] = int(mask.sum())
         nothing = pa.scalar(None, values[name].type)
         values[name] = pc.if_else(pa.array(mask), nothing, values[name])

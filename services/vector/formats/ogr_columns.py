@@ -20,6 +20,7 @@ ValueFaults = dict[tuple[str, str], int]
 
 # So many decimal digits a double keeps.
 _EXACT_DIGITS: Final = 15
+_OTHER_ENCODING: Final = "cp1252"
 _JSON_SUBTYPE: Final = "OFSTJSON"
 
 
@@ -55,6 +56,8 @@ def column_type(arrow_type: pa.DataType, subtype: str = "OFSTNone") -> ColumnTyp
 
 def convert(name: str, array: pa.Array[Any], wanted: ColumnType, faults: ValueFaults) -> Any:
     """A field's values in the type of its column; what does not fit becomes null and counts."""
+    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        array = _in_utf8(name, array, faults)
     if wanted is ColumnType.JSON or pa.types.is_nested(array.type):
         return _as_json(name, array, faults)
     converted, unfit = casting.cast(_coarser(array), wanted)
@@ -62,6 +65,32 @@ def convert(name: str, array: pa.Array[Any], wanted: ColumnType, faults: ValueFa
         key = (name, f"not a {wanted.value}")
         faults[key] = faults.get(key, 0) + unfit
     return converted
+
+
+def _in_utf8(name: str, array: pa.Array[Any], faults: ValueFaults) -> pa.Array[Any]:
+    """Texts whose bytes are what they should be; drivers hand through what is in the file."""
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid:
+        raw = array.view(
+            pa.large_binary() if pa.types.is_large_string(array.type) else pa.binary()
+        ).to_pylist()
+        texts = [None if text is None else _decoded(text) for text in raw]
+        key = (name, f"not UTF-8, read as {_OTHER_ENCODING}")
+        wrong = sum(
+            text is not None and text != bytes_.decode("utf-8", "replace")
+            for text, bytes_ in zip(texts, raw, strict=True)
+        )
+        faults[key] = faults.get(key, 0) + wrong
+        return pa.array(texts, pa.string())
+    return array
+
+
+def _decoded(text: bytes) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return text.decode(_OTHER_ENCODING, "replace")
 
 
 def _coarser(array: pa.Array[Any]) -> pa.Array[Any]:

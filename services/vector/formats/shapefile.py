@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from services.vector.batch import Batch, Fault
 from services.vector.formats import dbase, dbase_encoding, ogr, shapefile_parts
-from services.vector.formats.ogr import Access, Fids, Seek
+from services.vector.formats.ogr import Access, Columns, Fids, Seek
 from services.vector.formats.ogr_columns import unique_names
 from services.vector.formats.ogr_source import Origin
 from services.vector.formats.shapefile_parts import Parts, Records
@@ -39,7 +39,7 @@ def inspect(path: Path, options: ReadOptions) -> list[SourceLayer]:
             encoding=attributes.encoding if attributes else None,
             crs=_crs(parts),
         )
-        layer.notes += _notes(parts, attributes, shp)
+        layer.notes += _notes(parts, attributes)
     return [layer]
 
 
@@ -92,7 +92,7 @@ class _Attributes:
             pa.string(),
         )
 
-    def unfit(self, fids: Fids) -> Mapping[tuple[str, str], dbase.Mask]:
+    def unfit(self, fids: Fids, _values: Columns) -> Mapping[tuple[str, str], dbase.Mask]:
         """Values that OGR makes 0 or something else of, though they are none."""
         found = {}
         for name, field in zip(self.names, self.table.fields, strict=True):
@@ -139,7 +139,7 @@ def _crs(parts: Parts) -> Finding:
     )
 
 
-def _notes(parts: Parts, attributes: _Attributes | None, shp: Path) -> list[Note]:
+def _notes(parts: Parts, attributes: _Attributes | None) -> list[Note]:
     notes = []
     if not shapefile_parts.has_index(parts):
         notes.append(
@@ -153,7 +153,7 @@ def _notes(parts: Parts, attributes: _Attributes | None, shp: Path) -> list[Note
     elif attributes is None:
         notes.append(Note(code="attributes_missing", message="The .dbf cannot be read."))
     else:
-        notes += _record_notes(attributes.table, len(Records(shp)))
+        notes += _record_notes(attributes.table, shapefile_parts.shapes(parts))
     return notes
 
 

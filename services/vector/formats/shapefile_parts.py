@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.vector.batch import Fault
+from services.vector.formats import dbase
 from services.vector.formats.reader import UnreadableFile
 from services.vector.model import Reason
 
@@ -27,6 +28,8 @@ _SUFFIXES: Final = (".shp", ".shx", ".dbf")
 _TEXT_SUFFIXES: Final = (".prj", ".cpg", ".qpj")
 _HEADER_BYTES: Final = 100
 _INDEX_ENTRY: Final = 8
+_RECORD_HEADER: Final = 8
+_FARTHEST: Final = (1 << 31) - 1
 _NULL_SHAPE: Final = 0
 _SHAPE_NAMES: Final = {
     1: "Point", 3: "PolyLine", 5: "Polygon", 8: "MultiPoint", 11: "PointZ", 13: "PolyLineZ",
@@ -70,50 +73,99 @@ class Parts:
 @contextmanager
 def assembled(parts: Parts) -> Generator[Path]:
     """The path of the .shp in a folder of its own where all parts have the names that OGR
-    looks for. A missing or broken index is made there from the records."""
+    looks for.
+
+    A missing or broken index is made there from the records. Where there are fewer shapes
+    than rows of attributes, or the other way round, OGR leaves out the surplus: so the shorter
+    file is lengthened, by shapes that are not there or by blank rows.
+    """
     with tempfile.TemporaryDirectory(prefix="shp-") as folder:
-        for suffix in _SUFFIXES:
-            file = parts.files.get(suffix)
-            if file is not None and (suffix != ".shx" or _is_index(file)):
-                (Path(folder) / f"{NAME}{suffix}").symlink_to(file.resolve())
-        index = Path(folder) / f"{NAME}.shx"
-        if not index.exists():
-            index.write_bytes(_built_index(parts.files[".shp"]))
-        yield Path(folder) / f"{NAME}.shp"
+        shp, shx, dbf = (Path(folder) / f"{NAME}{suffix}" for suffix in _SUFFIXES)
+        shp.symlink_to(parts.files[".shp"].resolve())
+        index = _entries(parts)
+        table = _table(parts)
+        if table is None:
+            rows = len(index)
+        else:
+            rows = max(len(index), len(table))
+            original = parts.files[".dbf"]
+            if rows == len(table) == table.promised:
+                dbf.symlink_to(original.resolve())
+            else:
+                table.copy_lengthened(original, dbf, rows)
+        if len(index) == rows and has_index(parts):
+            shx.symlink_to(parts.files[".shx"].resolve())
+        else:
+            _write_index(parts.files[".shp"], index, rows, shx)
+        yield shp
 
 
-def _is_index(path: Path) -> bool:
-    size = path.stat().st_size
-    return size >= _HEADER_BYTES and (size - _HEADER_BYTES) % _INDEX_ENTRY == 0
+def shapes(parts: Parts) -> int:
+    """How many records the .shp has, by its index where there is one."""
+    return len(_entries(parts))
 
 
 def has_index(parts: Parts) -> bool:
-    """Whether there is an index that can be one."""
+    """Whether there is an index that can be one: as long as its header says."""
     file = parts.files.get(".shx")
-    return file is not None and _is_index(file)
+    if file is None:
+        return False
+    size = file.stat().st_size
+    if size < _HEADER_BYTES or (size - _HEADER_BYTES) % _INDEX_ENTRY:
+        return False
+    with file.open("rb") as opened:
+        (words,) = struct.unpack(">i", opened.read(28)[24:])
+    return bool(2 * words == size)
 
 
-def _built_index(shp: Path) -> bytes:
-    """An index of the records of a .shp; behind a broken length it goes on at the next number."""
+def _entries(parts: Parts) -> npt.NDArray[np.int32]:
+    """Offset and length of each record, in 16-bit words."""
+    if has_index(parts):
+        words = np.fromfile(parts.files[".shx"], ">i4", offset=_HEADER_BYTES)
+        return words.astype(np.int32).reshape(-1, 2)
+    return _found_entries(parts.files[".shp"])
+
+
+def _table(parts: Parts) -> dbase.Table | None:
+    """The attributes; None where there are none that can be read."""
+    path = parts.files.get(".dbf")
+    if path is None:
+        return None
+    try:
+        return dbase.Table(path)
+    except ValueError:
+        return None
+
+
+def _write_index(shp: Path, entries: npt.NDArray[np.int32], rows: int, target: Path) -> None:
+    """Write an index; the rows behind its entries point behind the end of the .shp."""
+    behind = min(shp.stat().st_size // 2 + 1, _FARTHEST)
+    missing = np.tile(np.array([[behind, 0]], dtype=np.int32), (rows - len(entries), 1))
+    with shp.open("rb") as file:
+        head = bytearray(file.read(_HEADER_BYTES))
+    struct.pack_into(">i", head, 24, (_HEADER_BYTES + _INDEX_ENTRY * rows) // 2)
+    body = np.concatenate((entries, missing)).astype(">i4")
+    target.write_bytes(bytes(head) + body.tobytes())
+
+
+def _found_entries(shp: Path) -> npt.NDArray[np.int32]:
+    """The records of a .shp; behind a broken length it goes on at the next number."""
     size = shp.stat().st_size
     if size < _HEADER_BYTES:
         raise UnreadableFile("The .shp is cut short within its header.")
-    entries = bytearray()
+    entries: list[tuple[int, int]] = []
     with shp.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         at = _HEADER_BYTES
-        while at + 12 <= size:
+        while at + _RECORD_HEADER + 4 <= size:
             number, words = struct.unpack_from(">ii", data, at)
-            entries += struct.pack(">ii", at // 2, max(words, 0))
-            following = at + 8 + 2 * words
-            if words < 2 or following > size or (following < size and following + 8 > size):
-                found = data.find(struct.pack(">i", number + 1), at + 12)
-                if found < 0:
+            entries.append((at // 2, max(words, 0)))
+            following = at + _RECORD_HEADER + 2 * words
+            if words < 2 or following > size:
+                following = data.find(struct.pack(">i", number + 1), at + _RECORD_HEADER + 4)
+                if following < 0:
                     break
-                following = found
             at = following
-        head = bytearray(data[:_HEADER_BYTES])
-    struct.pack_into(">i", head, 24, (_HEADER_BYTES + len(entries)) // 2)
-    return bytes(head + entries)
+    return np.array(entries, dtype=np.int32).reshape(-1, 2)
 
 
 class Records:
