@@ -1,9 +1,10 @@
 """The child's side of `infrastructure.sandbox`: `python -m infrastructure.sandbox_child`.
 
-It gives up what it can (network, core dumps, new privileges), imports the modules that its
-arguments name, then answers calls on its pipe until the pipe closes. By itself it imports the
+It gives up what it can (network, files, core dumps, new privileges), imports the modules that
+it is told to, then answers calls on its pipe until the pipe closes. By itself it imports the
 standard library only: what it parses with is imported by the functions that it is asked to
-call, or beforehand by their names.
+call, or beforehand. Its one argument is JSON: {preload: [module], readable: [path] or null for
+no restriction, writable: [path]}.
 """
 
 from __future__ import annotations
@@ -21,12 +22,20 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
+from pathlib import Path
 from typing import Any, BinaryIO, cast
+
+from infrastructure import landlock
 
 HEADER = struct.Struct(">IB")
 MAX_FRAME_BYTES = 64 << 20
 EMITTED_FRAME_BYTES = 256 << 10
 _BUFFER_BYTES = 64 << 10
+
+# What Python and native libraries read of the system: code, time zones, the own process.
+_SYSTEM = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/proc/self",
+           "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu", "/dev/urandom",
+           "/dev/zero")  # fmt: skip
 
 # linux/sched.h and linux/prctl.h
 _CLONE_NEWUSER = 0x10000000
@@ -137,10 +146,11 @@ def main() -> None:
     """Serve calls until the parent closes the pipe."""
     channel = _take_over_pipes()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    isolated = _leave_network()
+    options = json.loads(sys.argv[1])
+    given_up = {"network": _leave_network(), "files": _leave_files(options)}
     parent = (os.getppid(), os.getcwd())
     threading.Thread(target=_end_with_parent, args=parent, daemon=True).start()
-    channel.send(Frame.READY, {"network_isolated": isolated, **_preload(sys.argv[1:])})
+    channel.send(Frame.READY, {"given_up": given_up, **_preload(options["preload"])})
     while True:
         try:
             request = json.loads(channel.receive())
@@ -170,13 +180,28 @@ def _leave_network() -> bool:
     return any(libc.unshare(flags) == 0 for flags in wanted)
 
 
+def _leave_files(options: Mapping[str, Any]) -> bool:
+    """Keep to Python, its packages, the own directory and what was named; whether that holds."""
+    if options["readable"] is None:
+        return False
+    code = Path(__file__).parents[1]
+    # The packages beside this one, but not the files there: some hold settings.
+    packages = [str(path) for path in code.iterdir() if path.is_dir() and path.name[0] != "."]
+    others = [entry for entry in sys.path if entry and Path(entry).resolve() != code]
+    return landlock.restrict(
+        readable=[*_SYSTEM, sys.prefix, sys.base_prefix, *packages, *others, *options["readable"]],
+        listable=[str(code)],
+        writable=["/dev/null", os.getcwd(), *options["writable"]],
+    )
+
+
 def _preload(modules: Sequence[str]) -> dict[str, str]:
     """Import what calls will need: they start sooner, and it does not count as their memory."""
     try:
         for module in modules:
             importlib.import_module(module)
     except Exception as error:  # Whatever it is, the parent tells it to whoever wanted a child.
-        return {"fault": "raised", "error": f"{type(error).__name__}: {error}"[:2000]}
+        return {"fault": "raised", "error": _told(error)}
     return {}
 
 
@@ -209,7 +234,7 @@ def _answer(channel: Channel, request: Mapping[str, Any]) -> dict[str, Any]:
             "error": f"The parser needed more than {limit:,} MiB of memory.",
         }
     except Exception as error:  # Everything that the function raises is the caller's to judge.
-        return {"fault": "raised", "error": f"{type(error).__name__}: {error}"[:2000]}
+        return {"fault": "raised", "error": _told(error)}
     return {"result": result}
 
 
@@ -231,6 +256,12 @@ def _soft(kind: int, value: int) -> None:
     if hard != resource.RLIM_INFINITY:
         value = min(value, hard)
     resource.setrlimit(kind, (value, hard))
+
+
+def _told(error: Exception) -> str:
+    """The message of an error of our own, which is for people; of another also its class."""
+    own = getattr(error, "message", None) if hasattr(error, "as_record") else None
+    return str(own if own else f"{type(error).__name__}: {error}")[:2000]
 
 
 if __name__ == "__main__":

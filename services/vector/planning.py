@@ -111,12 +111,17 @@ def _table_names(parameters: ProcessVector, layers: list[SourceLayer], base_name
     for layer in layers:
         plain = name = names.table_name(f"{base}_{layer.name}")
         number = 2
-        while name in taken:
+        while not taken.isdisjoint(_family(name)):
             name = names.table_name(f"{plain}_{number}")
             number += 1
-        taken.add(name)
+        taken.update(_family(name))
         result.append(name)
     return result
+
+
+def _family(name: str) -> list[str]:
+    """A layer's table with those beside it for other dimensions."""
+    return [name, *(f"{name}_{dimension}" for dimension in DIMENSION_NAMES.values())]
 
 
 def _plan_layer(
@@ -267,7 +272,7 @@ def _tables(
     siblings = [d for d in get_args(Dimension) if d != main]
     return [
         table(main, name),
-        *(table(d, names.table_name(f"{name}_{DIMENSION_NAMES[d]}")) for d in siblings),
+        *(table(d, f"{name}_{DIMENSION_NAMES[d]}") for d in siblings),
     ]
 
 

@@ -134,7 +134,7 @@ class _Survey:
     def _look_into(self, found: Found, member: str, kind: str, drivers: list[str]) -> None:
         """The layers of one data set, by the first driver that finds a record in it."""
         failures: list[str] = []
-        nothing: list[SourceLayer] | None = None
+        empty: list[SourceLayer] = []
         for driver in drivers:
             try:
                 layers = self._inspect(member, kind, driver)
@@ -147,11 +147,12 @@ class _Survey:
                     found.notes.append(Note(code="read_by_another_driver", message=message))
                 found.layers += layers
                 return
-            nothing = layers if nothing is None else nothing
-        if nothing is None:
-            found.refusals.append(f"{member}: {failures[0]}")
+            empty = empty or layers
+        if empty:
+            found.layers += empty
         else:
-            found.layers += nothing
+            why = failures[0] if failures else "there is no layer in it"
+            found.refusals.append(f"{member}: {why}")
 
     def _inspect(self, member: str, kind: str, driver: str) -> list[SourceLayer]:
         answer = self._call(
