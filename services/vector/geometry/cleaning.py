@@ -37,9 +37,6 @@ from services.vector.model import CleaningOptions, Reason, RepairKind
 
 __all__ = ["Cleaned", "Repair", "clean"]
 
-# New points, where edges cross, are rounded: so small a share is no change of an area.
-_AREA_ROUNDING = 1e-6
-
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
@@ -256,35 +253,31 @@ class _Cleaning:
     def _judge_areas(self, outcomes: dict[np.int64, Repaired]) -> None:
         """Set aside what a repair changed by more than the share that is allowed.
 
-        An invalid polygon has no one area. What it winds around misses loops that cancel out
-        (a bow-tie has none), what it encloses by the even-odd rule misses what overlaps: the
-        result is held against the one that it is nearer to.
+        Without a CRS there are no square metres, but there is still a share.
         """
         items = [item for item, o in outcomes.items() if shapely.get_dimensions(o.reference) == 2]
         references = as_array(outcomes[item].reference for item in items)
         drawn, results = self._on_map(references), self._on_map(self.geometry[items])
-        for item, reference, before, after in zip(items, references, drawn, results, strict=True):
-            if before is not None and after is not None:
-                area_after = measures.area(after)
-                area_before = _nearest(
-                    area_after, measures.area(before), measures.covered_area(before)
-                )
-                self._ledger.judged(int(self.position[item]), area_before, area_after)
-                unit = " m²"
-            else:
-                area_after, unit = self.geometry[item].area, ""
-                area_before = _nearest(
-                    area_after, reference.area, shapely.make_valid(reference).area
-                )
-            change = abs(area_after - area_before) / area_before if area_before > 0 else 1.0
-            if change > self._options.max_area_change + _AREA_ROUNDING:
+        for item, before, after in zip(items, drawn, results, strict=True):
+            outcome = outcomes[item]
+            measure, unit = measures.area, " m²"
+            if before is None or after is None:
+                before, after = outcome.reference, self.geometry[item]
+                measure, unit = measures.planar_area, ""
+            new = old = measure(after)
+            if outcome.rebuilt:
+                old = measures.area_before(before, new, measure)
+            if unit:
+                self._ledger.judged(int(self.position[item]), old, new)
+            change = abs(new - old) / old if old > 0 else 1.0
+            allowed = self._options.max_area_change
+            if change > allowed + measures.ROUNDING:
                 self._reject(
                     item,
                     Reason.REPAIR_CHANGES_AREA,
-                    f"The repair changes the area by {change:.3%}, more than the "
-                    f"{self._options.max_area_change:.3%} that max_area_change allows: from "
-                    f"{area_before:,.6g} to {area_after:,.6g}{unit}. "
-                    + " ".join(outcomes[item].details),
+                    f"The repair changes the area by {change:.3%}, more than the {allowed:.3%} "
+                    f"that max_area_change allows: from {old:,.6g} to {new:,.6g}{unit}. "
+                    + " ".join(outcome.details),
                 )
 
     def _mend(self, item: np.int64, kind: RepairKind, detail: str) -> None:
@@ -371,10 +364,6 @@ class _Cleaning:
             fault_geometry=self._ledger.drawn_faults(self.source, source_crs),
             counts={step: count for step, count in self._counts.items() if count},
         )
-
-
-def _nearest(area: float, *readings: float) -> float:
-    return min(readings, key=lambda reading: abs(reading - area))
 
 
 def _extent(geometry: shapely.Geometry) -> str:

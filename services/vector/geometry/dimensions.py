@@ -140,11 +140,19 @@ def _split(collection: shapely.Geometry) -> list[shapely.Geometry]:
 
 def single_parts(geometry: shapely.Geometry) -> Geometries:
     """The points, lines and polygons that a geometry is made of, without empty ones."""
-    parts: Geometries = shapely.get_parts(np.array([geometry], dtype=object))
+    if geometry.geom_type in ("Point", "LineString", "Polygon") and not geometry.is_empty:
+        return _alone(geometry)
+    parts: Geometries = shapely.get_parts(_alone(geometry))
     while (shapely.get_type_id(parts) >= GeometryType.MULTIPOINT).any():
         parts = shapely.get_parts(parts)
     present: Geometries = parts[~shapely.is_empty(parts)]
     return present
+
+
+def _alone(geometry: shapely.Geometry) -> Geometries:
+    result = np.empty(1, dtype=object)
+    result[0] = geometry
+    return result
 
 
 def joined(parts: Geometries) -> shapely.Geometry:

@@ -29,8 +29,8 @@ class Repaired:
     """What became of an invalid geometry: a valid one, or a fault.
 
     `kinds` and `details` say what was wrong and changed; `at` is x, y of the first thing that
-    was; `reference` is what the area is judged against: the geometry as it came, without what
-    has no area and without parts that are there twice.
+    was. `reference` is the geometry as it came, without what has no area and without parts that
+    are there twice; what was `rebuilt` from it may have another area.
     """
 
     geometry: shapely.Geometry | None
@@ -39,6 +39,7 @@ class Repaired:
     details: list[str] = field(default_factory=list)
     at: tuple[float, float] | None = None
     fault: Fault | None = None
+    rebuilt: bool = False
 
     def note(self, kind: RepairKind, detail: str, at: tuple[float, float] | None) -> None:
         """Record a change, and its place where it is the first that has one."""
@@ -63,10 +64,8 @@ def repair(geometry: shapely.Geometry, method: Method) -> Repaired:
         return Repaired(
             None,
             geometry,
-            [],
-            [],
-            found.at,
-            Fault(Reason.INVALID_GEOMETRY, f"{found.text}{_place(found.at)}."),
+            at=found.at,
+            fault=Fault(Reason.INVALID_GEOMETRY, f"{found.text}{_place(found.at)}."),
         )
     if shapely.get_dimensions(geometry) == 1:
         return _repair_lines(geometry)
@@ -150,6 +149,7 @@ def _made_valid(
         )
         return result
     result.geometry = repaired
+    result.rebuilt = True
     return result
 
 
@@ -224,13 +224,12 @@ def without_spikes(ring: Points) -> tuple[Points, tuple[float, float] | None]:
 
 
 def _turns_back(ring: Points) -> bool:
-    x, y = ring[:-1, 0], ring[:-1, 1]
-    if len(x) < 3:
+    if len(ring) < _RING_POINTS:
         return True
-    before_x, before_y = x - np.roll(x, 1), y - np.roll(y, 1)
-    after_x, after_y = np.roll(x, -1) - x, np.roll(y, -1) - y
-    collinear = before_x * after_y == before_y * after_x
-    return bool((collinear & (before_x * after_x + before_y * after_y <= 0)).any())
+    step_x, step_y = np.diff(ring[:, 0]), np.diff(ring[:, 1])
+    next_x, next_y = np.append(step_x[1:], step_x[0]), np.append(step_y[1:], step_y[0])
+    collinear = step_x * next_y == step_y * next_x
+    return bool((collinear & (step_x * next_x + step_y * next_y <= 0)).any())
 
 
 def _is_spike(a: Points, b: Points, c: Points) -> Literal["turn", "stop"] | None:
