@@ -42,6 +42,7 @@ from typing import Any, Protocol, Self
 from core.errors import GeoforgeError
 from infrastructure.sandbox_child import EMITTED_FRAME_BYTES, HEADER, MAX_FRAME_BYTES, Frame
 
+_CHILD = "infrastructure.sandbox_child"
 _START_SECONDS = 30.0
 _TICK_SECONDS = 0.5
 # Room for several emitted frames: with less the two sides would mostly wait for each other.
@@ -109,7 +110,9 @@ class Limits:
 class Sandbox:
     """A child process for calls made one after the other. Not for use by two threads at once.
 
-    `preload` names modules that the child imports when it starts. `limits` may be set anew
+    `preload` names modules that the child imports when it starts. With `readable` it is kept,
+    where the kernel has Landlock, to these files and folders, the `writable` ones, its own
+    directory and Python's; without, it can read what the parent can. `limits` may be set anew
     between calls.
     """
 
@@ -119,10 +122,16 @@ class Sandbox:
         *,
         environment: Mapping[str, str] | None = None,
         preload: Sequence[str] = (),
+        readable: Sequence[Path] | None = None,
+        writable: Sequence[Path] = (),
     ) -> None:
         self.limits = limits or Limits()
         self._environment = dict(environment or {})
-        self._preload = tuple(preload)
+        self._options = {
+            "preload": list(preload),
+            "readable": None if readable is None else [str(path) for path in readable],
+            "writable": [str(path) for path in writable],
+        }
         self._process: subprocess.Popen[bytes] | None = None
         self._directory: str | None = None
 
@@ -206,7 +215,7 @@ class Sandbox:
             return self._process
         self._kill()
         self._process = process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "infrastructure.sandbox_child", *self._preload],
+            [sys.executable, "-P", "-m", _CHILD, json.dumps(self._options)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

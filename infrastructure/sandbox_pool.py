@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from infrastructure.sandbox import Limits, Sandbox
 
@@ -33,6 +34,8 @@ class _Kind:
     job_id: str
     environment: frozenset[tuple[str, str]]
     preload: tuple[str, ...]
+    readable: tuple[Path, ...] | None
+    writable: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +70,29 @@ class SandboxPool:
         limits: Limits,
         environment: Mapping[str, str] | None = None,
         preload: Sequence[str] = (),
+        readable: Sequence[Path] | None = None,
+        writable: Sequence[Path] = (),
     ) -> Iterator[Sandbox]:
-        """A child of this job's alone, with an empty directory.
+        """A child of this job's alone, with an empty directory; see `Sandbox`.
 
         It is ended if the block raises: nobody knows what state it is in.
         """
-        kind = _Kind(job_id, frozenset((environment or {}).items()), tuple(preload))
+        kind = _Kind(
+            job_id,
+            frozenset((environment or {}).items()),
+            tuple(preload),
+            None if readable is None else tuple(readable),
+            tuple(writable),
+        )
         sandbox = self._take(kind)
         if sandbox is None:
-            sandbox = Sandbox(limits, environment=environment, preload=preload)
+            sandbox = Sandbox(
+                limits,
+                environment=environment,
+                preload=preload,
+                readable=readable,
+                writable=writable,
+            )
         sandbox.limits = limits
         try:
             yield sandbox
@@ -149,6 +166,15 @@ def borrow(
     limits: Limits,
     environment: Mapping[str, str] | None = None,
     preload: Sequence[str] = (),
+    readable: Sequence[Path] | None = None,
+    writable: Sequence[Path] = (),
 ) -> AbstractContextManager[Sandbox]:
     """A child out of the process's pool: see `SandboxPool.borrow`."""
-    return pool().borrow(job_id, limits=limits, environment=environment, preload=preload)
+    return pool().borrow(
+        job_id,
+        limits=limits,
+        environment=environment,
+        preload=preload,
+        readable=readable,
+        writable=writable,
+    )

@@ -137,3 +137,20 @@ def emit_as_number(number: int, emit: Any) -> None:
 
 def modules() -> list[str]:
     return sorted(sys.modules)
+
+
+def try_files(paths: dict[str, str]) -> dict[str, str]:
+    """What comes of reading, listing or writing files, by path: "done", or the error."""
+    outcome = {}
+    for path, way in paths.items():
+        try:
+            if way == "list":
+                os.listdir(path)
+            else:
+                with open(path, "rb" if way == "read" else "wb") as file:
+                    _ = file.read(1) if way == "read" else file.write(b"x")
+        except OSError as error:
+            outcome[path] = type(error).__name__
+        else:
+            outcome[path] = "done"
+    return outcome

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -286,3 +289,39 @@ def test_modules_are_imported_before_the_first_call() -> None:
         pytest.raises(SandboxError, match="no_such_module"),
     ):
         sandbox.call(f"{HERE}:process")
+
+
+def test_a_confined_child_reads_what_it_was_given_and_nothing_else(tmp_path: Path) -> None:
+    if not has_landlock():
+        pytest.skip("this kernel has no Landlock")
+    given, kept, shared = (tmp_path / name for name in ("given", "kept", "shared"))
+    for folder in (given, kept, shared):
+        folder.mkdir()
+        (folder / "a.txt").write_text("a")
+    checkout = Path(__file__).parents[3]
+    denied, done = "PermissionError", "done"
+    expected = {
+        f"{given}/a.txt": ("read", done),
+        f"{given}/b.txt": ("write", denied),
+        f"{kept}/a.txt": ("read", denied),
+        f"{kept}": ("list", denied),
+        f"{shared}/a.txt": ("read", done),
+        f"{shared}/b.txt": ("write", done),
+        f"{checkout}/pyproject.toml": ("read", denied),
+        f"{checkout}/core/errors.py": ("read", done),
+        f"/proc/{os.getpid()}/environ": ("read", denied),
+        "/etc/passwd": ("read", denied),
+        "own.txt": ("write", done),
+    }
+    with Sandbox(
+        Limits(written_file_bytes=100), readable=[given], writable=[shared], preload=["shapely"]
+    ) as sandbox:
+        found = sandbox.call(
+            f"{HERE}:try_files", {"paths": {path: way for path, (way, _) in expected.items()}}
+        )
+    assert found == {path: outcome for path, (_, outcome) in expected.items()}
+
+
+def has_landlock() -> bool:
+    version = ctypes.CDLL(None).syscall(444, None, 0, 1)
+    return sys.platform == "linux" and version > 0

@@ -15,7 +15,7 @@ HERE = "tests.unit.services.vector.formats.gdal_functions"
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     limits = Limits(memory_bytes=200 << 20, written_file_bytes=1 << 20)
-    with Sandbox(limits, environment=ENVIRONMENT, preload=PRELOAD) as sandbox:
+    with Sandbox(limits, environment=ENVIRONMENT, preload=PRELOAD, readable=[]) as sandbox:
         yield sandbox
 
 
