@@ -24,7 +24,7 @@ R = TypeVar("R")
 GEOJSON = "application/geo+json"
 
 # An answer of the Functions host is one piece in memory, so a download comes in parts.
-MAX_PART_BYTES = 32 << 20
+MAX_PART_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,38 @@ REPAIRS: Mapping[str, Wording] = {
     ),
 }
 
+# Of the steps of the cleaning those that are no repairs, in their order.
+STEPS: Mapping[str, Wording] = {
+    "axes_swapped": Wording(
+        "Axes swapped", "The coordinates were taken as latitude, longitude, since swap_axes is set."
+    ),
+    "measures_left_out": Wording("Measures left out", "M values, which tables do not keep."),
+    "heights_left_out": Wording("Heights left out", "Z values, by the parameter drop_z."),
+    "heights_added": Wording(
+        "Heights added", "Records without a height got 0, since the table has heights."
+    ),
+    "collections_split": Wording(
+        "Collections split", "Mixed collections: points, lines and polygons have tables each."
+    ),
+    "reprojected": Wording("Reprojected", "From the source's CRS to that of the table."),
+    "promoted": Wording(
+        "Made multi-geometries", "Single lines and polygons, by the parameter promote_to_multi."
+    ),
+}
+
+_VALUE_FAULTS = {
+    "nul_removed": "NUL characters were removed.",
+    "bad_unicode_replaced": "Bytes that are no text were replaced by U+FFFD.",
+    "not_json_kept_as_text": "They are not JSON, and are kept as text.",
+    "out_of_range": "Made null: outside of what the column's type can hold.",
+    "too_long": "Made null: a value may have less than 1 GB.",
+}
+
+
+def value_fault(code: str) -> str:
+    """What was done with values that a column cannot hold, in a sentence."""
+    return _VALUE_FAULTS.get(code) or f"Made null: {code.replace('_', ' ')}."
+
 
 def reason(code: str) -> Wording:
     """A reason of the quarantine in words; one of another version by its name."""

@@ -32,8 +32,8 @@ COUNTS = RecordCounts(
     quarantined={"malformed": 2, "duplicate": 4, "repair_changes_area": 1},
     repaired=3,
     repairs={"self_intersection": 2, "ring_closed": 1, "spike": 1},
-    steps={"rings_oriented": 118},
-    value_faults={"ACRES": {"not a double precision": 2}},
+    steps={"geometries": 1209, "promoted": 1180},
+    value_faults={"ACRES": {"not_real": 2}},
 )
 BOWTIE = "POLYGON ((-73.98 40.76, -73.96 40.79, -73.96 40.76, -73.98 40.79, -73.98 40.76))"
 UNCROSSED = (

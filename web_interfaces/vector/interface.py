@@ -99,6 +99,7 @@ def vector_report_page(req: func.HttpRequest) -> func.HttpResponse:
         title=reports.title(report["source"]),
         wording=wording,
         shares=_shares(report["counts"]),
+        has_steps=any(report["counts"]["steps"].get(step) for step in wording.STEPS),
         chosen=_chosen(req),
         width=drawing.WIDTH,
         height=drawing.HEIGHT,

@@ -72,7 +72,7 @@ class TestReport:
         ]
         assert counts["repairs_by_kind"] == {"self_intersection": 2, "ring_closed": 1, "spike": 1}
         assert counts["value_faults"] == [
-            {"column": "ACRES", "reason": "not a double precision", "values": 2}
+            {"column": "ACRES", "reason": "not_real", "values": 2}
         ]
         assert counts["balanced"] is True
         assert report["tables"] == [{"table": PARKS, "version": 3, "loaded": 1203, "rows": 1203}]

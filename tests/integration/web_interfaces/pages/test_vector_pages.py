@@ -150,6 +150,13 @@ class TestReport:
         assert "Duplicate 4 Geometry and all attributes equal" in page
         assert "Raise max_area_change if the repair is right" in page
 
+    def test_says_what_was_changed(self, client: InProcessClient, job_id: str) -> None:
+        page = shown(client.get(f"{ROOT}/{job_id}"))
+
+        assert "Self-intersection 2 The boundary crossed itself" in page
+        assert "Values of ACRES 2 Made null: not real." in page
+        assert "Made multi-geometries 1,180" in page
+
     def test_says_how_sure_it_is_and_why(self, client: InProcessClient, job_id: str) -> None:
         page = shown(client.get(f"{ROOT}/{job_id}"))
 

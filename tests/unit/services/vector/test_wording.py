@@ -31,6 +31,11 @@ def test_confidence_is_a_word(share: float, word: str) -> None:
     assert wording.confidence(share) == word
 
 
+def test_values_that_do_not_fit_are_told_in_a_sentence() -> None:
+    assert wording.value_fault("nul_removed") == "NUL characters were removed."
+    assert wording.value_fault("not_integer") == "Made null: not integer."
+
+
 SOME = RecordCounts(read=1210, loaded=1203, quarantined={"duplicate": 7}, repaired=41)
 ALL = RecordCounts(read=12, loaded=12)
 NONE = RecordCounts()
