@@ -22,6 +22,7 @@ from core.job_definition import Queue
 from services.orchestration import closing, dead_letters, planning, reconcile, worker
 from services.orchestration.dead_letters import DeadLetter
 from services.orchestration.starting import ensure_started, tell_orchestrators
+from services.publishing.housekeeping import drop_abandoned
 
 log = logging.getLogger(__name__)
 bp = df.Blueprint()
@@ -186,8 +187,9 @@ async def reconcile_jobs(timer: func.TimerRequest, client: df.DurableOrchestrati
 
 @bp.timer_trigger(arg_name="timer", schedule=_settings.housekeeping_schedule)
 def keep_house(timer: func.TimerRequest) -> None:
-    """Remove old metrics and orphaned work files."""
+    """Remove old metrics, orphaned work files and staged tables."""
     reconcile.housekeeping()
+    drop_abandoned()
 
 
 async def _work_off(
