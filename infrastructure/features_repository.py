@@ -21,7 +21,7 @@ import psycopg
 from psycopg import sql
 
 from config import get_settings
-from core.errors import NotFound, Unavailable
+from core.errors import GeoforgeError, NotFound, Unavailable
 from core.models.feature_table import (
     GEOMETRY_COLUMN,
     KEY_COLUMN,
@@ -133,7 +133,12 @@ class TableReader:
         query = sql.SQL(_SQL["count"]).format(
             table=_identifier(self.table.name), condition=where.expression
         )
-        row = _within(self._connection, COUNT_SECONDS, query, where.parameters)
+        try:
+            row = _within(self._connection, COUNT_SECONDS, query, where.parameters)
+        except psycopg.errors.InternalError as error:
+            if not _is_outside_projection(error):
+                raise
+            return None  # a later page will say what is wrong with which request
         return None if row is None else int(row["matched"])
 
     @property
@@ -146,6 +151,14 @@ class TableReader:
             return self._connection.execute(query, parameters, prepare=False).fetchall()
         except psycopg.errors.QueryCanceled as error:
             raise _took_too_long() from error
+        except psycopg.errors.InternalError as error:
+            if not _is_outside_projection(error):
+                raise
+            raise GeoforgeError(
+                "A feature lies so far outside of the area of the table's CRS that it has no "
+                "longitude and latitude. Ask for the table's own CRS (storageCrs) by crs.",
+                code="outside_projection",
+            ) from error
 
 
 @contextmanager
@@ -258,6 +271,11 @@ def _within(
             return connection.execute(query, parameters, prepare=False).fetchone()
     except psycopg.errors.QueryCanceled:
         return None
+
+
+def _is_outside_projection(error: psycopg.Error) -> bool:
+    """Whether PostGIS could not transform a geometry; it has no state of its own for that."""
+    return (error.diag.message_primary or "").startswith("transform:")
 
 
 def _took_too_long() -> Unavailable:

@@ -59,8 +59,10 @@ def _common(box: Bounds, extent: Bounds | None) -> Bounds:
     """What box and extent have in common, or the box where that is nothing."""
     if extent is None or extent[0] > extent[2]:
         return box
-    west, south = max(box[0], extent[0]), max(box[1], extent[1])
-    east, north = min(box[2], extent[2]), min(box[3], extent[3])
+    # The extent of a table in metres was found by following the outline of its box.
+    wider = _MARGIN_DEGREES + _MARGIN_SHARE * max(extent[2] - extent[0], extent[3] - extent[1])
+    west, south = max(box[0], extent[0] - wider), max(box[1], extent[1] - wider)
+    east, north = min(box[2], extent[2] + wider), min(box[3], extent[3] + wider)
     return (west, south, east, north) if west <= east and south <= north else box
 
 
