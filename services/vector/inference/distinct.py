@@ -65,7 +65,11 @@ class DistinctCounter:
 
     def _merge(self) -> None:
         if self._waiting:
-            self._seen = np.unique(np.concatenate((self._seen, *self._waiting)))
+            merged = np.concatenate((self._seen, *self._waiting))
+            merged.sort()
+            first = np.ones(len(merged), dtype=bool)
+            np.not_equal(merged[1:], merged[:-1], out=first[1:])
+            self._seen = merged[first]
             self._waiting = []
 
 

@@ -86,6 +86,8 @@ _PATTERNS: Final = {
     Class.TIME: f"^{_CLOCK}$",
 }
 _MARKERS_PATTERN = r"^[<(#]?[nN?.\\0-][a-zA-Z/:0 \\-]*[>)]?$"
+_DATE_LENGTH: Final = len("2020-12-31")
+_LARGE: Final = 1e18
 _DAY_MICROSECONDS: Final = 86_400_000_000
 
 
@@ -101,9 +103,9 @@ def classify(texts: Strings, *, temporal_only: bool = False) -> npt.NDArray[np.i
     have been quoted on purpose.
     """
     classes = np.full(len(texts), Class.TEXT, dtype=np.int8)
-    if not temporal_only and _are_plain_integers(texts):
-        classes[:] = Class.INTEGER
-        return classes
+    plain = _classify_plain(texts, temporal_only)
+    if plain is not None:
+        return plain
     left = np.arange(len(texts))
     rest = texts
     if not temporal_only:
@@ -348,14 +350,46 @@ def _only(texts: Strings, pattern: str) -> Strings:
     return pc.if_else(fits, texts, pa.scalar(None, pa.string()))
 
 
-def _are_plain_integers(texts: Strings) -> bool:
-    """Whether all are integers of 64 bits without leading zeros: the common case, by a cast."""
+def _classify_plain(texts: Strings, temporal_only: bool) -> npt.NDArray[np.int8] | None:
+    """The common case, that all are numbers or all are moments, by one cast."""
+    classes = np.empty(len(texts), dtype=np.int8)
+    if not temporal_only and _cast(texts, pa.int64()) is not None:
+        # A cast takes 007 and 0x7 too, and neither is a number for sure.
+        if not (_any_leading_zero(texts) or _any_hexadecimal(texts)):
+            classes[:] = Class.INTEGER
+            return classes
+        return None
+    numbers = None if temporal_only else _cast(texts, pa.float64())
+    if numbers is not None:
+        values = np.abs(np.asarray(numbers))
+        # nan and inf are no numbers here, and integers this large no reals.
+        if not np.all(values < _LARGE) or _any_leading_zero(texts):
+            return None
+        has_point = _mask(pc.match_substring_regex(texts, r"[.eE]"))
+        classes[:] = np.where(has_point, Class.REAL, Class.INTEGER)
+        return classes
+    if _cast(texts, pa.timestamp("us", tz="UTC")) is not None:
+        classes[:] = Class.TIMESTAMPTZ
+        return classes
+    if _cast(texts, pa.timestamp("us")) is not None:
+        is_date = np.asarray(pc.binary_length(texts)) == _DATE_LENGTH
+        classes[:] = np.where(is_date, Class.DATE, Class.TIMESTAMP)
+        return classes
+    return None
+
+
+def _cast(texts: Strings, target: pa.DataType) -> pa.Array[Any] | None:
     try:
-        texts.cast(pa.int64())
+        return texts.cast(target)
     except pa.ArrowInvalid:
-        return False
-    # A cast takes 007 and 0x7 too, and neither is a number for sure.
-    return not (_matches(texts, r"^-?0.").any() or _any_hexadecimal(texts))
+        return None
+
+
+def _any_leading_zero(texts: Strings) -> bool:
+    """Whether one is written as 007; 0, 0.7 and -0 are not."""
+    zeros = pc.or_(pc.starts_with(texts, "0"), pc.starts_with(texts, "-0"))
+    suspects = texts.filter(zeros)
+    return len(suspects) > 0 and bool(_matches(suspects, r"^-?0\d").any())
 
 
 def _any_hexadecimal(texts: Strings) -> bool:
