@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyogrio
 
 from services.vector.batch import Batch, Fault
 from services.vector.formats import ogr, ogr_source
@@ -40,7 +39,6 @@ _STORED_AS: Final = {
 
 def inspect(path: Path, options: ReadOptions) -> list[SourceLayer]:
     """The layers and attribute tables. One that cannot be read is a note on the others."""
-    _use_one_thread()
     with presented(path, _NAME) as source:
         try:
             names = ogr_source.list_layers(source)
@@ -52,15 +50,8 @@ def inspect(path: Path, options: ReadOptions) -> list[SourceLayer]:
 def read(path: Path, layer: SourceLayer, chunk: Chunk, options: ReadOptions) -> Iterator[Batch]:
     """The records of a chunk."""
     del options
-    _use_one_thread()
     with presented(path, _NAME) as source:
         yield from ogr.read_chunk(_access(source, path, layer.name), layer, chunk)
-
-
-def _use_one_thread() -> None:
-    """Its own threads make OGR trust the number of features that the file says it has, and
-    repeat records where that is too high. One is as fast for a chunk."""
-    pyogrio.set_gdal_config_options({"OGR_GPKG_NUM_THREADS": "1"})
 
 
 def _access(source: Path, path: Path, layer: str) -> Access:

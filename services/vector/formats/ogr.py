@@ -130,6 +130,11 @@ class _Scan:
             self.batches = [np.concatenate([np.empty(0, dtype=np.int64), *self.batches])]
         return self.batches[0]
 
+    def sort(self) -> None:
+        """Bring the fids in order, each once: a damaged tree leads to some of them twice."""
+        self.batches = [np.unique(self.fids())]
+        self.records = len(self.batches[0])
+
 
 def inspect_layers(
     names: Sequence[str], access: Callable[[str], Access], options: ReadOptions
@@ -183,7 +188,7 @@ def inspect_layer(
     how many records the file's header says there are, where that can be trusted.
     """
     about = ogr_source.describe(access.origin)
-    scan = _scan(access, options)
+    scan = _scan(access, about, options)
     if about.bbox is None and not options.sample and _has_geometry(scan.types):
         about = ogr_source.describe(access.origin, count=True)
     columns = _columns(access, about, names)
@@ -236,20 +241,32 @@ def read_chunk(access: Access, layer: SourceLayer, chunk: Chunk) -> Iterator[Bat
 # Inspecting.
 
 
-def _scan(access: Access, options: ReadOptions) -> _Scan:
+def _scan(access: Access, about: Description, options: ReadOptions) -> _Scan:
     """Go through the layer, geometries only, as far as the driver can: where it fails in a
     batch, with smaller ones, and beyond what it fails at where fids can be looked up."""
-    about = ogr_source.describe(access.origin)
     with ogr_source.stream(access.origin, batch_rows=1, geometry_only=True) as opened:
         scan = _Scan(schema=opened.schema)
     limit = _SAMPLE_ROWS if options.sample else None
+    where = _everything(access, about)
     rows = _SCAN_BATCH
-    while _scan_on(access, scan, rows, limit, skip=scan.records) and rows > 1:
+    while _scan_on(access, scan, rows, limit, skip=scan.records, where=where) and rows > 1:
         rows = max(1, rows // _FINER)
-    last = access.last_fid() if scan.failure and access.seek is Seek.FID_INDEX else None
-    if last is not None and about.fid_column and not options.sample:
+    if access.seek is not Seek.FID_INDEX or options.sample or not about.fid_column:
+        return scan
+    last = access.last_fid()
+    if last is not None and (not scan.records or last > scan.fids()[-1]):
+        scan.failure = scan.failure or f"the driver stopped before record {last}"
         _scan_beyond(access, scan, about.fid_column, last)
     return scan
+
+
+def _everything(access: Access, about: Description) -> str | None:
+    """A condition that is always true, where records are found by fid: without any condition
+    OGR believes the number of records that a GeoPackage says it has, and where that is too
+    high it returns some of them again."""
+    if access.seek is not Seek.FID_INDEX or not about.fid_column:
+        return None
+    return f"{_quoted(about.fid_column)} IS NOT NULL"
 
 
 def _scan_on(
@@ -293,6 +310,7 @@ def _scan_beyond(access: Access, scan: _Scan, column: str, last: int) -> None:
             spans += [(middle + 1, end), (reached, middle)]
         else:
             scan.unreadable += 1
+    scan.sort()
 
 
 def _has_geometry(types: wkb_types.TypeCounts) -> bool:
@@ -302,7 +320,8 @@ def _has_geometry(types: wkb_types.TypeCounts) -> bool:
 def _columns(access: Access, about: Description, names: Sequence[str] | None) -> list[SourceColumn]:
     """The fields, with what the first records show of them."""
     unique = ogr_columns.unique_names(names if names is not None else about.fields)
-    with ogr_source.stream(access.origin, batch_rows=_OBSERVED_ROWS) as opened:
+    where = _everything(access, about)
+    with ogr_source.stream(access.origin, batch_rows=_OBSERVED_ROWS, where=where) as opened:
         try:
             first = next(opened.batches(), None)
         except OGR_ERRORS:
@@ -395,10 +414,11 @@ def _pieces(access: Access, chunk: Chunk, batch_rows: int) -> Iterator[pa.Record
     done = attempts = 0
     failure = "the driver returned fewer records than before"
     spans = [(int(chunk.part["first"]), int(chunk.part["last"]))]
-    while spans and attempts < _MOST_ATTEMPTS:
+    while spans and attempts < _MOST_ATTEMPTS and done < expected:
         first, last = spans.pop()
         try:
             for batch, reached in _span(access, chunk, first, last, batch_rows):
+                batch = batch.slice(0, expected - done)
                 done += batch.num_rows
                 first = reached + 1
                 yield batch
@@ -442,8 +462,11 @@ def _span(
 
 
 def _between(column: str, first: int, last: int) -> str:
-    quoted = column.replace('"', '""')
-    return f'"{quoted}" BETWEEN {first} AND {last}'
+    return f"{_quoted(column)} BETWEEN {first} AND {last}"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _batch(

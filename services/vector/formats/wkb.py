@@ -33,9 +33,10 @@ def decode(array: pa.Array[Any]) -> Decoded:
     """
     data = array.to_numpy(zero_copy_only=False)
     plain = _is_plain(array)
-    geometry: Geometries = shapely.from_wkb(
-        data if plain.all() else np.where(plain, data, None), on_invalid="ignore"
-    )
+    with np.errstate(invalid="ignore"):  # ordinates that are not finite: cleaning looks for them
+        geometry: Geometries = shapely.from_wkb(
+            data if plain.all() else np.where(plain, data, None), on_invalid="ignore"
+        )
     decoded = Decoded(geometry)
     for position in np.flatnonzero(shapely.is_missing(geometry)).tolist():
         if data[position]:
