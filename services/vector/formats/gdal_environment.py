@@ -36,8 +36,8 @@ ENVIRONMENT: Mapping[str, str] = {
     "GDAL_SKIP": ",".join(_REFUSED_DRIVERS),
     # A shapefile is several files, and so is a File Geodatabase.
     "GDAL_DISABLE_READDIR_ON_OPEN": "FALSE",
-    # A shapefile without its index is read from a copy, into whose folder the index is written.
-    "SHAPE_RESTORE_SHX": "YES",
+    # Not merely where it is missing: GDAL writes a new index over any that is there.
+    "SHAPE_RESTORE_SHX": "NO",
     # A GML file names schemas by their addresses, and features by xlinks.
     "GML_DOWNLOAD_SCHEMA": "NO",
     "GML_SKIP_RESOLVE_ELEMS": "ALL",

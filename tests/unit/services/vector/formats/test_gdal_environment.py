@@ -48,3 +48,14 @@ def test_the_libraries_fit_beside_the_memory_limit(sandbox: Sandbox) -> None:
     """What the idle child holds does not count: the calls before this one had 200 MiB."""
     assert sandbox.call(f"{HERE}:address_space_bytes") > sandbox.limits.memory_bytes
     assert sandbox.call(f"{HERE}:buffer_polygons", {"count": 20_000}) == 20_000
+
+
+def test_reading_writes_nothing_beside_the_file(sandbox: Sandbox) -> None:
+    sandbox.call(f"{HERE}:write_and_count", {"driver": "ESRI Shapefile"})
+    sandbox.call(f"{HERE}:write_and_count", {"driver": "GPKG"})
+    index = sandbox.directory / "out.shx"
+    index.write_bytes(index.read_bytes()[:-1] + b"\x09")  # what a repair would change
+    before = {path: path.read_bytes() for path in sandbox.directory.iterdir()}
+    for name in ("out.shp", "out.gpkg"):
+        assert sandbox.call(f"{HERE}:why_not", {"name": name}) == "it was opened"
+    assert {path: path.read_bytes() for path in sandbox.directory.iterdir()} == before
