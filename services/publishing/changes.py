@@ -74,15 +74,17 @@ class Change:
         key columns, whose values must be distinct and not null among the incoming.
         """
         self._start_note()
+        # Before rows are removed: a change that took up their numbers could not be undone.
+        last = self._one("SELECT coalesce(max({gid}), 0) AS gid FROM {relation}")["gid"]
         if not key_columns:
-            return Counts(added=self._insert(incoming, shape, matched=False))
+            return Counts(added=self._insert(incoming, shape, last, matched=False))
         removed = 0
         with self._matches(incoming, shape, key_columns) as (updated, unchanged):
             if delete_missing or deletions is not None:
                 removed = self._delete(key_columns, deletions, delete_missing=delete_missing)
             if updated:
                 self._update(incoming, shape)
-            added = self._insert(incoming, shape, matched=True)
+            added = self._insert(incoming, shape, last, matched=True)
         return Counts(added, updated, removed, unchanged)
 
     def undo(self, notes: Sequence[str]) -> Counts:
@@ -190,9 +192,8 @@ class Change:
         self._run("DROP TABLE pg_temp.gf_gone")
         return removed
 
-    def _insert(self, incoming: TableName, shape: FeatureTable, *, matched: bool) -> int:
-        """Add the rows, or those without a match, under numbers above all that there are."""
-        last = self._one("SELECT coalesce(max({gid}), 0) AS gid FROM {relation}")["gid"]
+    def _insert(self, incoming: TableName, shape: FeatureTable, last: int, *, matched: bool) -> int:
+        """Add the rows, or those without a match, under the numbers after `last`."""
         others = column_names(shape)[1:]
         where: sql.Composable = sql.SQL("")
         if matched:
