@@ -144,7 +144,7 @@ class _Survey:
                     self._aside.counts,
                     self._aside.links,
                     self._aside.inner_links,
-                    self._aside.broken,
+                    self._aside.broken + census.broken,
                     self._aside.styles.left_out,
                 ),
                 malformed=self._malformed,

@@ -63,6 +63,7 @@ _KINDS: Final = {
     "schema": Kind.SCHEMA,
 }
 _CONTAINERS: Final = ("folder", "document", "kml")
+_FRAME: Final = (*_CONTAINERS, "placemark")
 _SPELLINGS: Final = frozenset(
     b"kml Document Folder Placemark GroundOverlay ScreenOverlay PhotoOverlay NetworkLink "
     b"NetworkLinkControl Update Tour Style CascadingStyle StyleMap Schema Point LineString "
@@ -70,6 +71,8 @@ _SPELLINGS: Final = frozenset(
 )
 _LARGE: Final = (Kind.PLACEMARK, Kind.GEOMETRY, Kind.TOUR, Kind.UPDATE, Kind.NETWORK_LINK_CONTROL)
 _RECORDS: Final = (Kind.PLACEMARK, Kind.GEOMETRY)
+# Elements that have features in them by right.
+_WITH_FEATURES: Final = (Kind.TOUR, Kind.UPDATE, Kind.NETWORK_LINK_CONTROL)
 _PREFIX: Final = rb"(?:[\w.-]{1,60}:)?"
 
 
@@ -120,6 +123,7 @@ class Census:
     redundant: int = 0
     late_names: dict[int, str] = field(default_factory=dict)
     misspelt: int = 0
+    broken: int = 0
     unclosed: bool = False
     junk_behind: int = 0
 
@@ -165,8 +169,8 @@ class Scanner:
             comment, cdata, doctype, slash, name = token.groups()
             behind = token.end()
             if comment or cdata:
-                end = self._find(b"-->" if comment else b"]]>", behind, MAX_FEATURE_BYTES)
-                self._at = behind if end is None else end + 3
+                end = self._hidden_end(behind, bool(comment), MAX_FEATURE_BYTES)
+                self._at = behind if end is None else end
             elif doctype:
                 self._refuse_entities(token.start())
                 self._at = behind
@@ -215,7 +219,8 @@ class Scanner:
             end, fault = self._end_of(at, body, name, kind)
         if end is None:
             if kind not in _RECORDS:
-                return  # its children are what there is
+                self.census.broken += 1
+                return  # what is in it is read as if it stood alone
             end = self._resume(body)
         self._at = end
         yield Unit(kind, self._base + at, self._buffer[at:end], fault)
@@ -306,24 +311,20 @@ class Scanner:
         limit = MAX_FEATURE_BYTES if kind in _LARGE else _MAX_SMALL_BYTES
         if kind is Kind.PLACEMARK and (quick := self._quick_end(at, body)) is not None:
             return quick, None
-        tokens = _tokens_of(name, *_CONTAINERS) if kind in _RECORDS else _tokens_of(name)
+        tokens = _tokens_of(name) if kind in _WITH_FEATURES else _tokens_of(name, *_FRAME)
         depth, nested, position = 1, 0, body
         while (token := self._search(tokens, position, at + limit)) is not None:
             comment, cdata, doctype, slash, found = token.groups()
             position = token.end()
-            if comment:
-                end = self._find(b"-->", position, limit)
-                position = position if end is None else end + 3
-            elif cdata:
-                end = self._find(b"]]>", position, limit)
-                if end is None or self._runs_over(position, end):
+            if comment or cdata:
+                end = self._hidden_end(position, bool(comment), limit)
+                if end is None and cdata:
                     return None, "a CDATA section in it is not closed"
-                position = end + 3
+                position = position if end is None else end
             elif doctype:
                 continue
             elif found.decode().lower() != name:
-                state = "ends" if slash else "begins"
-                return None, f"a {found.decode()} {state} before it does"
+                return None, f"{'</' if slash else '<'}{found.decode()}> comes before its end"
             elif slash:
                 depth -= 1
                 if not depth:
@@ -361,14 +362,23 @@ class Scanner:
             return None
         return end + len(closing)
 
-    def _runs_over(self, start: int, end: int) -> bool:
-        """Whether a CDATA section swallows the beginning of a later one with its placemark."""
-        inside = self._buffer.find(b"<![CDATA[", start, end) >= 0
-        return inside and _PLACEMARK.search(self._buffer, start, end) is not None
+    def _hidden_end(self, start: int, comment: bool, limit: int) -> int | None:
+        """Where a comment or a CDATA section ends.
+
+        None where it does not, or swallows the beginning of a later one with its placemark.
+        """
+        opening, closing = (b"<!--", b"-->") if comment else (b"<![CDATA[", b"]]>")
+        end = self._find(closing, start, limit)
+        if end is None:
+            return None
+        runs_over = self._buffer.find(opening, start, end) >= 0
+        if runs_over and _PLACEMARK.search(self._buffer, start, end) is not None:
+            return None
+        return end + 3
 
     def _resume(self, position: int) -> int:
         """Where to go on after a record that does not end: the next one, or the end."""
-        tokens = _tokens_of("placemark", *_CONTAINERS)
+        tokens = _tokens_of(*_FRAME)
         stop = position + MAX_FEATURE_BYTES
         while (token := self._search(tokens, position, stop)) is not None:
             if (name := token.group(5)) is not None:

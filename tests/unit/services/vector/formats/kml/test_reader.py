@@ -407,7 +407,7 @@ def test_a_truncated_file_keeps_all_that_is_whole(tmp_path: Path) -> None:
     ("broken", "why"),
     [
         ("<Placemark><name>x</nome><Point/></Placemark>", "mismatched tag"),
-        ("<Placemark><name>x</name><Point><coordinates>1,2", "its end tag is missing|begins|ends"),
+        ("<Placemark><name>x</name><Point><coordinates>1,2", "comes before its end"),
         ("<Placemark><description><![CDATA[x</description></Placemark>", "CDATA"),
         ("<name>x</name><Point/></Placemark>", "its start tag is missing"),
         ("<Placemark <name>x</name></Placemark>", "not well-formed"),
@@ -441,6 +441,17 @@ def test_a_comment_that_never_ends_hides_nothing(tmp_path: Path) -> None:
     loaded = load_features(tmp_path, placemark("a") + "<!-- oops " + placemark("b"))
 
     assert loaded.column("name") == ["a", "b"]
+
+
+def test_an_element_without_an_end_swallows_no_placemark(tmp_path: Path) -> None:
+    loaded = load_features(
+        tmp_path,
+        f"<Folder><name>F{placemark('a')}<Style id='s'>{placemark('b')}<GroundOverlay>"
+        f"{placemark('c')}</Style></name></Folder>{placemark('d')}",
+    )
+
+    assert loaded.column("name") == ["a", "b", "c", "d"]
+    assert loaded.notes["broken_elements"] == 2
 
 
 def test_junk_around_the_document(tmp_path: Path) -> None:
