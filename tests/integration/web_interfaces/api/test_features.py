@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
+import time
 from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any, Literal
@@ -21,7 +22,8 @@ from infrastructure import features_repository
 from infrastructure.features_selection import condition
 from services.features.parameters import items_request
 from tests.servers import PostgresServer
-from tests.support.feature_tables import PLACES, create, publish, publish_places
+from tests.support import published
+from tests.support.feature_tables import create, publish, publish_places
 from tests.support.in_process import BASE, InProcessClient, Response
 from tests.support.settings import app_settings
 from web_interfaces.api import features
@@ -663,46 +665,49 @@ def test_a_database_that_is_gone_is_a_503() -> None:
 
 
 def test_a_reader_never_sees_a_table_missing_empty_or_mixed(database_url: str) -> None:
-    """Two shapes take turns under one name while the table is read in a loop."""
-    other = PLACES.model_copy(update={"columns": (Column(name="label", type=ColumnType.TEXT),)})
-    rows = [
-        {"gid": gid, "label": "other", "geom": f"SRID=4326;POINT({gid} 0)"} for gid in range(50)
-    ]
-    stop = threading.Event()
+    """Tables of two shapes and lengths are published in turns while they are read."""
+    versions = {"code": (published.TABLE, 20), "name": (NAMED, 50)}
+    stop, begun = threading.Event(), threading.Event()
+    failures: list[Exception] = []
     swaps = 0
 
-    def swap_for_ever() -> None:
+    def publish_for_ever() -> None:
         nonlocal swaps
-        with psycopg.connect(database_url, autocommit=True) as connection:
-            while not stop.is_set():
-                for name, shape, count in (("b", other, 50), ("a", PLACES, 20)):
-                    with connection.transaction():
-                        connection.execute("DELETE FROM app.published_tables")
-                        spare = "a" if name == "b" else "b"
-                        connection.execute(f"ALTER TABLE geo.places RENAME TO {spare}")  # type: ignore[arg-type]
-                        connection.execute(f"ALTER TABLE geo.{name} RENAME TO places")  # type: ignore[arg-type]
-                        publish(connection, "places", shape, row_count=count)
-                    swaps += 1
-
-    with psycopg.connect(database_url) as connection:
-        create(connection, "b", other, rows)
-        publish_places(connection, 20)
-    api = InProcessClient(features.bp)
-    swapper = threading.Thread(target=swap_for_ever)
-    seen: set[str] = set()
-    with app_settings(DATABASE_URL=database_url):
-        swapper.start()
         try:
-            for _ in range(150):
-                page = items(api, "places", limit=100)
-                label = page.features[0].properties.keys() == {"label"}
-                assert page.numberMatched == page.numberReturned == (50 if label else 20)
-                seen.add("other" if label else "places")
+            with published.connect(database_url, autocommit=True) as connection:
+                while not stop.is_set():
+                    for shape, count in versions.values():
+                        row = ("park",) if shape is NAMED else (1, "park")
+                        published.put(connection, [(*row, (n, 0)) for n in range(count)], shape)
+                        begun.set()
+                        swaps += 1
+        except Exception as error:
+            failures.append(error)
+            begun.set()
+
+    api = InProcessClient(features.bp)
+    publisher = threading.Thread(target=publish_for_ever)
+    seen: set[int] = set()
+    with app_settings(DATABASE_URL=database_url):
+        publisher.start()
+        try:
+            assert begun.wait(30)
+            deadline = time.monotonic() + 30
+            reads = 0
+            while reads < 100 or (swaps < 10 and time.monotonic() < deadline):
+                page = items(api, "parks", limit=100)
+                columns = page.features[0].properties.keys()
+                count = 20 if columns == {"code", "name"} else 50
+                assert page.numberMatched == page.numberReturned == count
+                assert all(each.properties.keys() == columns for each in page.features)
+                seen.add(count)
+                reads += 1
         finally:
             stop.set()
-            swapper.join()
-    assert seen == {"other", "places"}
-    assert swaps > 20
+            publisher.join()
+    assert failures == []
+    assert swaps >= 10
+    assert seen == {20, 50}
 
 
 # -- the plans
