@@ -67,13 +67,20 @@ class SandboxFault(StrEnum):
 
 
 class SandboxError(GeoforgeError):
-    """The function did not return. `fault` says how; the message can be shown to users."""
+    """The function did not return. `fault` says how; the message can be shown to users.
+
+    `raised_code` is the code of the `GeoforgeError` that the function raised, if it was one,
+    and the message is then that error's.
+    """
 
     code = "sandbox_failed"
 
-    def __init__(self, fault: SandboxFault, message: str) -> None:
+    def __init__(
+        self, fault: SandboxFault, message: str, *, raised_code: str | None = None
+    ) -> None:
         super().__init__(message, code=f"sandbox_{fault}")
         self.fault = fault
+        self.raised_code = raised_code
 
 
 class ByteSource(Protocol):
@@ -200,7 +207,7 @@ class Sandbox:
             self._kill()
             raise
         if "error" in answer:
-            raise SandboxError(SandboxFault(answer["fault"]), answer["error"])
+            raise _told(answer)
         return answer["result"]
 
     def close(self) -> None:
@@ -232,7 +239,7 @@ class Sandbox:
         try:
             _, ready = self._receive(process, time.monotonic() + _START_SECONDS, None)
             if "error" in (greeting := _message(ready)):
-                raise SandboxError(SandboxFault(greeting["fault"]), greeting["error"])
+                raise _told(greeting)
         except BaseException:
             self._kill()
             raise
@@ -401,6 +408,13 @@ def _message(body: bytes) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise _senseless()
     return message
+
+
+def _told(answer: Mapping[str, Any]) -> SandboxError:
+    """The error that the child tells of."""
+    return SandboxError(
+        SandboxFault(answer["fault"]), str(answer["error"]), raised_code=answer.get("code")
+    )
 
 
 def _range(sources: Mapping[str, ByteSource], request: dict[str, Any]) -> bytes:

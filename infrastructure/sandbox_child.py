@@ -31,6 +31,7 @@ HEADER = struct.Struct(">IB")
 MAX_FRAME_BYTES = 64 << 20
 EMITTED_FRAME_BYTES = 256 << 10
 _BUFFER_BYTES = 64 << 10
+_MESSAGE_LIMIT = 2000
 
 # What Python and native libraries read of the system: code, time zones, the own process.
 _SYSTEM = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/proc/self",

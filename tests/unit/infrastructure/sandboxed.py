@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
+from core.errors import GeoforgeError
 from infrastructure.sandbox_child import HEADER, Frame
 
 Emit = Callable[[str, bytes], None]
@@ -30,6 +31,10 @@ def process() -> int:
 
 def fail(message: str) -> None:
     raise ValueError(message)
+
+
+def refuse(message: str) -> None:
+    raise GeoforgeError(message, code="not_a_map")
 
 
 def crash() -> None:

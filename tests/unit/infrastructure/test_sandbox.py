@@ -81,6 +81,12 @@ def test_what_the_function_raises_is_told(sandbox: Sandbox) -> None:
     assert fault(sandbox, "no_such_function").fault is SandboxFault.RAISED
 
 
+def test_an_error_of_our_own_speaks_for_itself(sandbox: Sandbox) -> None:
+    error = fault(sandbox, "refuse", message="The file is a photograph.")
+    assert (error.fault, error.raised_code) == (SandboxFault.RAISED, "not_a_map")
+    assert error.message == "The file is a photograph."
+
+
 def test_a_crash_costs_the_child_only(sandbox: Sandbox) -> None:
     error = fault(sandbox, "crash")
     assert (error.fault, error.error_code) == (SandboxFault.CRASHED, "sandbox_crashed")
