@@ -131,9 +131,11 @@ def _crs(query: Mapping[str, str], name: str, geometry: GeometryColumn | None) -
 
 def _limit(text: str) -> int:
     """More than `MAX_LIMIT` is no error, but counts as that (/req/core/fc-limit-response)."""
-    if not text.isascii() or not text.isdigit() or not text.strip("0"):
-        raise ValueError(f"must be a whole number from 1, not {text!r}")
-    return MAX_LIMIT if len(text) > 9 else min(int(text), MAX_LIMIT)
+    digits = text.lstrip("0")
+    if not text.isascii() or not text.isdigit() or not digits:
+        raise ValueError(f"must be a whole number from 1, not {text[:40]!r}")
+    # The length first: Python refuses to read very long numbers.
+    return MAX_LIMIT if len(digits) > 9 else min(int(digits), MAX_LIMIT)
 
 
 def _read(query: Mapping[str, str], name: str, parse: Any) -> Any:

@@ -42,7 +42,10 @@ def _answer(description: str, media_type: str = JSON) -> dict[int, Answer]:
 
 def _geojson(document: items.Document) -> func.HttpResponse:
     # Part 2, /req/crs/ogc-crs-header
-    headers = {"Content-Crs": f"<{document.crs}>"}
+    headers = {
+        "Content-Crs": f"<{document.crs}>",
+        "Access-Control-Expose-Headers": "Content-Crs",
+    }
     return func.HttpResponse(document.text, mimetype=GEOJSON, headers=headers)
 
 

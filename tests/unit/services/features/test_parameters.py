@@ -57,7 +57,8 @@ def test_the_hosts_parameters_are_not_ours_unless_a_column_has_the_name() -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "limit"), [("1", 1), ("10000", 10_000), ("10001", 10_000), ("9" * 5000, 10_000)]
+    ("text", "limit"),
+    [("1", 1), ("0" * 20 + "7", 7), ("10000", 10_000), ("10001", 10_000), ("9" * 5000, 10_000)],
 )
 def test_a_limit_over_the_most_counts_as_the_most(text: str, limit: int) -> None:
     assert items_request({"limit": text}, table()).limit == limit
