@@ -9,13 +9,13 @@ import pytest
 from core.models.feature_table import FeatureTable, GeometryColumn, TableName
 from infrastructure.features_repository import PublishedTable
 from infrastructure.features_selection import Area
-from services.features.reference_systems import CRS84
 from services.features.parameters import (
     InvalidQuery,
     items_request,
     nothing_else,
     queryables,
 )
+from services.features.reference_systems import CRS84
 from services.orchestration.paging import cursor_after
 from tests.support.feature_tables import PLACES
 
