@@ -188,7 +188,7 @@ WITH RECURSIVE edges AS MATERIALIZED (
 SELECT f.relation::bigint AS relation, c.oid::bigint AS oid, c.relkind = 'm' AS is_materialised,
        n.nspname AS schema, c.relname AS name, pg_get_viewdef(c.oid) AS definition,
        coalesce(c.reloptions, '{}') AS options, c.relispopulated AS is_populated,
-       s.spcname AS tablespace
+       pg_get_userbyid(c.relowner) AS owner, s.spcname AS tablespace
 FROM found f
 JOIN pg_class c ON c.oid = f.dependent
 JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -225,15 +225,17 @@ ORDER BY 1
 
 -- name: blockers
 -- Who holds locks on these relations.
-SELECT DISTINCT a.pid, coalesce(nullif(a.application_name, ''), 'a client') AS application,
+SELECT a.pid, coalesce(nullif(a.application_name, ''), 'a client') AS application,
        a.usename AS role, a.state,
        extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS seconds
-FROM pg_locks l
-JOIN pg_stat_activity a USING (pid)
-WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_backend_pid()
-  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-  AND l.relation::bigint = ANY(%(oids)s)
-ORDER BY 5 DESC
+FROM pg_stat_activity a
+WHERE a.pid IN (
+    SELECT l.pid
+    FROM pg_locks l
+    WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_backend_pid()
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND l.relation::bigint = ANY(%(oids)s))
+ORDER BY seconds DESC NULLS LAST
 
 -- name: staged
 -- Staged tables by job: those of `job` (its id's first digits), or all.

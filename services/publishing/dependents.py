@@ -34,6 +34,7 @@ class Dependent:
     definition: str
     options: tuple[str, ...]
     is_populated: bool
+    owner: str
     tablespace: str | None
     reads: frozenset[int]
     attachments: Attachments | None  # of materialised views
@@ -66,6 +67,7 @@ def read(connection: Connection, oid: int) -> tuple[Dependent, ...]:
             definition=rows[found]["definition"].rstrip().removesuffix(";"),
             options=tuple(rows[found]["options"]),
             is_populated=rows[found]["is_populated"],
+            owner=rows[found]["owner"],
             tablespace=rows[found]["tablespace"],
             reads=frozenset(reads[found]),
             attachments=(
@@ -85,6 +87,23 @@ def obstacles(dependents: Sequence[Dependent]) -> list[str]:
         for dependent in dependents
         if dependent.attachments is not None
         for obstacle in dependent.attachments.obstacles
+    ]
+
+
+def lock_statements(dependents: Sequence[Dependent]) -> list[sql.Composed]:
+    """What locks the views before the table is locked, in the order in which readers do.
+
+    Whoever reads a view holds it and then asks for the table: if that were locked first, the
+    view would hardly ever be free. LOCK would lock every other table that the view reads; a
+    change of the owner to the same one changes and locks nothing else.
+    """
+    return [
+        sql.SQL("ALTER {}VIEW {} OWNER TO {}").format(
+            sql.SQL("MATERIALIZED " if dependent.is_materialised else ""),
+            dependent.identifier,
+            sql.Identifier(dependent.owner),
+        )
+        for dependent in reversed(dependents)
     ]
 
 

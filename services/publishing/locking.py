@@ -6,6 +6,7 @@ lock is asked for during a quarter of a second at a time, with pauses in which r
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from collections.abc import Callable, Sequence
@@ -22,8 +23,7 @@ from infrastructure.locks import Space, try_lock
 
 _SQL = queries.load("publishing")
 _TRY = "250ms"
-# The server's own VACUUM gives way to those who wait for longer than deadlock_timeout (1 s).
-_LONG_TRY, _LONG_EVERY = "1500ms", 5
+_NUDGE, _NUDGE_EVERY = "1500ms", 5
 _PAUSE_SECONDS = (0.1, 2.0)
 # Another job may be adding to the same table; it ends or fails before this.
 _TURN_SECONDS = 600.0
@@ -53,29 +53,31 @@ def patiently(
     mode: LiteralString,
     work: Callable[[], None] = lambda: None,
     *,
+    first: Sequence[sql.Composed] = (),
     oids: Sequence[int],
     patience: float,
     check: Callable[[], None],
 ) -> None:
-    """Lock the table and do `work`, which may lock other relations, again and again until both
-    come about; the locks are held to the end of the transaction.
+    """Run the statements of `first`, lock the table and do `work`, all of which may lock
+    relations, again and again until it comes about; the locks are held to the end of the
+    transaction.
 
     After `patience` seconds raises `TransientTaskError` (table_busy), naming who holds locks on
-    these relations.
+    the relations of `oids`.
     """
     deadline = time.monotonic() + patience
     pause, longest = _PAUSE_SECONDS
-    statement = sql.SQL("LOCK TABLE {} IN {} MODE").format(
+    lock = sql.SQL("LOCK TABLE {} IN {} MODE").format(
         sql.Identifier(target.schema_name, target.table_name), sql.SQL(mode)
     )
     for attempt in itertools.count(1):
+        if attempt % _NUDGE_EVERY == 0:
+            _nudge(connection, lock)
         try:
             with connection.transaction():
-                _wait_at_most(connection, _LONG_TRY if attempt % _LONG_EVERY == 0 else _TRY)
-                connection.execute(statement)
-                # Whoever reads a view and waits for the table now must not wait for long, and
-                # must not be ended as part of a deadlock.
                 _wait_at_most(connection, _TRY)
+                for statement in (*first, lock):
+                    connection.execute(statement)
                 work()
                 connection.execute("SET LOCAL lock_timeout TO DEFAULT")
             return
@@ -89,6 +91,20 @@ def patiently(
         check()
         time.sleep(pause)
         pause = min(pause * 1.5, longest)
+
+
+def _nudge(connection: Connection, lock: sql.Composed) -> None:
+    """Wait for so long that the server's own VACUUM of the table gives way, and let go again.
+
+    It does so for whoever waits for over deadlock_timeout (1 s). Nothing else is locked
+    meanwhile, so that no reader can be ended as part of a deadlock.
+    """
+    with (
+        contextlib.suppress(psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected),
+        connection.transaction(force_rollback=True),
+    ):
+        _wait_at_most(connection, _NUDGE)
+        connection.execute(lock)
 
 
 def _wait_at_most(connection: Connection, duration: str) -> None:

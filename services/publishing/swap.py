@@ -97,6 +97,7 @@ def replace(
         target,
         "ACCESS EXCLUSIVE",
         swap,
+        first=dependents.lock_statements(before.dependents),
         oids=[before.attachments.oid, *(found.oid for found in before.dependents)],
         patience=patience,
         check=check,
