@@ -208,7 +208,7 @@ class Sandbox:
             raise
         if "error" in answer:
             raise _told(answer)
-        return answer["result"]
+        return answer.get("result")
 
     def close(self) -> None:
         """End the child and remove its directory. Safe to repeat."""
@@ -412,9 +412,11 @@ def _message(body: bytes) -> dict[str, Any]:
 
 def _told(answer: Mapping[str, Any]) -> SandboxError:
     """The error that the child tells of."""
-    return SandboxError(
-        SandboxFault(answer["fault"]), str(answer["error"]), raised_code=answer.get("code")
-    )
+    try:
+        fault, message, code = SandboxFault(answer["fault"]), answer["error"], answer.get("code")
+    except (KeyError, ValueError):
+        raise _senseless() from None
+    return SandboxError(fault, str(message), raised_code=None if code is None else str(code))
 
 
 def _range(sources: Mapping[str, ByteSource], request: dict[str, Any]) -> bytes:

@@ -202,7 +202,7 @@ def _preload(modules: Sequence[str]) -> dict[str, str]:
         for module in modules:
             importlib.import_module(module)
     except Exception as error:  # Whatever it is, the parent tells it to whoever wanted a child.
-        return {"fault": "raised", "error": _told(error)}
+        return _raised(error)
     return {}
 
 
@@ -235,7 +235,7 @@ def _answer(channel: Channel, request: Mapping[str, Any]) -> dict[str, Any]:
             "error": f"The parser needed more than {limit:,} MiB of memory.",
         }
     except Exception as error:  # Everything that the function raises is the caller's to judge.
-        return {"fault": "raised", "error": _told(error)}
+        return _raised(error)
     return {"result": result}
 
 
@@ -259,10 +259,12 @@ def _soft(kind: int, value: int) -> None:
     resource.setrlimit(kind, (value, hard))
 
 
-def _told(error: Exception) -> str:
-    """The message of an error of our own, which is for people; of another also its class."""
-    own = getattr(error, "message", None) if hasattr(error, "as_record") else None
-    return str(own if own else f"{type(error).__name__}: {error}")[:2000]
+def _raised(error: Exception) -> dict[str, str]:
+    """What the parent is told of an exception: errors of geoforge's own speak for themselves."""
+    code, message = getattr(error, "error_code", None), getattr(error, "message", None)
+    if isinstance(code, str) and isinstance(message, str):
+        return {"fault": "raised", "error": message[:_MESSAGE_LIMIT], "code": code}
+    return {"fault": "raised", "error": f"{type(error).__name__}: {error}"[:_MESSAGE_LIMIT]}
 
 
 if __name__ == "__main__":
