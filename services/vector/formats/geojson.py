@@ -21,7 +21,7 @@ from services.vector.batch import Batch
 from services.vector.formats import utf8
 from services.vector.formats.collector import without_collector
 from services.vector.formats.geojson_features import FeatureParser, Features, id_column
-from services.vector.formats.json_scan import Scanner, Span, first_byte
+from services.vector.formats.json_scan import Found, Scanner, Span, first_byte
 from services.vector.formats.reader import UnreadableFile
 from services.vector.geometry.building import build_many
 from services.vector.geometry.surveying import Survey
@@ -84,6 +84,7 @@ def read(path: Path, layer: SourceLayer, chunk: Chunk, options: ReadOptions) -> 
             options.encoding or _FALLBACK_ENCODING,
             start=int(chunk.part["start"]),
             end=int(chunk.part["end"]),
+            lists=int(chunk.part["lists"]) if "lists" in chunk.part else None,
             first_key=layer.details.get("_first_key"),
         )
         for features, _, _ in batches:
@@ -124,6 +125,7 @@ def _features(
     *,
     start: int = 0,
     end: int | None = None,
+    lists: int | None = None,
     first_key: str | None = None,
 ) -> Iterator[tuple[Features, Scanner, FeatureParser]]:
     """Batches of records from a part of a file."""
@@ -132,7 +134,7 @@ def _features(
         level=1 if layout == _IN_MEMBER else 0,
         start=start,
         end=end,
-        inside=start > 0,
+        lists=lists,
         first_key=first_key,
     )
     parser = FeatureParser(scanner, encoding, alone=layout == _ALONE)
@@ -233,15 +235,16 @@ class _Cutter:
         self._size = size
         self._layout = layout
         self._options = options
-        self._bounds: list[tuple[int, int]] = [(0, 0)]  # byte, row
+        self._bounds: list[tuple[int, int, int | None]] = [(0, 0, None)]  # byte, row, lists
         self._rows = 0
 
     def add(self, spans: Sequence[Span]) -> None:
         """Take in the records of a run; the next record begins behind the last one's end."""
         for span in spans:
-            byte, row = self._bounds[-1]
-            if self._is_full(span.start - byte, self._rows - row):
-                self._bounds.append((span.start, self._rows))
+            byte, row, _ = self._bounds[-1]
+            # Only where an object begins the scanner can begin anew.
+            if span.found is Found.OBJECT and self._is_full(span.start - byte, self._rows - row):
+                self._bounds.append((span.start, self._rows, span.lists))
             self._rows += 1
 
     def _is_full(self, size: int, rows: int) -> bool:
@@ -255,15 +258,16 @@ class _Cutter:
         """From each bound to the next; the last one goes to the end of the file."""
         if not self._rows:
             return []
-        following = [*self._bounds[1:], (self._size, self._rows)]
-        return [
-            Chunk(
-                first_row=row,
-                rows=next_row - row,
-                part={"start": byte, "end": next_byte, "layout": self._layout},
-            )
-            for (byte, row), (next_byte, next_row) in zip(self._bounds, following, strict=True)
-        ]
+        following = [*self._bounds[1:], (self._size, self._rows, None)]
+        chunks = []
+        for (byte, row, lists), (next_byte, next_row, _) in zip(
+            self._bounds, following, strict=True
+        ):
+            part: dict[str, int | str] = {"start": byte, "end": next_byte, "layout": self._layout}
+            if lists is not None:
+                part["lists"] = lists
+            chunks.append(Chunk(first_row=row, rows=next_row - row, part=part))
+        return chunks
 
 
 def _describe_root(survey: _Survey, scanner: Scanner) -> None:

@@ -46,12 +46,13 @@ class Found(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A record's bytes: `end` is behind the last one. Of an endless one only some are kept."""
+    """A record's bytes: `end` is behind the last one. `lists` is how many lists are around it."""
 
     found: Found
     start: int
     end: int
     text: bytes
+    lists: int = 0
 
 
 @dataclass(slots=True)
@@ -69,7 +70,8 @@ class Scanner:
     """Yields the records of bytes `start` to `end` of a file, in runs that lie together.
 
     `level` is 0 or 1, see above; `list_name` is the member that holds the records at level 1;
-    `inside` says that `start` lies between two records. `first_key` is the key that records
+    `lists` is how many lists are around `start`, where that lies between two records (else
+    None). `first_key` is the key that records
     begin with, by which the next one is found behind a broken one; it is taken from the first
     record where it is not given.
     """
@@ -82,7 +84,7 @@ class Scanner:
         list_name: str = "features",
         start: int = 0,
         end: int | None = None,
-        inside: bool = False,
+        lists: int | None = None,
         first_key: str | None = None,
     ) -> None:
         self.root = Root()
@@ -94,9 +96,10 @@ class Scanner:
         self._base = start  # the byte of the file that the buffer begins with
         self._buffer = b""
         self._window = WINDOW_BYTES
-        self._lists = 1 if inside and level else 0  # lists around here, within the member
-        self._key: str | None = list_name if inside and level else None
-        self._awaits_root = bool(level) and not inside
+        self._lists = lists or 0
+        self._key: str | None = list_name if lists is not None and level else None
+        self._awaits_root = bool(level) and lists is None
+        self._at_end = False
         self._resume_at: int | None = None
 
     def runs(self) -> Iterator[list[Span]]:
@@ -107,7 +110,7 @@ class Scanner:
         with self._path.open("rb") as file:
             file.seek(self._base)
             while self.root.end is None:
-                at_end = self._fill(file)
+                at_end = self._at_end = self._fill(file)
                 if not self._buffer:
                     return
                 lists = self._lists
@@ -134,10 +137,17 @@ class Scanner:
         the run is void.
         """
         again = self._next_object(span.text, 1)
-        if again is None:
-            return Span(Found.BROKEN, span.start, span.end, span.text)
-        self._resume_at = span.start + again
-        return Span(Found.BROKEN, span.start, self._resume_at, span.text[:again])
+        begin, end = span.start - self._base, span.end - self._base
+        if again is not None:
+            end = begin + again
+        elif not self._is_separated(end):
+            # It ended too early: what follows is the rest of it.
+            end = self._next_object(self._buffer, end) or (
+                len(self._buffer) if self._at_end else end
+            )
+        if end != span.end - self._base:
+            self._resume_at = self._base + end
+        return Span(Found.BROKEN, span.start, self._base + end, self._buffer[begin:end])
 
     @property
     def resumes(self) -> bool:
@@ -181,7 +191,7 @@ class Scanner:
         text = self._buffer[start:end]
         if self._in_list:
             self._learn(text)
-            run.append(Span(Found.OBJECT, self._base + start, self._base + end, text))
+            run.append(Span(Found.OBJECT, self._base + start, self._base + end, text, self._lists))
         elif self._key is not None and not self._lists:
             self._keep(self._key, text)
 
@@ -216,6 +226,13 @@ class Scanner:
     @property
     def _in_list(self) -> bool:
         return not self._level or (self._lists > 0 and self._key == self._list)
+
+    def _is_separated(self, at: int) -> bool:
+        """Whether a record could end here: another one follows, or the list's end."""
+        following = self._buffer[at : at + _KEY_BYTES].lstrip(_BLANK)
+        if not following.startswith(b","):
+            return not following or following[:1] in b"]{"
+        return following[1:].lstrip(_BLANK)[:1] in (b"", b"{", b"]")
 
     def _next_object(self, text: bytes, after: int) -> int | None:
         """Where the next record seems to begin: a brace and the key that they begin with."""

@@ -64,7 +64,7 @@ class Survey:
             places = np.array([(first[0], first[1]) for first in firsts], dtype=np.float64)
         except (TypeError, ValueError, IndexError, OverflowError):
             return False
-        if not np.isfinite(places).all():
+        if places.ndim != 2 or not np.isfinite(places).all():
             return False
         self.types[kind] += len(raws)
         self.has_z |= max(map(len, positions)) > 2
