@@ -5,7 +5,7 @@ and counts is told to users in docs/vector-cleaning.md; the order and its reason
 
 1.  measures (M) left out, heights left out or completed, axes swapped where that was asked:
     what the coordinates are must be settled before they are judged;
-2.  unsupported types, empty parts, collections taken apart by dimension: from here on each
+2.  unsupported types, collections taken apart by dimension, empty parts: from here on each
     geometry is of points, of lines or of polygons;
 3.  coordinates that are not finite or not in the CRS's range: no later step could use them;
 4.  repeated points;
@@ -63,7 +63,9 @@ def clean(batch: Batch, options: CleaningOptions) -> Cleaned:
 
     Raises ValueError for options that name no CRS.
     """
-    return _Cleaning(batch, options).run()
+    # Coordinates that are not numbers are expected here: they become faults, not warnings.
+    with np.errstate(invalid="ignore"):
+        return _Cleaning(batch, options).run()
 
 
 class _Cleaning:
@@ -136,12 +138,14 @@ class _Cleaning:
             geometry[unsupported] = None
             geometry[empty] = None
             self._counts["empty"] += int(empty.sum())
-        geometry, thinned = dimensions.without_empty_parts(geometry)
-        for position in thinned:
-            self._ledger.change(int(position), [RepairKind.EMPTY_PART], "Left out empty parts.")
-        self._counts["empty_parts"] += len(thinned)
         geometry, positions, collections = dimensions.by_dimension(geometry)
         self._counts["collections_split"] += collections
+        geometry, thinned = dimensions.without_empty_parts(geometry)
+        for item in thinned:
+            self._ledger.change(
+                int(positions[item]), [RepairKind.EMPTY_PART], "Left out empty parts."
+            )
+        self._counts["empty_parts"] += len(thinned)
         return geometry, positions
 
     # 3. Coordinates.

@@ -74,22 +74,36 @@ def _known_heights(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def without_empty_parts(geometry: Geometries) -> tuple[Geometries, Positions]:
-    """Leave out the empty parts of multi-geometries. Returns the positions that had some."""
+    """Leave out empty parts of multi-geometries, and empty holes, which PostGIS refuses.
+
+    Returns the positions that had some.
+    """
     types = shapely.get_type_id(geometry)
-    # A multi-geometry of one part is empty when that part is.
-    several = (types >= GeometryType.MULTIPOINT) & (types <= GeometryType.MULTIPOLYGON)
-    several &= shapely.get_num_geometries(geometry) > 1
-    candidates = np.flatnonzero(several)
+    # A multi-geometry of one part is empty when that part is; its part may have empty holes.
+    candidates = np.flatnonzero(
+        ((types == GeometryType.MULTIPOINT) | (types == GeometryType.MULTILINESTRING))
+        & (shapely.get_num_geometries(geometry) > 1)
+        | (types == GeometryType.MULTIPOLYGON)
+        | (shapely.get_num_interior_rings(geometry) > 0)
+    )
     parts, owners = shapely.get_parts(geometry[candidates], return_index=True)
     empty = shapely.is_empty(parts)
-    if not empty.any():
-        return geometry, np.empty(0, dtype=np.int64)
-    touched = np.unique(owners[empty])
+    holed = np.flatnonzero(shapely.get_num_interior_rings(parts) > 0)
+    rings, ring_owners = shapely.get_rings(parts[holed], return_index=True)
+    hollow = holed[np.unique(ring_owners[shapely.is_empty(rings)])]
+    touched = np.unique(np.concatenate([owners[empty], owners[hollow]]))
+    if not len(touched):
+        return geometry, touched
+    for part in hollow:
+        holes = [ring for ring in parts[part].interiors if not ring.is_empty]
+        parts[part] = shapely.Polygon(parts[part].exterior, holes)
     result = geometry.copy()
     for index in touched:
         kept = parts[(owners == index) & ~empty]
-        dimension = int(shapely.get_dimensions(geometry[candidates[index]]))
-        result[candidates[index]] = _MULTI_OF_DIMENSION[dimension](kept)
+        position = candidates[index]
+        is_multi = types[position] != GeometryType.POLYGON
+        dimension = int(shapely.get_dimensions(kept[0]))
+        result[position] = _MULTI_OF_DIMENSION[dimension](kept) if is_multi else kept[0]
     return result, candidates[touched]
 
 

@@ -268,15 +268,13 @@ def _without_repeats(polygons: list[shapely.Polygon], result: Repaired) -> list[
 
 def _nothing_left(geometry: shapely.Geometry) -> Fault:
     points = shapely.get_coordinates(geometry)
+    place = _place(_xy(points[0]))
     if len(np.unique(points, axis=0)) < 3:
         return Fault(
             Reason.TOO_FEW_POINTS,
-            f"The polygon has fewer than three different points{_place(_xy(points[0]))}.",
+            f"The polygon has fewer than three different points{place}.",
         )
-    return Fault(
-        Reason.NOT_REPAIRABLE,
-        f"The polygon encloses no area: all its points are on one line{_place(_xy(points[0]))}.",
-    )
+    return Fault(Reason.NOT_REPAIRABLE, f"The polygon encloses no area{place}.")
 
 
 def _multi(polygons: list[shapely.Polygon]) -> shapely.Geometry:

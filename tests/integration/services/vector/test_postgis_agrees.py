@@ -50,3 +50,20 @@ def test_postgis_calls_every_cleaned_geometry_valid(
         drawn = [shapely.to_wkb(g) for g in told if g is not None]
         row = connection.execute(_TAKE_IN, (drawn,)).fetchone()
         assert row == (len(drawn),)
+
+
+def test_postgis_takes_in_what_shapely_alone_would_let_through(
+    connection: psycopg.Connection[Any],
+) -> None:
+    odd = [
+        shapely.Polygon([(0.0, 0.0), (1, 0), (1, 1), (-0.0, 0.0)]),
+        shapely.from_wkt("POLYGON((0 0,1 0,1 1,0 0),EMPTY)"),
+        shapely.from_wkt("MULTIPOLYGON(((0 0,1 0,1 1,0 0),EMPTY),EMPTY)"),
+        shapely.from_wkt("MULTIPOINT(EMPTY,(0 0))"),
+        shapely.from_wkt("GEOMETRYCOLLECTION(POINT EMPTY,POLYGON((0 0,1 0,1 1,0 0),EMPTY))"),
+    ]
+    result = clean(batch_of(as_array(odd)), cleaning())
+    loaded = [shapely.to_wkb(g) for g in result.geometry]
+    assert len(loaded) == len(odd)
+    assert connection.execute(_JUDGE, (loaded,)).fetchall() == []
+    assert connection.execute(_TAKE_IN, (loaded,)).fetchone() == (len(odd),)

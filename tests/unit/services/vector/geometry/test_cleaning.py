@@ -258,6 +258,30 @@ def test_heights_and_measures() -> None:
     assert dropped.counts["heights_left_out"] == 2
 
 
+def test_what_is_no_number_is_a_fault_and_no_warning() -> None:
+    line = shapely.LineString([(0, 0), (1, 1)])
+    broken = shapely.transform(line, lambda points: points * np.array([1, np.nan]))
+    found = clean(
+        batch_of(as_array([broken, shapely.MultiLineString([broken])])), cleaning(add_z=True)
+    )
+    assert {f.reason for f in found.faults.values()} == {Reason.BAD_COORDINATE}
+    assert found.fault_geometry == {0: None, 1: None}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "POLYGON((0 0,1 0,1 1,0 1,0 0),EMPTY)",
+        "MULTIPOLYGON(EMPTY,((0 0,1 0,1 1,0 1,0 0),EMPTY))",
+        "GEOMETRYCOLLECTION(POLYGON((0 0,1 0,1 1,0 1,0 0),EMPTY),POLYGON EMPTY)",
+    ],
+)
+def test_empty_holes_are_left_out(text: str) -> None:
+    found = cleaned(text)
+    assert the_one(found).wkt == "MULTIPOLYGON (((0 0, 1 0, 1 1, 0 1, 0 0)))"
+    assert kinds(found) == [RepairKind.EMPTY_PART]
+
+
 def test_points_that_differ_in_height_are_not_repeated() -> None:
     found = cleaned("LINESTRING Z(0 0 1,0 0 1,1 1 2,1 1 3,2 2 2)")
     assert the_one(found).wkt == "MULTILINESTRING Z ((0 0 1, 1 1 2, 1 1 3, 2 2 2))"
