@@ -96,6 +96,8 @@ def infer_crs(layer: SourceLayer, *, override: str | None = None) -> tuple[Findi
         )
         return found, _conflicts(crs, layer)
     found = _stated(layer) or _by_format(layer) or _by_coordinates(layer.bbox)
+    if layer.crs.value is None:
+        found.evidence.extend(layer.crs.evidence)
     if found.value is None:
         return found, []
     return found, _conflicts(parse_crs(found.value), layer)

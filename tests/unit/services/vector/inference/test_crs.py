@@ -138,6 +138,11 @@ def test_without_coordinates_it_must_be_asked_for() -> None:
     assert notes == []
 
 
+def test_what_the_reader_found_instead_is_told() -> None:
+    found, _ = infer_crs(layer(bbox=_NEW_YORK, evidence=["There is no .prj."]))
+    assert found.evidence[-1] == "There is no .prj."
+
+
 def test_a_local_crs_in_the_file_does_not_say_where_things_are() -> None:
     found, _ = infer_crs(layer(Kind.SHAPEFILE, _NEW_YORK, _LOCAL))
     assert found.value is None
