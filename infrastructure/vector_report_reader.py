@@ -6,7 +6,7 @@ are the order of the pages: `after` is the last one of the page before, 0 for th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from datetime import datetime
 from typing import Literal
 
@@ -89,7 +89,7 @@ def features(
     *,
     after: int = 0,
     only: str | None = None,
-) -> Iterator[tuple[int, str]]:
+) -> Generator[tuple[int, str], None, None]:
     """(id, GeoJSON Feature) of every repair or quarantined record after an id.
 
     `only` is a kind of repair or a reason. A server-side cursor keeps the memory bounded

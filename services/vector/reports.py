@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
-from urllib.parse import unquote, urlencode, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from core.errors import NotFound
 from core.identifiers import is_job_id
@@ -20,19 +18,6 @@ from services.vector import wording
 from services.vector.model import Reason, RepairKind
 
 R = TypeVar("R")
-
-GEOJSON = "application/geo+json"
-
-# An answer of the Functions host is one piece in memory, so a download comes in parts.
-MAX_PART_BYTES = 16 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A part of a download: a GeoJSON FeatureCollection, and the address of the next part."""
-
-    body: bytes
-    next_url: str | None
 
 
 def links(job_id: str, base_url: str = "") -> JsonObject:
@@ -69,14 +54,14 @@ def exists(job_id: str) -> bool:
 
 def report_view(job_id: str, *, base_url: str = "") -> JsonObject:
     """One report, also of a run that is still under way. Raises `NotFound`."""
-    return _read(job_id, lambda connection: _report(connection, job_id, base_url))
+    return read_report(job_id, lambda connection: _report(connection, job_id, base_url))
 
 
 def repairs_page(
     job_id: str, *, kind: str | None = None, limit: int = 100, cursor: str | None = None
 ) -> JsonObject:
     """A page of repairs: {repairs, next}. Raises `NotFound`, `InvalidParameters`."""
-    wanted, after = one_of(RepairKind, "kind", kind), _after(cursor)
+    wanted, after = one_of(RepairKind, "kind", kind), after_cursor(cursor)
 
     def read(connection: Connection) -> JsonObject:
         rows = vector_report_reader.repairs(
@@ -84,14 +69,14 @@ def repairs_page(
         )
         return {"repairs": [repair_view(row) for row in rows[:limit]], "next": _next(rows, limit)}
 
-    return _read(job_id, read)
+    return read_report(job_id, read)
 
 
 def quarantine_page(
     job_id: str, *, reason: str | None = None, limit: int = 100, cursor: str | None = None
 ) -> JsonObject:
     """A page of quarantined records: {quarantine, next}. Raises as `repairs_page`."""
-    wanted, after = one_of(Reason, "reason", reason), _after(cursor)
+    wanted, after = one_of(Reason, "reason", reason), after_cursor(cursor)
 
     def read(connection: Connection) -> JsonObject:
         rows = vector_report_reader.quarantine(
@@ -99,12 +84,12 @@ def quarantine_page(
         )
         return {"quarantine": rows[:limit], "next": _next(rows, limit)}
 
-    return _read(job_id, read)
+    return read_report(job_id, read)
 
 
 def repair(job_id: str, repair_id: int) -> Row:
     """One repair with its geometries as WKB. Raises `NotFound`."""
-    row = _read(
+    row = read_report(
         job_id, lambda connection: vector_report_reader.repair(connection, job_id, repair_id)
     )
     if row is None:
@@ -114,7 +99,7 @@ def repair(job_id: str, repair_id: int) -> Row:
 
 def quarantined(job_id: str, quarantine_id: int) -> Row:
     """One quarantined record with its geometry as WKB. Raises `NotFound`."""
-    row = _read(
+    row = read_report(
         job_id,
         lambda connection: vector_report_reader.quarantined(connection, job_id, quarantine_id),
     )
@@ -127,26 +112,9 @@ def quarantined(job_id: str, quarantine_id: int) -> Row:
 
 def places(job_id: str, *, limit: int) -> list[Row]:
     """Where the first faults are: rows of what (repair or quarantine), id, x, y in degrees."""
-    return _read(
+    return read_report(
         job_id, lambda connection: vector_report_reader.places(connection, job_id, limit=limit)
     )
-
-
-def repairs_geojson(
-    job_id: str, *, kind: str | None = None, cursor: str | None = None, url: str = ""
-) -> Part:
-    """The repairs as GeoJSON: for each the geometry before, the one after, and the fault."""
-    wanted = one_of(RepairKind, "kind", kind)
-    return _part(job_id, "repair_features", cursor, "kind", wanted, url)
-
-
-def quarantine_geojson(
-    job_id: str, *, reason: str | None = None, cursor: str | None = None, url: str = ""
-) -> Part:
-    """Every quarantined record as a GeoJSON feature: its properties, and `_reason`, `_detail`,
-    `_layer`, `_source_row`, `_raw`, `_raw_truncated`."""
-    wanted = one_of(Reason, "reason", reason)
-    return _part(job_id, "quarantine_features", cursor, "reason", wanted, url)
 
 
 def repair_view(row: Row) -> JsonObject:
@@ -179,7 +147,7 @@ def title(source: JsonObject) -> str:
     return posixpath.basename(str(files[0]).rstrip("/"))
 
 
-def _read(job_id: str, read: Callable[[Connection], R]) -> R:
+def read_report(job_id: str, read: Callable[[Connection], R]) -> R:
     """Read in one transaction. Raises `NotFound` for a job that has no report."""
     if not is_job_id(job_id):
         raise _unknown(job_id)
@@ -286,7 +254,8 @@ def _change(before: float | None, after: float | None) -> float | None:
     return (after - before) / before
 
 
-def _after(cursor: str | None) -> int:
+def after_cursor(cursor: str | None) -> int:
+    """The id after which a page of rows begins; 0 for the first."""
     return 0 if cursor is None else row_key(cursor)
 
 
@@ -295,37 +264,3 @@ def _next(rows: list[Row], limit: int) -> str | None:
         return None
     last = rows[limit - 1]
     return cursor_after(last.get("repair_id") or last["quarantine_id"])
-
-
-def _part(
-    job_id: str,
-    drawings: vector_report_reader.Drawings,
-    cursor: str | None,
-    filter_name: str,
-    only: str | None,
-    url: str,
-) -> Part:
-    """Features until the part is full. All features of one id are in the same part."""
-    after = _after(cursor)
-
-    def read(connection: Connection) -> Part:
-        texts: list[bytes] = []
-        size, last, following = 0, after, None
-        for number, feature in vector_report_reader.features(
-            connection, job_id, drawings, after=after, only=only
-        ):
-            if size > MAX_PART_BYTES and number != last:
-                following = cursor_after(last)
-                break
-            texts.append(feature.encode())
-            size += len(texts[-1])
-            last = number
-        head: JsonObject = {"type": "FeatureCollection", "numberReturned": len(texts)}
-        if following is not None:
-            query = urlencode({**({filter_name: only} if only else {}), "cursor": following})
-            following = f"{url}?{query}"
-            head["links"] = [{"rel": "next", "type": GEOJSON, "href": following}]
-        opening = json.dumps(head, ensure_ascii=False).removesuffix("}") + ', "features": [\n'
-        return Part(opening.encode() + b",\n".join(texts) + b"\n]}\n", following)
-
-    return _read(job_id, read)

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import InvalidParameters
 from services.orchestration.paging import bad_query
-from services.vector import reports, tables
+from services.vector import downloads, reports, tables
+from services.vector.downloads import GEOJSON, Part
 from services.vector.model import Reason, RepairKind
-from services.vector.reports import GEOJSON, Part
 from web_interfaces.api.documentation import Answer, documented, query
 from web_interfaces.api.http import (
     base_url,
@@ -107,7 +107,7 @@ def list_vector_repairs(req: func.HttpRequest) -> func.HttpResponse:
     wanted = req.params.get("f", "json")
     if wanted == "geojson":
         address = f"{base_url(req)}/api/vector/reports/{job_id}/repairs"
-        part = reports.repairs_geojson(job_id, kind=kind, cursor=cursor, url=address)
+        part = downloads.repairs_geojson(job_id, kind=kind, cursor=cursor, url=address)
         return _download(part, f"repairs-{job_id[:8]}.geojson")
     if wanted != "json":
         raise bad_query("f", "must be json or geojson")
@@ -150,7 +150,7 @@ def download_vector_quarantine(req: func.HttpRequest) -> func.HttpResponse:
     """The records that were not loaded as GeoJSON, with their raw text."""
     known_query(req, _DOWNLOAD_QUERY)
     job_id = req.route_params["job_id"]
-    part = reports.quarantine_geojson(
+    part = downloads.quarantine_geojson(
         job_id,
         reason=req.params.get("reason"),
         cursor=req.params.get("cursor"),

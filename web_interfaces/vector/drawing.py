@@ -17,6 +17,8 @@ import shapely
 
 WIDTH, HEIGHT = 800.0, 500.0
 
+# Half the height, in degrees, from which on the outlines of 1:110 million are worth showing.
+_LAND_FROM = 2.0
 _METRES_A_DEGREE = 111_195.0
 # Of a drawing's size, around what it shows.
 _MARGIN = 0.08
@@ -56,7 +58,9 @@ class Drawing:
     """What a template needs: SVG paths in a box of WIDTH by HEIGHT.
 
     `vertices` is a path of points, empty where they are too many to tell apart. `scale` is
-    the length of the scale bar in pixels, and what it says.
+    the length of the scale bar in pixels, and what it says. `land` is the transform that puts
+    a map of the world (x is the longitude, y minus the latitude) in its place; None where so
+    coarse a map would not show anything.
     """
 
     title: str
@@ -67,6 +71,7 @@ class Drawing:
     meridians: list[Line]
     parallels: list[Line]
     scale: tuple[float, str] | None
+    land: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +147,7 @@ def _draw(
         meridians=_meridians(window),
         parallels=_parallels(window),
         scale=_scale(window),
+        land=_land(window),
     )
 
 
@@ -290,6 +296,14 @@ def _degrees(value: float, step: float, positive: str, negative: str) -> str:
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     text = f"{abs(value):.{decimals}f}°"
     return text if not abs(value) > step / 2 else f"{text} {positive if value > 0 else negative}"
+
+
+def _land(window: _Window) -> str | None:
+    if window.half < _LAND_FROM:
+        return None
+    (x, y), *_ = window.project(np.zeros((1, 2)))
+    across = window.shrink * window.pixels
+    return f"translate({x:.1f} {y:.1f}) scale({across:.4f} {window.pixels:.4f})"
 
 
 def _scale(window: _Window) -> tuple[float, str] | None:

@@ -11,7 +11,7 @@ from shapely import Point
 from core.models.feature_table import TableName
 from infrastructure import database
 from services.publishing import checks, publish, staging
-from services.vector import reports, tables
+from services.vector import downloads, tables
 from tests.support.in_process import BASE, InProcessClient
 from tests.support.ledger import add_job
 from tests.support.settings import app_settings
@@ -71,9 +71,7 @@ class TestReport:
             "repair_changes_area",
         ]
         assert counts["repairs_by_kind"] == {"self_intersection": 2, "ring_closed": 1, "spike": 1}
-        assert counts["value_faults"] == [
-            {"column": "ACRES", "reason": "not_real", "values": 2}
-        ]
+        assert counts["value_faults"] == [{"column": "ACRES", "reason": "not_real", "values": 2}]
         assert counts["balanced"] is True
         assert report["tables"] == [{"table": PARKS, "version": 3, "loaded": 1203, "rows": 1203}]
 
@@ -224,7 +222,7 @@ class TestQuarantine:
     def test_a_long_download_comes_in_parts(
         self, client: InProcessClient, job_id: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(reports, "MAX_PART_BYTES", 600)
+        monkeypatch.setattr(downloads, "MAX_PART_BYTES", 600)
         address = f"/api/vector/reports/{job_id}/quarantine.geojson?reason=duplicate"
         rows: list[int] = []
         parts = 0

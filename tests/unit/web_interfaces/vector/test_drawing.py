@@ -10,6 +10,7 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
+from web_interfaces.pages.assets import assets
 from web_interfaces.vector import drawing
 from web_interfaces.vector.drawing import HEIGHT, WIDTH, Drawing, draw, overview
 
@@ -188,6 +189,40 @@ def test_the_scale_bar_is_round_and_left_out_across_continents(
 
     assert (scale and scale[1]) == text
     assert scale is None or 40 < scale[0] < WIDTH / 2
+
+
+def test_the_world_lies_under_what_is_large_enough() -> None:
+    europe = only(draw(wkb("POLYGON ((-10 36, 30 36, 30 70, -10 70, -10 36))"), None))
+
+    assert only(draw(wkb(SQUARE), None)).land is None
+    place = re.fullmatch(
+        rf"translate\(({NUMBER}) ({NUMBER})\) scale\(({NUMBER}) ({NUMBER})\)", europe.land or ""
+    )
+    assert place is not None
+    x, y, across, down = map(float, place.groups())
+    west, south = pairs(europe.before)[0]
+    assert (x - 10 * across, y - 36 * down) == pytest.approx((west, south), abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("longitude", "latitude", "land"),
+    [
+        (10.0, 50.0, True),
+        (-100.0, 40.0, True),
+        (0.0, -85.0, True),
+        (179.0, 68.0, True),
+        (-30.0, 40.0, False),
+        (-150.0, 0.0, False),
+        (50.0, 42.0, False),
+    ],
+)
+def test_the_land_is_where_it_is(longitude: float, latitude: float, land: bool) -> None:
+    path = assets()["vendor/natural-earth/land.svg"].content.decode().partition(' d="')[2]
+    crossings = 0
+    for ring in path.split("Z")[:-1]:
+        crossings += shapely.Polygon(pairs(ring)).contains(shapely.Point(longitude, -latitude))
+
+    assert (crossings % 2 == 1) == land
 
 
 def test_places_are_put_on_one_graticule() -> None:
