@@ -273,7 +273,7 @@ class _Cleaning:
                 old = measures.area_before(before, new, measure)
             if unit:
                 self._ledger.judged(int(self.position[item]), old, new)
-            change = abs(new - old) / old if old > 0 else 1.0
+            change = measures.share_changed(old, new)
             allowed = self._options.max_area_change
             if change > allowed + measures.ROUNDING:
                 self._reject(

@@ -58,7 +58,12 @@ def area_before(invalid: shapely.Geometry, area_after: float, measure: Measure =
         enclosed = measure(shapely.make_valid(invalid, method="linework"))
     except shapely.GEOSException:
         return wound
-    return min(wound, enclosed, key=lambda reading: abs(reading - area_after))
+    return min(wound, enclosed, key=lambda reading: share_changed(reading, area_after))
+
+
+def share_changed(before: float, after: float) -> float:
+    """By what share of an area another one differs from it: 0.1 is 10%."""
+    return abs(after - before) / before if before > 0 else 1.0
 
 
 def _lines(part: shapely.Geometry) -> list[shapely.Geometry]:

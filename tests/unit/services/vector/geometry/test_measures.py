@@ -42,6 +42,8 @@ def test_an_invalid_polygon_has_the_area_that_is_nearer_to_its_repair() -> None:
     nested = shapely.MultiPolygon([shapely.box(0, 0, 4, 4), shapely.box(1, 1, 3, 3)])
     assert measures.area_before(nested, 19.0, measures.planar_area) == 20
     assert measures.area_before(nested, 13.0, measures.planar_area) == 12
+    # As far from both: the smaller share counts.
+    assert measures.area_before(nested, 16.0, measures.planar_area) == 20
 
 
 def test_an_area_that_the_repair_keeps_is_the_area() -> None:
