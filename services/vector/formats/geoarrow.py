@@ -38,6 +38,8 @@ def decode(array: pa.Array[Any], encoding: str) -> Decoded:
         coordinates, offsets = _ragged(chosen, depth)
         if not np.isfinite(coordinates).all():
             raise ValueError("ordinates are missing")
+        if name.endswith("Polygon") and not _is_closed(coordinates, offsets[0]):
+            raise ValueError("a ring is open")  # shapely would close it without a word
         decoded.geometry[present] = shapely.from_ragged_array(
             shapely.GeometryType[name.upper()], coordinates, offsets or None
         )
@@ -58,6 +60,14 @@ def _ragged(
         offsets.append(level - level[0])
         array = array.flatten()
     return _positions(array), tuple(reversed(offsets))
+
+
+def _is_closed(coordinates: npt.NDArray[np.float64], rings: npt.NDArray[np.int64]) -> bool:
+    """Whether each ring ends where it begins; an empty one does not."""
+    first, last = rings[:-1], rings[1:] - 1
+    if (last < first).any():
+        return False
+    return bool((coordinates[first] == coordinates[last]).all())
 
 
 def _positions(array: pa.Array[Any]) -> npt.NDArray[np.float64]:
