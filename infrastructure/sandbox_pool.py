@@ -3,7 +3,7 @@
 Starting a child and importing its libraries takes the better part of a second, which a task
 of two seconds should not pay::
 
-    with sandbox_pool.borrow(job_id, limits=Limits(), preload=["pyogrio.raw"]) as sandbox:
+    with pool().borrow(job_id, limits=Limits(), preload=["pyogrio.raw"]) as sandbox:
         sandbox.call(...)
 
 A child never serves two jobs: whoever takes over a parser by a file of theirs finds nothing of
@@ -16,7 +16,7 @@ import atexit
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -158,23 +158,3 @@ def pool() -> SandboxPool:
     pool = SandboxPool()
     atexit.register(pool.close)
     return pool
-
-
-def borrow(
-    job_id: str,
-    *,
-    limits: Limits,
-    environment: Mapping[str, str] | None = None,
-    preload: Sequence[str] = (),
-    readable: Sequence[Path] | None = None,
-    writable: Sequence[Path] = (),
-) -> AbstractContextManager[Sandbox]:
-    """A child out of the process's pool: see `SandboxPool.borrow`."""
-    return pool().borrow(
-        job_id,
-        limits=limits,
-        environment=environment,
-        preload=preload,
-        readable=readable,
-        writable=writable,
-    )
