@@ -304,9 +304,7 @@ def _begin(path: Path, encoding: str) -> _Survey:
         window = next(delimited_scan.windows(path, dialect, start=begin), None)
         if window is not None and len(window):
             record = window.record(0).decode(encoding, errors="replace")
-            lines = record.splitlines(keepends=True)
-            parsed = dialects.parse(lines, dialect.delimiter, dialect.quotes)
-            header = parsed[0] if parsed else None
+            header = delimited_rows.split(record, dialect) or None
             begin = window.start + int(window.starts[1] if len(window) > 1 else len(window.text))
     if header is not None and len(header) > dialect.fields:
         dialect = dialect.model_copy(update={"fields": len(header)})

@@ -19,6 +19,8 @@ from services.vector.formats.dialect import Dialect
 from services.vector.model import Reason
 
 _SHOWN_NAMES = 3
+# Stands for a carriage return within a record, which Python's reader would take for its end.
+_RETURN = "\ue00d"
 
 
 @dataclass(slots=True)
@@ -125,8 +127,7 @@ def _mended(record: str, index: int, dialect: Dialect, rows: Rows) -> str:
     width = dialect.fields
     fields: list[str] = []
     if not (dialect.quotes and _is_unclosed(record, dialect.delimiter)):
-        parsed = dialects.parse(record.splitlines(keepends=True), dialect.delimiter, dialect.quotes)
-        fields = parsed[0] if len(parsed) == 1 else []
+        fields = split(record, dialect)
         if not fields:
             rows.faults[index] = Fault(Reason.MALFORMED, "the line cannot be divided into fields")
     else:
@@ -148,18 +149,28 @@ def _mended(record: str, index: int, dialect: Dialect, rows: Rows) -> str:
     return _written(fields, dialect)
 
 
+def split(record: str, dialect: Dialect) -> list[str]:
+    """The fields of one record; none where Python's csv module sees several in it."""
+    lines = [line + "\n" for line in record.replace("\r", _RETURN).split("\n")]
+    parsed = dialects.parse(lines, dialect.delimiter, dialect.quotes)
+    return [text.replace(_RETURN, "\r") for text in parsed[0]] if len(parsed) == 1 else []
+
+
 def _written(fields: list[str], dialect: Dialect) -> str:
     if not dialect.quotes:
-        return dialect.delimiter.join(fields)
+        return dialect.delimiter.join(fields).replace("\r", " ")
+    if fields == [""]:
+        return ""
     line = io.StringIO()
-    csv.writer(line, delimiter=dialect.delimiter, lineterminator="").writerow(fields)
-    return line.getvalue() if len(fields) > 1 or fields[0] else ""
+    csv.writer(line, delimiter=dialect.delimiter).writerow(fields)
+    return line.getvalue().removesuffix("\r\n")
 
 
 def _is_unclosed(record: str, delimiter: str) -> bool:
     """Whether a quoted field has no end: Python's reader would take the rest for it."""
     try:
-        list(csv.reader(record.splitlines(keepends=True), delimiter=delimiter, strict=True))
+        lines = [line + "\n" for line in record.replace("\r", _RETURN).split("\n")]
+        list(csv.reader(lines, delimiter=delimiter, strict=True))
     except csv.Error as error:
         return "unexpected end of data" in str(error)
     return False

@@ -31,7 +31,8 @@ class Window:
     """Some records that follow each other: `text` from byte `start` of the file.
 
     Record i goes from `starts[i]` to `ends[i]` in the text, without the line's end; `fields`
-    is how many it has and `suspect` whether its quotes need a careful look.
+    is how many it has and `suspect` whether its quotes, or a stray carriage return, need a
+    careful look.
     """
 
     start: int
@@ -97,7 +98,8 @@ def _bounds(buffer: bytes, dialect: Dialect, at_end: bool) -> _Offsets:
         begin = int(lines[line - 1]) if line else 0
         if not _is_open(buffer[begin : lines[line]], delimiter):
             continue
-        closing = _closing_line(buffer, lines, odd[position:], int(lines[line]), delimiter)
+        quoted = np.flatnonzero(per_line[line + 1 :]) + line + 1
+        closing = _closing_line(buffer, lines, quoted, int(lines[line]), delimiter)
         if closing is not None:
             keep[line:closing] = False
             position += int(np.searchsorted(odd[position:], closing, side="right"))
@@ -108,15 +110,33 @@ def _bounds(buffer: bytes, dialect: Dialect, at_end: bool) -> _Offsets:
 
 
 def _closing_line(
-    buffer: bytes, lines: _Offsets, odd: _Offsets, opened: int, delimiter: bytes
+    buffer: bytes, lines: _Offsets, quoted: _Offsets, opened: int, delimiter: bytes
 ) -> int | None:
-    """The line that ends the field which is open at a byte."""
-    for line in odd.tolist():
+    """The line that ends the field which is open at a byte, of those with quotes in them.
+
+    None where there is none, or where the next quote does not end a field: then the one that
+    opened it did not mean to.
+    """
+    for line in quoted.tolist():
         if lines[line - 1] - opened > _MAX_QUOTED_BYTES:
             return None
-        if not _is_open(buffer[lines[line - 1] : lines[line]], delimiter, quoted=True):
+        text = buffer[lines[line - 1] : lines[line]]
+        if not _closes_well(text, delimiter):
+            return None
+        if not _is_open(text, delimiter, quoted=True):
             return int(line)
     return None
+
+
+def _closes_well(line: bytes, delimiter: bytes) -> bool:
+    """Whether, within a quoted field, the first single quote is followed by a field's end."""
+    text = line.rstrip(b"\r\n")
+    at = text.find(b'"')
+    while text[at + 1 : at + 2] == b'"':
+        at = text.find(b'"', at + 2)
+        if at < 0:
+            return True
+    return text[at + 1 : at + 2] in (b"", delimiter)
 
 
 def _is_open(line: bytes, delimiter: bytes, *, quoted: bool = False) -> bool:
@@ -163,6 +183,9 @@ def _window(base: int, text: bytes, bounds: _Offsets, dialect: Dialect) -> Windo
         if len(starts):
             delimiters = delimiters[(before - first[owner]) % 2 == 0]
         suspect |= _has_inner_quotes(array, quotes, starts, ends, ord(dialect.delimiter))
+    if b"\r" in text:
+        returns = np.flatnonzero(array == _CARRIAGE_RETURN)
+        suspect |= np.searchsorted(returns, ends) > np.searchsorted(returns, starts)
     fields = np.searchsorted(delimiters, ends) - np.searchsorted(delimiters, starts) + 1
     return Window(base, text, starts, ends, fields, suspect)
 
