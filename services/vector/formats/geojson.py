@@ -213,7 +213,7 @@ def _pass(path: Path, layout: str, options: ReadOptions, encoding: str) -> tuple
     """Read all records (or the first ones, for a sample) under the assumption of a layout."""
     survey = _Survey(layout)
     scanner = Scanner(path, level=1 if layout == _IN_MEMBER else 0)
-    parser = FeatureParser(scanner, encoding, alone=layout == _ALONE)
+    parser = FeatureParser(scanner, encoding, alone=layout == _ALONE, outlined=layout != _ALONE)
     cutter = _Cutter(path.stat().st_size, layout, options)
     for run in scanner.runs():
         features = parser.parse(run)
