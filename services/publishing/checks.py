@@ -126,7 +126,7 @@ def mend(connection: Connection, name: str, table: FeatureTable, gids: Sequence[
         sql.SQL(
             # Materialised, so that each geometry is repaired once.
             "WITH mended AS MATERIALIZED ("
-            " SELECT {gid}, {made} AS made FROM {table} WHERE {gid} = ANY(%s))"
+            " SELECT {gid}, {made} AS made FROM {table} WHERE {gid} = ANY(%s::bigint[]))"
             " UPDATE {table} t SET {geom} = mended.made FROM mended"
             " WHERE t.{gid} = mended.{gid} AND {accepted} RETURNING t.{gid} AS gid"
         ).format(
@@ -228,7 +228,7 @@ def _bad_keys(
         "SELECT {gid} AS gid, is_null FROM ("
         " SELECT {gid}, {null} AS is_null,"
         " row_number() OVER (PARTITION BY {keys} ORDER BY {gid}) AS place"
-        " FROM {table} WHERE {gid} <> ALL(%s)) AS ranked"
+        " FROM {table} WHERE {gid} <> ALL(%s::bigint[])) AS ranked"
         " WHERE is_null OR place > 1 ORDER BY {gid}"
     ).format(
         gid=sql.Identifier(KEY_COLUMN),
