@@ -346,12 +346,9 @@ class Scanner:
         if written is None:
             return None
         closing = b"</" + written[1] + b">"
-        end = self._buffer.find(closing, body)
-        if end < 0:
-            self._ensure(at + _READ_BYTES)
-            end = self._buffer.find(closing, body)
-            if end < 0:
-                return None
+        end = self._find(closing, body, _MAX_SMALL_BYTES)
+        if end is None:
+            return None
         data = self._buffer[body:end]
         if _DISTURBING.search(data):
             return None
