@@ -9,10 +9,8 @@ from urllib.parse import unquote, urlsplit
 from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec
 from core.models.feature_table import FeatureTable, TableName
 from infrastructure import database, publishing_repository, vector_report_repository
-from infrastructure.sandbox import Limits, Sandbox
 from services.publishing import staging
 from services.vector import source_files, survey
-from services.vector.formats.gdal_environment import ENVIRONMENT
 from services.vector.parameters import ProcessVector
 from services.vector.plan import LayerPlan
 from services.vector.planning import Plan, StagedName, plan_layers
@@ -23,9 +21,7 @@ Context = TaskContext[ProcessVector]
 _PLAN_FILE = "plan.json"
 # A dry run answers a request: what is larger is inspected by the job itself.
 _MAX_PREVIEW_BYTES = 256 << 20
-_PREVIEW_LIMITS = Limits(
-    wall_seconds=30.0, cpu_seconds=30, written_file_bytes=1 << 30, open_files=1024
-)
+_PREVIEW_SECONDS = 30.0
 
 
 def plan_one_task(_context: JobContext[ProcessVector]) -> Iterator[TaskSpec]:
@@ -43,7 +39,7 @@ def inspect_source(context: Context) -> JsonObject:
     ref = _pin(context)
     with (
         source_files.local_copy(ref, check=context.check, progress=context.progress) as source,
-        survey.child_of(context.job_id) as child,
+        survey.child_of(context.job_id, source) as child,
     ):
         found = survey.look(child, source, parameters, context.check)
 
@@ -95,7 +91,7 @@ def preview(parameters: ProcessVector) -> JsonObject:
         }
     with (
         source_files.local_copy(ref) as source,
-        Sandbox(_PREVIEW_LIMITS, environment=ENVIRONMENT) as child,
+        survey.brief_child(source, _PREVIEW_SECONDS) as child,
     ):
         found = survey.look(child, source, parameters, sample=True)
     layers = plan_layers(

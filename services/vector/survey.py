@@ -6,9 +6,10 @@ set, or only that driver where another one can read it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from core.counting import counted
 from core.errors import PermanentTaskError
 from infrastructure.sandbox import Limits, Sandbox, SandboxError
 from infrastructure.sandbox_pool import pool
+from services.vector.child.folders import FILES
 from services.vector.formats.gdal_environment import ENVIRONMENT, PRELOAD
 from services.vector.model import Note, ReadOptions, SourceLayer
 from services.vector.parameters import ProcessVector
@@ -47,9 +49,26 @@ class Found:
 
 
 @contextmanager
-def child_of(job_id: str) -> Iterator[Sandbox]:
-    """A child process for the files of this job, and of no other."""
-    with pool().borrow(job_id, limits=_LIMITS, environment=ENVIRONMENT, preload=PRELOAD) as child:
+def child_of(job_id: str, source: LocalSource) -> Iterator[Sandbox]:
+    """A child process for this job and no other, which can reach the source's files only."""
+    reachable = [source.entry.folder]
+    with pool().borrow(
+        job_id,
+        limits=_LIMITS,
+        environment=ENVIRONMENT,
+        preload=PRELOAD,
+        readable=reachable,
+        writable=reachable,
+    ) as child:
+        yield child
+
+
+@contextmanager
+def brief_child(source: LocalSource, seconds: float) -> Iterator[Sandbox]:
+    """A child process for one quick look into a source."""
+    limits = replace(_LIMITS, wall_seconds=seconds, cpu_seconds=math.ceil(seconds))
+    reachable = [source.entry.folder]
+    with Sandbox(limits, environment=ENVIRONMENT, readable=reachable, writable=reachable) as child:
         yield child
 
 
@@ -79,7 +98,7 @@ def root_of(source: LocalSource, child: Sandbox, check: Check | None = None) -> 
         child.call(f"{_CHILD}:unpack", {"path": str(archive), "into": str(into)}, check=check)
 
     try:
-        return source.derived(_UNPACKED, unpack)
+        return source.derived(_UNPACKED, unpack) / FILES
     except SandboxError as error:
         raise PermanentTaskError(
             f"The archive cannot be unpacked. {error.message}", code="unreadable_file"

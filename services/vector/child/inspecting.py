@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import shapely
 
 from core.job_definition import JsonObject
+from services.vector.child.folders import FILES, PROBLEMS
 from services.vector.formats import archives, detection, registry
 from services.vector.formats.reader import Reader, UnreadableFile
-from services.vector.formats.verdict import Role
 from services.vector.inference.crs import infer_crs
 from services.vector.model import Kind, ReadOptions, SourceLayer
 
@@ -22,12 +23,16 @@ _FEW_HEIGHTS = 0.05
 
 def is_archive(path: str) -> bool:
     """Whether a file is an archive of some kind."""
-    return detection.look(Path(path)).role is Role.ARCHIVE
+    return archives.is_archive(Path(path))
 
 
-def unpack(path: str, into: str) -> int:
-    """Unpack an archive into a folder; the number of its members."""
-    return len(archives.unpack(Path(path), Path(into)))
+def unpack(path: str, into: str) -> None:
+    """Unpack an archive into `into`/files; what could not be unpacked is told beside it."""
+    files = Path(into) / FILES
+    files.mkdir()
+    members = archives.unpack(Path(path), files)
+    problems = [f"{each.name}: {each.problem}" for each in members if each.problem]
+    (Path(into) / PROBLEMS).write_bytes(orjson.dumps(problems))
 
 
 def survey(root: str) -> JsonObject:
@@ -36,13 +41,15 @@ def survey(root: str) -> JsonObject:
     Returns {found: [{member, kind, drivers}], notes, refused: sentences}.
     """
     datasets = detection.datasets(Path(root))
+    problems = Path(root).parent / PROBLEMS
+    told = orjson.loads(problems.read_bytes()) if problems.is_file() else []
     return {
         "found": [
             {"member": member, "kind": kind.value, "drivers": registry.drivers(kind)}
             for member, kind in datasets.found
         ],
         "notes": [note.model_dump() for note in datasets.ignored],
-        "refused": [note.message for note in datasets.refused],
+        "refused": [*told, *(note.message for note in datasets.refused)],
     }
 
 
