@@ -48,8 +48,9 @@ REASONS: Mapping[str, Wording] = {
     ),
     Reason.TOO_FEW_POINTS: Wording(
         "Too few points",
-        "Nothing is left that could be a line or a ring.",
-        "The shape collapsed to a point in the source: digitise it again, or leave it out.",
+        "Nothing is left that could be a point, a line or a ring.",
+        "The geometry is empty, or collapsed to a point, in the source: digitise it again, or "
+        "leave it out.",
     ),
     Reason.UNREADABLE_GEOMETRY: Wording(
         "Unreadable geometry",

@@ -7,6 +7,7 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
+from core.counting import counted
 from core.job_definition import JsonObject
 from core.registry import registry
 from services.vector import reports, tables, wording
@@ -98,6 +99,7 @@ def vector_report_page(req: func.HttpRequest) -> func.HttpResponse:
         report=report,
         title=reports.title(report["source"]),
         wording=wording,
+        counted=counted,
         shares=_shares(report["counts"]),
         has_steps=any(report["counts"]["steps"].get(step) for step in wording.STEPS),
         chosen=_chosen(req),

@@ -191,6 +191,18 @@ class TestReport:
 
         assert "First fault at -73.920000, 40.810000" in page
 
+    def test_names_the_tables_that_were_filled_and_not_their_siblings(
+        self, client: InProcessClient, connection: database.Connection, job_id: str
+    ) -> None:
+        found = layer(tables=[{"table": "geo.parks"}, {"table": "geo.parks_points"}])
+        repository.begin_report(connection, job_id, SOURCE, {"layers": [found] * 4, "notes": []})
+
+        answer = client.get(f"{ROOT}/{job_id}")
+
+        assert "Goes to geo.parks Note" in shown(answer)
+        assert "geo.parks_points" not in answer.text
+        assert '<details class="card layer">' in answer.text
+
     def test_draws_a_record_that_was_set_aside(self, client: InProcessClient, job_id: str) -> None:
         listed = client.get(f"{ROOT}/{job_id}?reason=repair_changes_area")
         (draw,) = (link for link in links(listed) if "record=" in link)
