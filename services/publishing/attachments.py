@@ -151,19 +151,17 @@ def indexes(connection: Connection, oid: int) -> tuple[Index, ...]:
     )
 
 
-def own_indexes(key_columns: Sequence[str]) -> dict[tuple[bool, str], str]:
-    """The indexes that geoforge makes, and the ends of their names."""
-    own = {
-        (True, f"btree ({KEY_COLUMN})"): "_pkey",
-        (False, f"gist ({GEOMETRY_COLUMN})"): "_geom_idx",
-    }
-    if key_columns:
-        quoted = ", ".join(sql.Identifier(name).as_string(None) for name in key_columns)
-        plain = ", ".join(key_columns)
-        suffix = "_" + "_".join(key_columns) + "_key"
-        # The catalog quotes only what needs it.
-        own |= {(True, f"btree ({quoted})"): suffix, (True, f"btree ({plain})"): suffix}
-    return own
+def own_suffix(index: Index, key_columns: Sequence[str]) -> str | None:
+    """The end of the name of an index that geoforge makes itself, None for any other."""
+    # The catalog quotes the names that need it.
+    match index.is_unique, index.definition.replace('"', ""):
+        case True, definition if definition == f"btree ({KEY_COLUMN})":
+            return "_pkey"
+        case False, definition if definition == f"gist ({GEOMETRY_COLUMN})":
+            return "_geom_idx"
+        case True, definition if key_columns and definition == f"btree ({', '.join(key_columns)})":
+            return f"_{'_'.join(key_columns)}_key"
+    return None
 
 
 def prepare(
@@ -185,12 +183,11 @@ def prepare(
         )
     for name, definition in old.checks:
         _attempt(connection, f"the constraint {name}", incoming, _add(table, name, definition))
-    own = own_indexes(old_keys)
     there = oid_of(connection, incoming)
     assert there is not None
     present = {index.signature for index in indexes(connection, there)}
     for number, index in enumerate(old.indexes):
-        if index.signature in own or index.signature in present:
+        if own_suffix(index, old_keys) is not None or index.signature in present:
             continue
         name = shortened(incoming.table_name, f"_x{number}")
         if index.constraint_definition is not None:

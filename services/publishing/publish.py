@@ -6,11 +6,12 @@ table's readers wait for it. Every publication of a table gets the next version 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from core.errors import Conflict, NotFound, PermanentTaskError
+from core.errors import Conflict, NotFound, PermanentTaskError, TransientTaskError
 from core.models.feature_table import FeatureTable, TableName
 from infrastructure import publishing_repository as records
 from infrastructure import queries
@@ -26,6 +27,7 @@ Mode = Literal["replace", "append", "upsert"]
 _SQL = queries.load("publishing")
 # How long a table that someone reads is waited for.
 PATIENCE_SECONDS = 30.0
+_PAUSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,34 @@ def publish(
         new, provenance.job_id, provenance.source, about, datetime_column=datetime_column
     )
     return _published(version, new)
+
+
+def together(
+    connection: Connection,
+    publications: Sequence[Callable[[float], Published]],
+    *,
+    patience: float = PATIENCE_SECONDS,
+    check: Callable[[], None] = _never,
+) -> list[Published]:
+    """Publish several tables at the same moment; each is given the patience to publish with.
+
+    While a later one is in use, the earlier ones are not held: all of it is undone, and tried
+    again for `patience` seconds. They are given in the order of their names, so that two jobs
+    with the same tables take turns.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            with connection.transaction():
+                return [
+                    publication(0.0 if number else max(0.0, deadline - time.monotonic()))
+                    for number, publication in enumerate(publications)
+                ]
+        except TransientTaskError as error:
+            if error.error_code != "table_busy" or time.monotonic() > deadline:
+                raise
+        check()
+        time.sleep(_PAUSE_SECONDS)
 
 
 def rollback(

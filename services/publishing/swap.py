@@ -155,12 +155,12 @@ def _move(
     )
     oid = oid_of(connection, to)
     assert oid is not None
-    own = attachments.own_indexes(key_columns)
     models = {index.signature: index for index in like}
     for number, index in enumerate(attachments.indexes(connection, oid)):
         model = models.get(index.signature)
-        if index.signature in own:
-            wanted = shortened(to.table_name, own[index.signature])
+        suffix = attachments.own_suffix(index, key_columns)
+        if suffix is not None:
+            wanted = shortened(to.table_name, suffix)
         elif model is not None:
             wanted = model.name
         else:

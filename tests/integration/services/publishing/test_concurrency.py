@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -11,8 +12,9 @@ import psycopg
 import pytest
 
 from core.errors import TaskCancelled, TransientTaskError
+from core.models.feature_table import TableName
 from infrastructure.database import Connection
-from services.publishing.publish import publish, rollback
+from services.publishing.publish import Published, publish, rollback, together
 from tests.support.published import PARKS, TABLE, connect, contents, job, provenance, put, stage
 
 ROWS = 40
@@ -131,6 +133,39 @@ def test_a_long_reader_is_named_and_others_read_on(db: Connection, publishing_ur
             assert slowest < 2.0
             assert {row["name"] for row in cursor.fetchall()} == {"0"}
     assert put(db, marked(2)).version == 2
+
+
+def test_tables_that_are_published_together_do_not_wait_for_each_other(
+    db: Connection, publishing_url: str
+) -> None:
+    """While the second is in use, the readers of the first one get on."""
+    lines = TableName(table_name="parks_lines")
+    put(db, marked(0))
+    put(db, marked(0), target=lines)
+    names = {target: stage(db, marked(1)) for target in (PARKS, lines)}
+    mine = provenance()
+
+    def publication(target: TableName) -> Callable[[float], Published]:
+        return lambda patience: publish(
+            db, target, names[target], TABLE, mode="replace", provenance=mine, patience=patience
+        )
+
+    both = [publication(PARKS), publication(lines)]
+    with connect(publishing_url) as reader, connect(publishing_url, autocommit=True) as other:
+        reader.execute("SELECT 1 FROM geo.parks_lines")
+        with ThreadPoolExecutor(1) as threads:
+            publishing = threads.submit(together, db, both, patience=20.0)
+            slowest = 0.0
+            for _ in range(100):
+                begun = time.monotonic()
+                row = other.execute("SELECT min(name) AS name FROM geo.parks").fetchone()
+                slowest = max(slowest, time.monotonic() - begun)
+                assert row == {"name": "0"}
+                time.sleep(0.02)
+            assert slowest < 1.5
+            reader.rollback()
+            assert [done.version for done in publishing.result()] == [2, 2]
+    assert {name for _, name in contents(db)} == {"1"}
 
 
 def test_one_snapshot_sees_one_version(db: Connection, publishing_url: str) -> None:

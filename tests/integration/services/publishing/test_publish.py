@@ -304,6 +304,21 @@ def test_two_names_that_look_alike_keep_apart(db: Connection) -> None:
     assert len({row["tablename"] for row in names}) == 4
 
 
+def test_names_that_sql_has_taken_are_names_like_others(db: Connection) -> None:
+    table = shaped(("order", ColumnType.INTEGER), ("code", ColumnType.TEXT))
+    target = TableName(table_name="table")
+    keys = ["order", "code"]
+    put(db, [(1, "a", (0, 0))], table, target=target, key_columns=keys)
+    put(db, [(1, "a", (1, 0))], table, target=target, key_columns=keys)
+    done = put(db, [(1, "a", (2, 0))], table, target=target, key_columns=keys, mode="upsert")
+    assert (done.version, done.updated) == (3, 1)
+    put(db, [(1, "a", (1, 0)), (1, "a", (1, 0))], table, target=target)
+    indexes = db.execute(
+        "SELECT indexname FROM pg_indexes WHERE schemaname = 'geo' ORDER BY 1"
+    ).fetchall()
+    assert [row["indexname"] for row in indexes] == ["table_geom_idx", "table_pkey"]
+
+
 def test_a_table_without_geometries(db: Connection) -> None:
     table = FeatureTable(columns=(Column(name="code", type=ColumnType.INTEGER),), geometry=None)
     put(db, [(1,)], table)
