@@ -108,8 +108,9 @@ class _Table:
         found: dict[tuple[str, str], Mask] = {}
         if not expected or not len(fids):
             return found
-        places = {int(fid): place for place, fid in enumerate(fids)}
-        for fid, *types in self._odd(expected, int(fids.min()), int(fids.max())):
+        odd = self._odd(expected, int(fids.min()), int(fids.max()))
+        places = {int(fid): place for place, fid in enumerate(fids)} if odd else {}
+        for fid, *types in odd:
             place = places.get(fid)
             if place is None:
                 continue

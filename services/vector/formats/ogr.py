@@ -41,9 +41,9 @@ _MOST_ROWS: Final = 100_000
 _BATCH_BYTES: Final = 8 << 20
 _SMALLEST_BATCH: Final = 64
 _LARGEST_BATCH: Final = 16_384
-_SCAN_BATCH: Final = 16_384
+_SCAN_BATCH: Final = 4_096
 _SAMPLE_ROWS: Final = 20_000
-_OBSERVED_ROWS: Final = 10_000
+_OBSERVED_ROWS: Final = 5_000
 # How often a chunk is tried again where the driver fails in the middle of it.
 _MOST_ATTEMPTS: Final = 500
 _FINER: Final = 16
@@ -117,7 +117,8 @@ class _Scan:
     notes: list[Note] = field(default_factory=list)
 
     def add(self, batch: pa.RecordBatch) -> None:
-        self.batches.append(np.asarray(batch.column(0)))
+        # A copy: a view of one column would keep the whole batch in memory.
+        self.batches.append(np.array(batch.column(0), dtype=np.int64))
         self.records += batch.num_rows
         if batch.num_columns > 1:
             self.types.add(batch.column(1))
