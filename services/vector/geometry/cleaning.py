@@ -259,30 +259,45 @@ class _Cleaning:
 
         Without a CRS there are no square metres, but there is still a share.
         """
-        items = [item for item, o in outcomes.items() if shapely.get_dimensions(o.reference) == 2]
-        references = as_array(outcomes[item].reference for item in items)
-        drawn, results = self._on_map(references), self._on_map(self.geometry[items])
-        for item, before, after in zip(items, drawn, results, strict=True):
-            outcome = outcomes[item]
-            measure, unit = measures.area, " m²"
-            if before is None or after is None:
-                before, after = outcome.reference, self.geometry[item]
-                measure, unit = measures.planar_area, ""
-            new = old = measure(after)
-            if outcome.rebuilt:
-                old = measures.area_before(before, new, measure)
-            if unit:
-                self._ledger.judged(int(self.position[item]), old, new)
-            change = measures.share_changed(old, new)
-            allowed = self._options.max_area_change
-            if change > allowed + measures.ROUNDING:
-                self._reject(
-                    item,
-                    Reason.REPAIR_CHANGES_AREA,
-                    f"The repair changes the area by {change:.3%}, more than the {allowed:.3%} "
-                    f"that max_area_change allows: from {old:,.6g} to {new:,.6g}{unit}. "
-                    + " ".join(outcome.details),
-                )
+        items = np.array(
+            [item for item, o in outcomes.items() if shapely.get_dimensions(o.reference) == 2],
+            dtype=np.int64,
+        )
+        before = as_array(outcomes[item].reference for item in items)
+        after = self.geometry[items]
+        drawn, drawn_after = self._on_map(before), self._on_map(after)
+        on_map = ~(shapely.is_missing(drawn) | shapely.is_missing(drawn_after))
+        self._judge(items[on_map], drawn[on_map], drawn_after[on_map], outcomes, measures.areas)
+        self._judge(
+            items[~on_map], before[~on_map], after[~on_map], outcomes, measures.planar_areas
+        )
+
+    def _judge(
+        self,
+        items: Rows,
+        before: Geometries,
+        after: Geometries,
+        outcomes: dict[np.int64, Repaired],
+        measure: measures.Measure,
+    ) -> None:
+        new = measure(after)
+        old = new.copy()
+        rebuilt = np.array([outcomes[item].rebuilt for item in items], dtype=bool)
+        old[rebuilt] = measures.areas_before(before[rebuilt], new[rebuilt], measure)
+        if measure is measures.areas:
+            for item, area_before, area_after in zip(items, old, new, strict=True):
+                self._ledger.judged(int(self.position[item]), float(area_before), float(area_after))
+        changes = measures.share_changed(old, new)
+        allowed = self._options.max_area_change
+        for index in np.flatnonzero(changes > allowed + measures.ROUNDING):
+            self._reject(
+                items[index],
+                Reason.REPAIR_CHANGES_AREA,
+                f"The repair changes the area by {changes[index]:.3%}, more than the "
+                f"{allowed:.3%} that max_area_change allows: from {old[index]:,.6g} to "
+                f"{new[index]:,.6g}{' m²' if measure is measures.areas else ''}. "
+                + " ".join(outcomes[items[index]].details),
+            )
 
     def _mend(self, item: np.int64, kind: RepairKind, detail: str) -> None:
         """Make valid again what a step of ours made invalid."""

@@ -163,6 +163,15 @@ def single_parts(geometry: shapely.Geometry) -> Geometries:
     return present
 
 
+def parts_of(geometry: Geometries) -> tuple[Geometries, Positions]:
+    """All points, lines and polygons that some geometries are made of, and whose each is."""
+    parts, owners = geometry, np.arange(len(geometry))
+    while (shapely.get_type_id(parts) >= GeometryType.MULTIPOINT).any():
+        parts, index = shapely.get_parts(parts, return_index=True)
+        owners = owners[index]
+    return parts, owners
+
+
 def _alone(geometry: shapely.Geometry) -> Geometries:
     result = np.empty(1, dtype=object)
     result[0] = geometry

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import shapely
 
 from services.vector.batch import Batch, Fault, Geometries, Rows
-from services.vector.geometry import measures
+from services.vector.geometry import antimeridian, measures
 from services.vector.geometry.projection import to_wgs84
 from services.vector.model import Reason, RepairKind
 
@@ -148,19 +149,52 @@ class Ledger:
         loaded = set(rows.tolist())
         changed = sorted(p for p, c in self._changes.items() if c.kinds and p in loaded)
         reshaped = [position for position in changed if self.is_reshaped(position)]
-        before = dict(zip(reshaped, to_wgs84(source[reshaped], source_crs), strict=True))
-        after = _drawn_results(reshaped, rows, geometry, target_crs)
+        measured = self._measured(reshaped, source, source_crs, rows, geometry, target_crs)
         points = [_point(self._changes[position].at) for position in changed]
         places = to_wgs84(as_array(points), source_crs)
-        repairs = []
-        for position, place in zip(changed, places, strict=True):
-            changes = self._changes[position]
-            repair = Repair(position, changes.kinds, " ".join(changes.details) or None, fault=place)
-            old, new = before.get(position), after.get(position)
-            if old is not None and new is not None:
-                repair = _measured(repair, old, new, changes)
-            repairs.append(repair)
-        return repairs
+        return [
+            Repair(
+                position=position,
+                kinds=self._changes[position].kinds,
+                detail=" ".join(self._changes[position].details) or None,
+                fault=place,
+                **measured.get(position, {}),
+            )
+            for position, place in zip(changed, places, strict=True)
+        ]
+
+    def _measured(
+        self,
+        positions: list[int],
+        source: Geometries,
+        source_crs: str | None,
+        rows: Rows,
+        geometry: Geometries,
+        target_crs: str,
+    ) -> dict[int, dict[str, Any]]:
+        """The measures and drawings of repairs, of those that have a place on the map."""
+        if source_crs is None or not positions:
+            return {}
+        before = to_wgs84(source[positions], source_crs)
+        after = _drawn_results(positions, rows, geometry, target_crs)
+        known = np.flatnonzero(~(shapely.is_missing(before) | shapely.is_missing(after)))
+        before, after = before[known], after[known]
+        running_on = before.copy()
+        for index in antimeridian.crossing(before):
+            running_on[index] = antimeridian.unwrap(before[index])
+        areas = [measures.areas(running_on), measures.areas(after)]
+        lengths = [measures.lengths(before), measures.lengths(after)]
+        measured: dict[int, dict[str, Any]] = {}
+        for index, place in enumerate(known.tolist()):
+            changes = self._changes[positions[place]]
+            found: dict[str, Any] = {"before": before[index], "after": after[index]}
+            found["length_before"], found["length_after"] = (float(x[index]) for x in lengths)
+            if changes.area_before > 0:
+                found["area_before"], found["area_after"] = changes.area_before, changes.area_after
+            elif shapely.get_dimensions(after[index]) == 2:
+                found["area_before"], found["area_after"] = (float(x[index]) for x in areas)
+            measured[positions[place]] = found
+        return measured
 
 
 def as_array(geometries: Iterable[shapely.Geometry | None]) -> Geometries:
@@ -171,39 +205,20 @@ def as_array(geometries: Iterable[shapely.Geometry | None]) -> Geometries:
     return result
 
 
-def _drawn_results(
-    positions: list[int], rows: Rows, geometry: Geometries, crs: str
-) -> dict[int, shapely.Geometry]:
+def _drawn_results(positions: list[int], rows: Rows, geometry: Geometries, crs: str) -> Geometries:
     """What records became, in WGS 84: of several rows a collection."""
     chosen = np.flatnonzero(np.isin(rows, positions))
     parts: dict[int, list[shapely.Geometry]] = {}
     for position, drawn in zip(rows[chosen].tolist(), to_wgs84(geometry[chosen], crs), strict=True):
         if drawn is not None:
             parts.setdefault(position, []).append(drawn)
-    return {
-        position: found[0] if len(found) == 1 else shapely.GeometryCollection(found)
-        for position, found in parts.items()
-    }
+    return as_array(_together(parts.get(position, [])) for position in positions)
 
 
-def _measured(
-    repair: Repair, before: shapely.Geometry, after: shapely.Geometry, changes: _Changes
-) -> Repair:
-    area_before: float | None = None
-    area_after: float | None = None
-    if shapely.get_dimensions(after) == 2:
-        judged = changes.area_before > 0
-        area_before = changes.area_before if judged else measures.area(before)
-        area_after = changes.area_after if judged else measures.area(after)
-    return replace(
-        repair,
-        area_before=area_before,
-        area_after=area_after,
-        length_before=measures.length(before),
-        length_after=measures.length(after),
-        before=before,
-        after=after,
-    )
+def _together(parts: list[shapely.Geometry]) -> shapely.Geometry | None:
+    if not parts:
+        return None
+    return parts[0] if len(parts) == 1 else shapely.GeometryCollection(parts)
 
 
 def _point(at: Place | None) -> shapely.Point | None:

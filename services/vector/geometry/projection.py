@@ -11,9 +11,9 @@ import numpy.typing as npt
 import shapely
 from pyproj import Transformer
 from pyproj.exceptions import ProjError
-from shapely import GeometryType
 
 from services.vector.batch import Geometries
+from services.vector.geometry.dimensions import parts_of
 from services.vector.geometry.ordinates import without_negative_zeros
 from services.vector.inference.crs import WGS84, parse_crs, same_crs
 
@@ -87,10 +87,7 @@ def to_wgs84(geometry: Geometries, source: str | None) -> Geometries:
 
 def _has_short_rings(geometry: Geometries) -> npt.NDArray[np.bool_]:
     short = np.zeros(len(geometry), dtype=bool)
-    parts, owners = geometry, np.arange(len(geometry))
-    while (shapely.get_type_id(parts) >= GeometryType.MULTIPOINT).any():
-        parts, index = shapely.get_parts(parts, return_index=True)
-        owners = owners[index]
+    parts, owners = parts_of(geometry)
     rings, index = shapely.get_rings(parts, return_index=True)
     points = shapely.get_num_coordinates(rings)
     short[owners[index[(points > 0) & (points < _RING_POINTS)]]] = True

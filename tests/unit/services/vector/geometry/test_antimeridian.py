@@ -7,7 +7,7 @@ import shapely
 
 from services.vector.geometry import antimeridian, measures
 from services.vector.model import RepairKind
-from tests.support.geometries import cleaned
+from tests.support.geometries import as_array, cleaned
 
 
 @pytest.mark.parametrize(
@@ -118,6 +118,15 @@ def test_a_crossing_polygon_that_is_invalid_is_repaired_where_it_lies() -> None:
 
 def test_cutting_keeps_the_area() -> None:
     jumping = shapely.from_wkt("POLYGON((179 -1,-178.5 -1.2,-179 1,179.2 1.1,179 -1))")
-    cut, turns = antimeridian.cut(antimeridian.unwrap(jumping))
+    running_on = antimeridian.unwrap(jumping)
+    cut, turns = antimeridian.cut(running_on)
     assert turns == 2
-    assert measures.area(cut) == pytest.approx(measures.area(jumping), rel=1e-3)
+    found = measures.areas(as_array([running_on, cut]))
+    assert found[1] == pytest.approx(found[0])
+
+
+def test_the_report_measures_what_was_meant_by_a_jump() -> None:
+    found = cleaned("POLYGON((178 -18,-179 -18,-179 -16,178 -16,178 -18))")
+    (told,) = found.repairs
+    assert told.area_after == pytest.approx(3 * 2 * 110_600 * 111_300 * 0.956, rel=0.01)
+    assert told.area_before == pytest.approx(told.area_after)
