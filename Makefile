@@ -53,7 +53,7 @@ format: setup ## Put the code into the style that lint wants
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
 
-bench: ## Measure tasks per second beside procrastinate and Prefect (ARGS=...)
+bench: ## Measure beside procrastinate, Prefect, pypgstac and ogr2ogr (ARGS=...)
 	@local/setup.sh bench
 	@$(PYTHON) -m benchmarks $(ARGS)
 
