@@ -29,7 +29,7 @@ def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 @settings(
-    max_examples=100,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
