@@ -218,7 +218,6 @@ def inspect_layer(
         bbox=_finite(about.bbox),
         chunks=chunks,
         notes=notes,
-        details={"layer": access.origin.layer} if access.origin.layer else {},
     )
 
 

@@ -53,10 +53,8 @@ class Description:
     fields: list[str]
     subtypes: list[str]
     crs: str | None
-    geometry_type: str | None
     features: int | None
     fid_column: str
-    fast_skip: bool
     bbox: tuple[float, float, float, float] | None
 
 
@@ -89,10 +87,8 @@ def describe(origin: Origin, *, count: bool = False) -> Description:
         fields=[str(name) for name in info["fields"]],
         subtypes=[str(subtype) for subtype in info["ogr_subtypes"]],
         crs=info["crs"],
-        geometry_type=info["geometry_type"],
         features=int(info["features"]) if info["features"] >= 0 else None,
         fid_column=str(info["fid_column"] or ""),
-        fast_skip=bool(info["capabilities"]["fast_set_next_by_index"]),
         bbox=_bbox(bounds),
     )
 
