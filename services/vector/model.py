@@ -133,7 +133,7 @@ class SourceLayer(_Model):
     `member` is the path below the folder that was unpacked or fetched; `driver` the reader
     that could read it; `geometry_types` the numbers of records by OGC type (`None`: without a
     geometry), of those that were looked at. `crs` holds an authority code ("EPSG:4326") or
-    WKT, or None where the file says nothing. `bbox` is in that CRS: xmin, ymin, xmax, ymax.
+    WKT, or None where the file says nothing. `key_candidates` are names of columns. `bbox` is in that CRS: xmin, ymin, xmax, ymax.
     """
 
     name: str
@@ -148,6 +148,7 @@ class SourceLayer(_Model):
     crs: Finding
     encoding: Finding | None = None
     location: Finding | None = None
+    key_candidates: list[Finding] = Field(default_factory=list)
     bbox: tuple[float, float, float, float] | None = None
     chunks: list[Chunk]
     notes: list[Note] = Field(default_factory=list)

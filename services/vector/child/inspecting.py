@@ -10,10 +10,12 @@ import orjson
 import shapely
 
 from core.job_definition import JsonObject
+from services.vector.batch import Batch
 from services.vector.child.folders import FILES, PROBLEMS
 from services.vector.formats import archives, detection, registry
 from services.vector.formats.reader import Reader, UnreadableFile
 from services.vector.inference.crs import infer_crs
+from services.vector.inference.keys import key_candidates
 from services.vector.model import Kind, ReadOptions, SourceLayer
 
 # How many records are looked at to decide whether heights are worth keeping.
@@ -72,15 +74,28 @@ def inspect(
 def _settled(
     reader: Reader, path: Path, layer: SourceLayer, options: ReadOptions, source_crs: str | None
 ) -> SourceLayer:
-    if not layer.spatial:
-        return layer
-    crs, notes = infer_crs(layer, override=source_crs)
-    details = dict(layer.details)
-    if layer.has_z:
-        details["heights"] = _heights(reader, path, layer, options)
-    return layer.model_copy(
-        update={"crs": crs, "notes": [*layer.notes, *notes], "details": details}
-    )
+    """The layer with what all formats have in common: keys, CRS, heights."""
+    counted = all(column.exact for column in layer.columns)
+    sample = None if counted else _first_batch(reader, path, layer, options)
+    found: dict[str, Any] = {"key_candidates": key_candidates(layer.columns, sample)}
+    if layer.spatial:
+        crs, notes = infer_crs(layer, override=source_crs)
+        found |= {"crs": crs, "notes": [*layer.notes, *notes]}
+    if layer.spatial and layer.has_z:
+        heights = _heights(reader, path, layer, options)
+        found["details"] = {**layer.details, "heights": heights}
+    return layer.model_copy(update=found)
+
+
+def _first_batch(
+    reader: Reader, path: Path, layer: SourceLayer, options: ReadOptions
+) -> Batch | None:
+    for chunk in layer.chunks[:1]:
+        try:
+            return next(iter(reader.read(path, layer, chunk, options)), None)
+        except UnreadableFile:  # the task that cleans the chunk will say so
+            return None
+    return None
 
 
 def _heights(
