@@ -12,7 +12,7 @@ from typing import Final
 
 from services.vector.batch import Batch
 from services.vector.formats import ogr, ogr_source
-from services.vector.formats.ogr import Access
+from services.vector.formats.ogr_access import Access
 from services.vector.formats.ogr_source import Origin, presented
 from services.vector.model import Chunk, Kind, ReadOptions, SourceLayer
 

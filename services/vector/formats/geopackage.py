@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from services.vector.batch import Batch, Fault
 from services.vector.formats import ogr, ogr_source
-from services.vector.formats.ogr import Access, Columns, Fids, Mask, Seek
+from services.vector.formats.ogr_access import Access, Columns, Fids, Mask, Seek
 from services.vector.formats.ogr_source import Origin, presented
 from services.vector.formats.reader import UnreadableFile
 from services.vector.model import Chunk, Kind, ReadOptions, Reason, SourceLayer

@@ -15,7 +15,7 @@ from typing import Any, Final
 from services.vector.batch import Batch, Fault
 from services.vector.formats import gml_survey, ogr, ogr_source
 from services.vector.formats.gml_survey import Survey
-from services.vector.formats.ogr import Access
+from services.vector.formats.ogr_access import Access
 from services.vector.formats.ogr_source import Origin, presented
 from services.vector.formats.reader import UnreadableFile
 from services.vector.formats.records import lost_batch

@@ -1,35 +1,32 @@
 """What all formats that OGR reads have in common: inspecting a layer, reading a chunk of it.
 
-A layer is scanned once, geometries only, which costs about 1 microsecond a record: so the
-types of geometries and the bounds of the chunks are known and not guessed from a header that
-may be wrong. Chunks are ranges of fids where the driver finds these by an index (GeoPackage),
-else runs of records to skip to.
+Chunks are ranges of fids where the driver finds these by an index (GeoPackage), else runs of
+records to skip to.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
-from services.vector.batch import Batch, Fault
+from services.vector.batch import Batch
 from services.vector.formats import ogr_columns, ogr_source, wkb, wkb_types
-from services.vector.formats.ogr_source import OGR_ERRORS, Description, Origin
+from services.vector.formats.ogr_access import Access, Fids, Seek, between
+from services.vector.formats.ogr_scan import Scan, everything, scan_layer
+from services.vector.formats.ogr_source import OGR_ERRORS, Description
 from services.vector.formats.reader import UnreadableFile
 from services.vector.formats.records import RawRecord, lost_batch, row_numbers
 from services.vector.inference import file_crs
 from services.vector.model import (
     Chunk,
     Finding,
-    Kind,
     Note,
     ReadOptions,
     SourceColumn,
@@ -41,100 +38,10 @@ _MOST_ROWS: Final = 100_000
 _BATCH_BYTES: Final = 8 << 20
 _SMALLEST_BATCH: Final = 64
 _LARGEST_BATCH: Final = 16_384
-_SCAN_BATCH: Final = 4_096
-_SAMPLE_ROWS: Final = 20_000
 _OBSERVED_ROWS: Final = 5_000
 # How often a chunk is tried again where the driver fails in the middle of it.
 _MOST_ATTEMPTS: Final = 500
-_FINER: Final = 16
 _NAMED_IN_A_NOTE: Final = 10
-
-Fids = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
-Columns = Mapping[str, "pa.Array[Any]"]
-
-
-def _none_missing(_fids: Sequence[int]) -> Mapping[int, Fault]:
-    return {}
-
-
-def _none_unfit(_fids: Fids, _values: Columns) -> Mapping[tuple[str, str], Mask]:
-    return {}
-
-
-def _no_last_fid() -> int | None:
-    return None
-
-
-def _as_it_is(array: pa.Array[Any]) -> pa.Array[Any]:
-    return array
-
-
-class Seek(StrEnum):
-    """How a driver is brought to the first record of a chunk."""
-
-    FID_INDEX = "fid_index"  # by a condition on the fid, which it has an index of
-    FID_PLACE = "fid_place"  # by skipping so many records, deleted ones included, as the fid says
-    PLACE = "place"  # by skipping so many records
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """How a format's layers are read through OGR.
-
-    `slow_skip` says that the driver reads what it skips, so that chunks should be few, `one_chunk`
-    that there should be one only.
-    `explain_missing` is asked why
-    records (by fid) came without a geometry: those of which the file says that they have none
-    are left out of its answer. `text` decodes texts that OGR was told to hand through.
-    `unfit` finds values, by column and reason, that are none of their type, though OGR makes
-    something of them: they become null. `last_fid` is asked for where the driver stops early.
-    """
-
-    origin: Origin
-    kind: Kind
-    bytes: int
-    seek: Seek = Seek.PLACE
-    slow_skip: bool = False
-    one_chunk: bool = False
-    explain_missing: Callable[[Sequence[int]], Mapping[int, Fault]] = _none_missing
-    text: Callable[[pa.Array[Any]], pa.Array[Any]] = _as_it_is
-    unfit: Callable[[Fids, Columns], Mapping[tuple[str, str], Mask]] = _none_unfit
-    last_fid: Callable[[], int | None] = _no_last_fid
-
-
-@dataclass(slots=True)
-class _Scan:
-    """What one pass over the geometries of a layer found."""
-
-    schema: pa.Schema
-    types: wkb_types.TypeCounts = field(default_factory=wkb_types.TypeCounts)
-    batches: list[Fids] = field(default_factory=list)
-    records: int = 0
-    complete: bool = True
-    failure: str | None = None
-    unreadable: int = 0
-    notes: list[Note] = field(default_factory=list)
-
-    def add(self, batch: pa.RecordBatch) -> None:
-        # A copy: a view of one column would keep the whole batch in memory.
-        self.batches.append(np.array(batch.column(0), dtype=np.int64))
-        self.records += batch.num_rows
-        if batch.num_columns > 1:
-            self.types.add(batch.column(1))
-        else:
-            self.types.by_name[wkb_types.NO_GEOMETRY] += batch.num_rows
-
-    def fids(self) -> Fids:
-        """The fids of all records, in the order in which they came."""
-        if len(self.batches) != 1:
-            self.batches = [np.concatenate([np.empty(0, dtype=np.int64), *self.batches])]
-        return self.batches[0]
-
-    def sort(self) -> None:
-        """Bring the fids in order, each once: a damaged tree leads to some of them twice."""
-        self.batches = [np.unique(self.fids())]
-        self.records = len(self.batches[0])
 
 
 def inspect_layers(
@@ -189,7 +96,7 @@ def inspect_layer(
     how many records the file's header says there are, where that can be trusted.
     """
     about = ogr_source.describe(access.origin)
-    scan = _scan(access, about, options)
+    scan = scan_layer(access, about, options)
     if about.bbox is None and not options.sample and _has_geometry(scan.types):
         about = ogr_source.describe(access.origin, count=True)
     columns = _columns(access, about, names)
@@ -241,78 +148,6 @@ def read_chunk(access: Access, layer: SourceLayer, chunk: Chunk) -> Iterator[Bat
 # Inspecting.
 
 
-def _scan(access: Access, about: Description, options: ReadOptions) -> _Scan:
-    """Go through the layer, geometries only, as far as the driver can: where it fails in a
-    batch, with smaller ones, and beyond what it fails at where fids can be looked up."""
-    with ogr_source.stream(access.origin, batch_rows=1, geometry_only=True) as opened:
-        scan = _Scan(schema=opened.schema)
-    limit = _SAMPLE_ROWS if options.sample else None
-    where = _everything(access, about)
-    rows = _SCAN_BATCH
-    while _scan_on(access, scan, rows, limit, skip=scan.records, where=where) and rows > 1:
-        rows = max(1, rows // _FINER)
-    if access.seek is not Seek.FID_INDEX or options.sample or not about.fid_column:
-        return scan
-    last = access.last_fid()
-    if last is not None and (not scan.records or last > scan.fids()[-1]):
-        scan.failure = scan.failure or f"the driver stopped before record {last}"
-        _scan_beyond(access, scan, about.fid_column, last)
-    return scan
-
-
-def _everything(access: Access, about: Description) -> str | None:
-    """A condition that is always true, where records are found by fid: without any condition
-    OGR believes the number of records that a GeoPackage says it has, and where that is too
-    high it returns some of them again."""
-    if access.seek is not Seek.FID_INDEX or not about.fid_column:
-        return None
-    return f"{_quoted(about.fid_column)} IS NOT NULL"
-
-
-def _scan_on(
-    access: Access,
-    scan: _Scan,
-    rows: int,
-    limit: int | None = None,
-    *,
-    skip: int = 0,
-    where: str | None = None,
-) -> bool:
-    """Add what a stream has; whether it failed."""
-    try:
-        with ogr_source.stream(
-            access.origin, batch_rows=rows, geometry_only=True, skip=skip, where=where
-        ) as opened:
-            for batch in opened.batches():
-                scan.add(batch)
-                if limit is not None and scan.records >= limit:
-                    scan.complete = False
-                    return False
-            scan.notes += [note for note in opened.notes if note not in scan.notes]
-    except (*OGR_ERRORS, UnreadableFile) as error:
-        scan.failure = ogr_source.said(error)
-        return True
-    return False
-
-
-def _scan_beyond(access: Access, scan: _Scan, column: str, last: int) -> None:
-    """What can be read behind a damaged place, by halving the fids that are left."""
-    spans = [(int(scan.fids()[-1]) + 1 if scan.records else 0, last)]
-    attempts = 0
-    while spans and attempts < _MOST_ATTEMPTS:
-        first, end = spans.pop()
-        if not _scan_on(access, scan, _SCAN_BATCH, where=_between(column, first, end)):
-            continue
-        attempts += 1
-        reached = max(int(scan.fids()[-1]) + 1 if scan.records else 0, first)
-        if reached < end:
-            middle = (reached + end) // 2
-            spans += [(middle + 1, end), (reached, middle)]
-        else:
-            scan.unreadable += 1
-    scan.sort()
-
-
 def _has_geometry(types: wkb_types.TypeCounts) -> bool:
     return any(name != wkb_types.NO_GEOMETRY for name in types.by_name)
 
@@ -320,7 +155,7 @@ def _has_geometry(types: wkb_types.TypeCounts) -> bool:
 def _columns(access: Access, about: Description, names: Sequence[str] | None) -> list[SourceColumn]:
     """The fields, with what the first records show of them."""
     unique = ogr_columns.unique_names(names if names is not None else about.fields)
-    where = _everything(access, about)
+    where = everything(access, about)
     with ogr_source.stream(access.origin, batch_rows=_OBSERVED_ROWS, where=where) as opened:
         try:
             first = next(opened.batches(), None)
@@ -348,7 +183,7 @@ def _text(access: Access, array: pa.Array[Any]) -> pa.Array[Any]:
     return access.text(array) if pa.types.is_string(array.type) else array
 
 
-def _chunks(access: Access, about: Description, scan: _Scan, options: ReadOptions) -> list[Chunk]:
+def _chunks(access: Access, about: Description, scan: Scan, options: ReadOptions) -> list[Chunk]:
     fids = scan.fids()
     total = scan.records
     if not total:
@@ -443,7 +278,7 @@ def _span(
     seek = Seek(str(chunk.part["seek"]))
     where, skip = None, first
     if seek is Seek.FID_INDEX:
-        where, skip = _between(str(chunk.part["fid"]), first, last), 0
+        where, skip = between(str(chunk.part["fid"]), first, last), 0
     wanted = min(batch_rows, last - first + 1)
     with ogr_source.stream(access.origin, batch_rows=wanted, where=where, skip=skip) as opened:
         for batch in opened.batches():
@@ -459,14 +294,6 @@ def _span(
                 yield piece, reached
             if reached >= last or piece.num_rows < batch.num_rows:
                 return
-
-
-def _between(column: str, first: int, last: int) -> str:
-    return f"{_quoted(column)} BETWEEN {first} AND {last}"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _batch(

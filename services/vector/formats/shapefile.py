@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from services.vector.batch import Batch, Fault
 from services.vector.formats import dbase, dbase_encoding, ogr, shapefile_parts
-from services.vector.formats.ogr import Access, Columns, Fids, Seek
+from services.vector.formats.ogr_access import Access, Columns, Fids, Seek
 from services.vector.formats.ogr_columns import unique_names
 from services.vector.formats.ogr_source import Origin
 from services.vector.formats.shapefile_parts import Parts, Records
