@@ -170,6 +170,9 @@ def _window(base: int, text: bytes, bounds: _Offsets, dialect: Dialect) -> Windo
     for end_of_line in (_LINE_FEED, _CARRIAGE_RETURN):
         ends = ends - ((ends > starts) & (array[ends - 1] == end_of_line))
     filled = ends > starts
+    if b"\0" in text:  # what a crash or a copy left at the end of a file
+        spans = zip(starts.tolist(), ends.tolist(), strict=True)
+        filled &= [bool(text[start:end].strip(b"\0 \t")) for start, end in spans]
     starts, ends = starts[filled], ends[filled]
     delimiters = np.flatnonzero(array == ord(dialect.delimiter))
     suspect = np.zeros(len(starts), dtype=bool)

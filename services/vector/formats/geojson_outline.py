@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from services.vector.geometry.building import DEPTHS
+from services.vector.geometry.ragged import DEPTHS
 
 _COORDINATES: Final = re.compile(rb'("coordinates"\s*:\s*)(\[[\[\]0-9\s,.eE+\-]*\])')
 _BLANK: Final = b" \t\r\n"

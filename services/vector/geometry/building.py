@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +18,13 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from services.vector.batch import Fault, Geometries
+from services.vector.geometry.ragged import (
+    DEPTHS,
+    LINE_POINTS,
+    RING_POINTS,
+    build_alike,
+    group,
+)
 from services.vector.model import Reason, RepairKind
 
 # {"type": ..., "coordinates" | "geometries": ...} as in GeoJSON, with anything inside.
@@ -26,15 +32,6 @@ RawGeometry = Mapping[str, Any]
 
 _Positions = npt.NDArray[np.float64]
 
-# How deep the lists in "coordinates" go for a type: a position is a list of depth 1.
-DEPTHS: Final = {
-    "Point": 1,
-    "MultiPoint": 2,
-    "LineString": 2,
-    "MultiLineString": 3,
-    "Polygon": 3,
-    "MultiPolygon": 4,
-}
 _RING: Final = "Ring"  # a polygon that lacks the list around its one ring
 _BY_FAMILY: Final = {
     "Point": {1: "Point", 2: "MultiPoint"},
@@ -60,8 +57,6 @@ _UNSUPPORTED: Final = frozenset(
     }
 )
 _MAX_NESTING: Final = 32
-_RING_POINTS = 4
-_LINE_POINTS = 2
 _SHOWN_CHARACTERS = 40
 _NUMBER = (int, float, np.integer, np.floating)
 
@@ -124,14 +119,14 @@ def build_many(raws: Sequence[RawGeometry | None]) -> BuiltMany:
     for position, raw in enumerate(raws):
         if raw is None:
             continue
-        group = _group(raw)
-        if group is None:
+        alike = group(raw)
+        if alike is None:
             careful.append(position)
         else:
-            groups.setdefault(group, []).append(position)
+            groups.setdefault(alike, []).append(position)
     for (kind, ordinates), positions in groups.items():
         values = [raw["coordinates"] for at in positions if (raw := raws[at]) is not None]
-        geometries, good = _build_alike(kind, ordinates, values)
+        geometries, good = build_alike(kind, ordinates, values)
         where = np.asarray(positions)
         built.geometry[where[good]] = geometries
         careful += where[~good].tolist()
@@ -146,117 +141,6 @@ def build_many(raws: Sequence[RawGeometry | None]) -> BuiltMany:
         if one.fault is not None:
             built.faults[position] = one.fault
     return built
-
-
-# The flawless ones.
-
-
-def _group(raw: RawGeometry) -> tuple[str, int] | None:
-    """The type and the number of ordinates, where the first position looks as it should."""
-    try:
-        kind = raw["type"]
-        first = raw["coordinates"]
-        for _ in range(DEPTHS[kind] - 1):
-            first = first[0]
-        ordinates = len(first)
-    except (KeyError, IndexError, TypeError):
-        return None
-    return (kind, ordinates) if ordinates in (2, 3) else None
-
-
-def _build_alike(
-    kind: str, ordinates: int, values: list[Any]
-) -> tuple[Geometries, npt.NDArray[np.bool_]]:
-    """Build those that have no flaw; the mask says which of the values they are."""
-    depth = DEPTHS[kind]
-    good = np.ones(len(values), dtype=bool)
-    ragged = _Ragged.of(values, depth)
-    if ragged is None:
-        good[:] = [_Ragged.of([value], depth) is not None for value in values]
-        ragged = _Ragged.of(_chosen(values, good), depth)
-    while ragged is not None:
-        flawless = ragged.flawless(kind, ordinates)
-        if flawless.all():
-            return ragged.build(kind, ordinates), good
-        good[good] = flawless
-        ragged = _Ragged.of(_chosen(values, good), depth)
-    return np.empty(0, dtype=object), np.zeros(len(values), dtype=bool)
-
-
-def _chosen(values: list[Any], mask: npt.NDArray[np.bool_]) -> list[Any]:
-    return [value for value, good in zip(values, mask.tolist(), strict=True) if good]
-
-
-@dataclass(slots=True)
-class _Ragged:
-    """Nested lists of one depth, laid flat: the lengths of the lists of each level, outermost
-    first (the innermost are the positions), and all numbers in a row."""
-
-    lengths: list[npt.NDArray[np.int64]]
-    numbers: npt.NDArray[np.float64]
-
-    @classmethod
-    def of(cls, values: list[Any], depth: int) -> _Ragged | None:
-        """None where a level holds something else than lists, or the last one than numbers."""
-        lengths = []
-        level = values
-        for _ in range(depth):
-            if not set(map(type, level)) <= {list, tuple}:
-                return None
-            lengths.append(np.fromiter(map(len, level), np.int64, len(level)))
-            level = list(chain.from_iterable(level))
-        if not set(map(type, level)) <= {int, float}:
-            return None
-        try:
-            return cls(lengths, np.asarray(level, dtype=np.float64))
-        except OverflowError:  # an integer beyond what a double holds
-            return None
-
-    def flawless(self, kind: str, ordinates: int) -> npt.NDArray[np.bool_]:
-        """Which values are well-formed geometries of the type, in tuples of that size."""
-        good = np.ones(len(self.lengths[0]), dtype=bool)
-        for level, lengths in enumerate(self.lengths[:-1]):
-            good[self._owners(level)[lengths == 0]] = False
-        odd = self.lengths[-1] != ordinates
-        if odd.any():
-            good[self._owners(len(self.lengths) - 1)[odd]] = False
-        if not good.all():
-            return good
-        coordinates = self.numbers.reshape(-1, ordinates)
-        broken = ~np.isfinite(coordinates).all(axis=1)
-        if broken.any():
-            good[self._owners(len(self.lengths) - 1)[broken]] = False
-        if "Point" in kind:
-            return good
-        points = self.lengths[-2]
-        closed = "Polygon" in kind
-        unfit = points < (_RING_POINTS if closed else _LINE_POINTS)
-        if closed:
-            ends = np.cumsum(points)
-            unfit |= (coordinates[ends - points] != coordinates[ends - 1]).any(axis=1)
-        good[self._owners(len(self.lengths) - 2)[unfit]] = False
-        return good
-
-    def _owners(self, level: int) -> npt.NDArray[np.int64]:
-        """The value that each list of a level belongs to."""
-        owners = np.arange(len(self.lengths[0]))
-        for lengths in self.lengths[:level]:
-            owners = np.repeat(owners, lengths)
-        return owners
-
-    def build(self, kind: str, ordinates: int) -> Geometries:
-        offsets = tuple(
-            np.concatenate(([0], np.cumsum(lengths))) for lengths in reversed(self.lengths[:-1])
-        )
-        geometries: Geometries = shapely.from_ragged_array(
-            shapely.GeometryType[kind.upper()],
-            self.numbers.reshape(-1, ordinates),
-            offsets or None,
-        )
-        return geometries
-
-
-# The others, one by one.
 
 
 def _parts(raw: object, mended: dict[RepairKind, None], nesting: int) -> tuple[list[_Part], bool]:
@@ -405,21 +289,21 @@ class _Reading:
                 ring[-1] = ring[0]
             else:
                 ring = np.concatenate((ring, ring[:1]))
-            if len(ring) >= _RING_POINTS:
+            if len(ring) >= RING_POINTS:
                 self._mended[RepairKind.RING_CLOSED] = None
-        if len(ring) < _RING_POINTS:
+        if len(ring) < RING_POINTS:
             raise _Broken(
                 Reason.TOO_FEW_POINTS,
-                f"{where} has {len(values)} positions; a closed ring takes {_RING_POINTS} or more",
+                f"{where} has {len(values)} positions; a closed ring takes {RING_POINTS} or more",
             )
         return ring
 
     def _line(self, values: Sequence[Any], where: str) -> list[_Positions]:
         line = self._points(values, where)
-        if len(line) < _LINE_POINTS:
+        if len(line) < LINE_POINTS:
             raise _Broken(
                 Reason.TOO_FEW_POINTS,
-                f"{where} has {len(values)} positions; a line takes {_LINE_POINTS} or more",
+                f"{where} has {len(values)} positions; a line takes {LINE_POINTS} or more",
             )
         return [line]
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from services.vector.geometry.building import DEPTHS, RawGeometry, build
+from services.vector.geometry.building import RawGeometry, build
+from services.vector.geometry.ragged import DEPTHS
 
 BBox = tuple[float, float, float, float]
 

@@ -315,3 +315,10 @@ def test_events_are_where_their_wkt_says() -> None:
     assert read.layer.geometry_types == {"Point": 619}
     assert read.faults == {}
     assert read.geometry[0].x == read.columns["longitude"][0]
+
+
+def test_zeros_at_the_end_are_no_records(tmp_path: Path) -> None:
+    read = _read(tmp_path, b"id,name,lon,lat\n1,a\0b,1,2\n2,ok,3,4\n" + b"\0" * 512)
+
+    assert read.columns["id"] == [1, 2]
+    assert read.columns["name"] == ["a\0b", "ok"]
