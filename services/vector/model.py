@@ -133,7 +133,8 @@ class SourceLayer(_Model):
     `member` is the path below the folder that was unpacked or fetched; `driver` the reader
     that could read it; `geometry_types` the numbers of records by OGC type (`None`: without a
     geometry), of those that were looked at. `crs` holds an authority code ("EPSG:4326") or
-    WKT, or None where the file says nothing. `key_candidates` are names of columns. `bbox` is in that CRS: xmin, ymin, xmax, ymax.
+    WKT, or None where the file says nothing. `bbox` is in that CRS: xmin, ymin, xmax, ymax.
+    `key_candidates` are names of columns.
     """
 
     name: str
@@ -182,7 +183,9 @@ class CleaningOptions(_Model):
     """How geometries are cleaned. CRSs are authority codes or WKT.
 
     `promote_to_multi` is for lines and polygons, `promote_points` for points. With `add_z`
-    geometries that have no heights get 0, for a table whose geometries have them.
+    geometries that have no heights get 0, for a table whose geometries have them. `elsewhere`
+    says that the layer as a whole is far from where its CRS is used: no record is then set
+    aside for that.
     """
 
     source_crs: str | None
@@ -193,5 +196,6 @@ class CleaningOptions(_Model):
     drop_z: bool = False
     add_z: bool = False
     swap_axes: bool = False
+    elsewhere: bool = False
     orient_rings: bool = False
     max_area_change: float = 0.1

@@ -148,6 +148,7 @@ def _plan_layer(
             drop_z=drop_z,
             add_z=not drop_z,
             swap_axes=parameters.swap_axes,
+            elsewhere=layer.details.get("elsewhere", False),
             orient_rings=layer.kind in _ORIENTED,
             max_area_change=parameters.max_area_change,
         ),

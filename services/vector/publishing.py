@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from core.counting import counted
@@ -11,7 +12,7 @@ from core.models.vector_report import RecordCounts
 from infrastructure import database, vector_report_repository
 from infrastructure.database import Connection
 from services.publishing import publish, staging
-from services.publishing.publish import Provenance
+from services.publishing.publish import Provenance, Published
 from services.vector.inspecting import read_plan
 from services.vector.parameters import ProcessVector
 from services.vector.plan import LayerPlan, TablePlan
@@ -34,7 +35,12 @@ def publish_tables(context: Context) -> JsonObject:
     _judge(context, counts)
     chosen = _with_rows(context, plan)
     with database.transaction() as connection:
-        tables = [_publish(context, connection, plan, layer, table) for layer, table in chosen]
+        published = publish.together(
+            connection,
+            [partial(_publish, context, connection, plan, *each) for each in chosen],
+            check=context.check,
+        )
+        tables = [_view(*each) for each in zip(chosen, published, strict=True)]
         vector_report_repository.finish_report(connection, context.job_id, counts, tables)
         staging.drop(connection, context.job_id)
     return {
@@ -88,10 +94,15 @@ def _with_rows(context: Context, plan: Plan) -> list[tuple[LayerPlan, TablePlan]
 
 
 def _publish(
-    context: Context, connection: Connection, plan: Plan, layer: LayerPlan, table: TablePlan
-) -> dict[str, Any]:
+    context: Context,
+    connection: Connection,
+    plan: Plan,
+    layer: LayerPlan,
+    table: TablePlan,
+    patience: float,
+) -> Published:
     parameters = context.parameters
-    published = publish.publish(
+    return publish.publish(
         connection,
         table.target,
         table.staged,
@@ -106,8 +117,13 @@ def _publish(
             attribution=parameters.attribution,
         ),
         keep_versions=parameters.keep_versions,
+        patience=patience,
         check=context.check,
     )
+
+
+def _view(chosen: tuple[LayerPlan, TablePlan], published: Published) -> dict[str, Any]:
+    layer, table = chosen
     return {
         "table": str(table.target),
         "layer": layer.layer.name,

@@ -86,7 +86,7 @@ def _set_aside(
         for other in layer.tables:
             if other is not table:
                 connection.execute(
-                    sql.SQL("DELETE FROM {} WHERE gid = ANY(%s)").format(
+                    sql.SQL("DELETE FROM {} WHERE gid = ANY(%s::bigint[])").format(
                         identifier(staged(other.staged))
                     ),
                     (list(details),),

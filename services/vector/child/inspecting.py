@@ -14,9 +14,10 @@ from services.vector.batch import Batch
 from services.vector.child.folders import FILES, PROBLEMS
 from services.vector.formats import archives, detection, registry
 from services.vector.formats.reader import Reader, UnreadableFile
+from services.vector.geometry import ordinates, projection
 from services.vector.inference.crs import infer_crs
 from services.vector.inference.keys import key_candidates
-from services.vector.model import Kind, ReadOptions, SourceLayer
+from services.vector.model import Finding, Kind, Note, ReadOptions, SourceLayer
 
 # How many records are looked at to decide whether heights are worth keeping.
 _HEIGHT_SAMPLE = 20_000
@@ -75,16 +76,48 @@ def _settled(
     reader: Reader, path: Path, layer: SourceLayer, options: ReadOptions, source_crs: str | None
 ) -> SourceLayer:
     """The layer with what all formats have in common: keys, CRS, heights."""
-    counted = all(column.exact for column in layer.columns)
-    sample = None if counted else _first_batch(reader, path, layer, options)
-    found: dict[str, Any] = {"key_candidates": key_candidates(layer.columns, sample)}
-    if layer.spatial:
-        crs, notes = infer_crs(layer, override=source_crs)
-        found |= {"crs": crs, "notes": [*layer.notes, *notes]}
-    if layer.spatial and layer.has_z:
-        heights = _heights(reader, path, layer, options)
-        found["details"] = {**layer.details, "heights": heights}
-    return layer.model_copy(update=found)
+    sample = _first_batch(reader, path, layer, options)
+    layer = layer.model_copy(update={"key_candidates": key_candidates(layer.columns, sample)})
+    if not layer.spatial:
+        return layer
+    crs, notes = infer_crs(layer, override=source_crs)
+    details = dict(layer.details)
+    if sample is not None and _is_elsewhere(crs, sample):
+        details["elsewhere"] = True
+        crs, note = _doubted(crs)
+        notes = [*notes, note]
+    if layer.has_z:
+        details["heights"] = _heights(reader, path, layer, options)
+    return layer.model_copy(
+        update={"crs": crs, "notes": [*layer.notes, *notes], "details": details}
+    )
+
+
+def _is_elsewhere(crs: Finding, sample: Batch) -> bool:
+    """Whether most of the records are far from where their projected CRS is used.
+
+    A few are outliers, and cleaning sets them aside; most of them say that the CRS is wrong,
+    or that it is used where it was not made for.
+    """
+    limits = None if crs.value is None else projection.range_of(crs.value).limits
+    placed = sample.geometry[~shapely.is_missing(sample.geometry)]
+    if limits is None or not len(placed):
+        return False
+    return len(ordinates.outside(placed, limits)) > len(placed) / 2
+
+
+def _doubted(crs: Finding) -> tuple[Finding, Note]:
+    sentence = (
+        f"The coordinates are far from where {crs.value} is used: if the table appears in the "
+        "wrong place, name the right CRS with source_crs."
+    )
+    doubted = crs.model_copy(
+        update={
+            "confidence": crs.confidence if crs.source == "parameter" else crs.confidence * 0.3,
+            "evidence": [*crs.evidence, sentence],
+        }
+    )
+    return doubted, Note(code="far_from_area_of_use", message=sentence)
 
 
 def _first_batch(

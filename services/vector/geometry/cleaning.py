@@ -178,7 +178,7 @@ class _Cleaning:
             self._counts["clamped"] += len(ranged.clamped)
             limit = "beyond 360 degrees of longitude or 90 of latitude"
             outside = ranged.outside
-        elif allowed.limits is not None:
+        elif allowed.limits is not None and not self._options.elsewhere:
             outside = ordinates.outside(self.geometry, allowed.limits)
             limit = "far beyond where its CRS is used"
         else:
