@@ -10,6 +10,7 @@ from benchmarks.catalog import CatalogLoad
 from benchmarks.engine import EngineRun
 from benchmarks.peer_run import PeerRun
 from benchmarks.rounds import Results
+from benchmarks.vector import OURS, VectorRun
 
 MEMORY = {"host": 120_000_000, "service-bus": 30_000_000, "postgres": 90_000_000}
 GROWN = {"host": 500_000, "service-bus": 0, "postgres": 0}
@@ -21,6 +22,10 @@ RESULTS = Results(
         PeerRun("Prefect", "thread pool", 100, 10.0, 2.0, 110_000_000),
     ],
     catalog=CatalogLoad(20_000, [1.0], [1.6], [1.25]),
+    vector=[
+        VectorRun("9 parcels", OURS, 9, 2_000_000, 4.5, {"clean": 2.0}, 300_000_000, 9),
+        VectorRun("9 parcels", "ogr2ogr", 9, 2_000_000, 9.0, {}, 80_000_000, 9),
+    ],
     failures=["Prefect: no server"],
 )
 
@@ -38,6 +43,8 @@ def test_every_figure_is_shown() -> None:
     assert "Prefect, thread pool 50 10 110 MB" in shown
     assert "geoforge 12,500 0.62" in shown
     assert "geoforge, again 16,000 0.80" in shown
+    assert "9 parcels geoforge 2 MB 4.5 2 300 MB clean 2.0" in shown
+    assert "9 parcels ogr2ogr 2 MB 9.0 1 80 MB" in shown
 
 
 def test_claims_say_whether_they_hold() -> None:

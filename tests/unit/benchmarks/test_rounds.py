@@ -15,6 +15,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.peer_run import PeerRun
 from benchmarks.rounds import Plan, Rounds
 from benchmarks.stack import BenchStack
+from benchmarks.vector import VectorLoads, VectorRun
 from local.stack.ports import Ports
 from local.stack.settings import StackSettings
 
@@ -39,6 +40,16 @@ def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ran.append("stac")
         return CatalogLoad(items, [1.0] * rounds, [1.0] * rounds, [1.0] * rounds)
 
+    def vector(contender: str) -> Any:
+        def run(_self: VectorLoads, title: str, path: Path, rows: int) -> VectorRun:
+            ran.append(f"{contender} {rows}")
+            return VectorRun(title, contender, rows, 1, 1.0, {}, 0, rows)
+
+        return run
+
+    monkeypatch.setattr(VectorLoads, "file", lambda _self, name, _make: Path(name))
+    monkeypatch.setattr(VectorLoads, "ours", vector("vector"))
+    monkeypatch.setattr(VectorLoads, "peer", vector("ogr2ogr"))
     monkeypatch.setattr(Engine, "run", engine)
     monkeypatch.setattr(procrastinate_peer, "run", peer("procrastinate"))
     monkeypatch.setattr(prefect_peer, "run", peer("prefect"))
@@ -59,8 +70,10 @@ def test_rounds_alternate_and_what_takes_long_comes_once_at_the_end(
     results = rounds(Plan(rounds=2, sizes=(10, 20, 100_000))).measure()
     there = ["engine 10", "engine 20"]
     there += [f"procrastinate {number} {size}" for number, size in procrastinate_peer.VARIANTS]
-    there += ["prefect"]
-    assert order == ["engine 1000", *there, *reversed(there), "engine 100000", "stac"]
+    there += ["prefect", "vector 250000", "ogr2ogr 250000"]
+    warm_up = ["engine 1000", "vector 1000"]
+    once = ["engine 100000", "stac", "vector 1000000", "vector 4000000", "vector 2500000"]
+    assert order == [*warm_up, *there, *reversed(there), *once]
     assert [run.tasks for run in results.engine] == [10, 20, 20, 10, 100_000]
     assert len(results.peers) == 12
     assert results.failures == []

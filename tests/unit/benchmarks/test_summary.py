@@ -8,7 +8,8 @@ from benchmarks.catalog import CatalogLoad
 from benchmarks.engine import EVENTS_PER_LOOK, EngineRun
 from benchmarks.peer_run import PeerRun
 from benchmarks.rounds import Results
-from benchmarks.summary import best_rates, claims, engine_rates
+from benchmarks.summary import GOAL_VECTOR_BYTES, best_rates, claims, engine_rates
+from benchmarks.vector import OURS, VectorRun
 
 
 def job(tasks: int, seconds: float, *, events: int = 14, looks: int = 0) -> EngineRun:
@@ -72,3 +73,26 @@ def test_the_catalog_load_is_compared_with_the_bare_one(seconds: float, holds: b
 
 def test_nothing_is_claimed_of_what_was_not_measured() -> None:
     assert claims(Results()) == []
+
+
+def vector(title: str, contender: str, seconds: float, peak_bytes: int = 0) -> VectorRun:
+    return VectorRun(title, contender, 100, 1000, seconds, {}, peak_bytes, 100)
+
+
+@pytest.mark.parametrize(("seconds", "holds"), [(8.0, True), (9.0, False)])
+def test_the_same_file_is_loaded_by_both(seconds: float, holds: bool) -> None:
+    runs = [
+        vector("parcels", OURS, seconds),
+        vector("parcels", "ogr2ogr", 8.0),
+        vector("many parcels", OURS, 100.0),
+    ]
+    text = "parcels published no later than ogr2ogr loads them"
+    assert verdicts(Results(vector=runs))[text] is holds
+
+
+@pytest.mark.parametrize(
+    ("peak_bytes", "holds"), [(GOAL_VECTOR_BYTES, True), (GOAL_VECTOR_BYTES + 1, False)]
+)
+def test_the_largest_memory_counts(peak_bytes: int, holds: bool) -> None:
+    runs = [vector("small", OURS, 1.0), vector("large", OURS, 1.0, peak_bytes)]
+    assert verdicts(Results(vector=runs))["Vector files of any size within 1 GB of memory"] is holds
