@@ -64,8 +64,10 @@ class InvalidParameters(InvalidRequest):
     code = "invalid_parameters"
     status = 422
 
-    def __init__(self, message: str, errors: Sequence[FieldError]) -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, errors: Sequence[FieldError], *, code: str | None = None
+    ) -> None:
+        super().__init__(message, code=code)
         self.errors = list(errors)
 
 

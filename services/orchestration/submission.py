@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from core import identifiers, jsonb
-from core.errors import FieldError, InvalidParameters
+from core.errors import FieldError, InvalidParameters, NotFound, PermanentTaskError
 from core.job_definition import JobDefinition, JobParameters
 from core.registry import registry
 from infrastructure import database, job_progress, job_repository, locks
@@ -98,7 +98,8 @@ def preview(job_type: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The plan of a job that is not run: its stages, with task counts where known.
 
     Only the first stage can be planned: the later ones depend on results. What the job type
-    itself can tell beforehand is in `preview`. Nothing is written.
+    itself can tell beforehand is in `preview`. Nothing is written. Raises `InvalidParameters`
+    also where the job would fail with them.
     """
     definition = registry.get(job_type)
     checked = validate(definition, parameters)
@@ -120,8 +121,20 @@ def preview(job_type: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         "plan": {"stages": stages},
     }
     if definition.preview is not None:
-        answer["preview"] = definition.preview(checked)
+        answer["preview"] = _look_ahead(definition, checked)
     return answer
+
+
+def _look_ahead(definition: JobDefinition[Any], parameters: JobParameters) -> dict[str, Any]:
+    """What a job would find. What it would fail with is a fault of the parameters here."""
+    assert definition.preview is not None
+    try:
+        return definition.preview(parameters)
+    except (PermanentTaskError, NotFound) as error:
+        field = str(error.details.get("field", "parameters"))
+        raise InvalidParameters(
+            error.message, [{"loc": [field], "msg": error.message}], code=error.error_code
+        ) from error
 
 
 def _stages(definition: JobDefinition[Any], parameters: JobParameters) -> list[NewStage]:

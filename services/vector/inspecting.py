@@ -150,9 +150,12 @@ def _source_facts(parameters: ProcessVector, ref: SourceRef) -> JsonObject:
 
 def _layer_view(plan: LayerPlan) -> JsonObject:
     layer = plan.layer
+    # What begins with an underscore is between a reader and itself.
+    details = {name: value for name, value in layer.details.items() if name[0] != "_"}
     column_of = {each.source: each.column.name for each in plan.columns if not each.plain_text}
     return {
-        **layer.model_dump(mode="json", exclude={"chunks", "columns"}),
+        **layer.model_dump(mode="json", exclude={"chunks", "columns", "details"}),
+        "details": details,
         "chunks": len(layer.chunks),
         "columns": [
             {**column.model_dump(mode="json"), "column": column_of[column.name]}

@@ -297,9 +297,10 @@ def _not_found(container: str, path: str) -> NotFound:
         return NotFound(
             f"There is no container {container!r} in the storage account.",
             code="container_not_found",
+            field="container_name",
             container=container,
         )
-    details: dict[str, Any] = {"container": container, "path": path}
+    details: dict[str, Any] = {"field": "blob_name", "container": container, "path": path}
     if next(_listed(container, f"{path}/"), None) is not None:
         message = f"{path!r} in container {container!r} is a folder: name a blob in it."
     else:

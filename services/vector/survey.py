@@ -26,7 +26,7 @@ from services.vector.source_files import LocalSource
 Check = Callable[[], None]
 
 _CHILD = "services.vector.child.inspecting"
-_UNPACKED = "unpacked"
+_UNPACKED = "archive"
 _MAX_LAYERS = 500
 _SHOWN_REFUSALS = 5
 # A child may write no more than an archive may hold; what one task takes is bounded by hours.
@@ -206,13 +206,14 @@ def _chosen(found: Found, wanted: str | None) -> Found:
     lost = [layer for layer in found.layers if layer.spatial and layer.crs.value is None]
     found.layers = [layer for layer in found.layers if layer not in lost]
     found.refusals += [
-        f"{layer.name}: the CRS of its coordinates is not known. "
-        f"{' '.join(layer.crs.evidence)} Name it with source_crs"
+        f"{layer.name}: the CRS of its coordinates is not known. {' '.join(layer.crs.evidence)}"
         for layer in lost
     ]
     if not found.layers:
         raise PermanentTaskError(
-            _refusal(found.refusals), code="crs_unknown" if lost else "unreadable_file"
+            _refusal(found.refusals),
+            code="crs_unknown" if lost else "unreadable_file",
+            field="source_crs" if lost else "blob_name",
         )
     if len(found.layers) > _MAX_LAYERS:
         raise PermanentTaskError(
