@@ -43,6 +43,8 @@ _LARGEST_BATCH: Final = 16_384
 _OBSERVED_ROWS: Final = 10_000
 _SAMPLE_ROWS: Final = 20_000
 _BUFFER_BYTES: Final = 1 << 20
+# What Arrow raises for a damaged file. Its lack of memory is among them, and is no damage: where
+# records would be set aside for it, it goes on as the MemoryError that it is too.
 _ERRORS: Final = (pa.ArrowException, OSError)
 _PARQUET_TYPES: Final = ("GEOMETRY", "GEOGRAPHY")
 
@@ -245,6 +247,8 @@ def _scan(file: pq.ParquetFile, geometry: _Geometry, options: ReadOptions) -> _S
                 rows += batch.num_rows
                 if options.sample and rows >= _SAMPLE_ROWS:
                     return scan
+        except MemoryError:
+            raise
         except _ERRORS as error:
             message = f"row group {group + 1} of {file.num_row_groups} is damaged: {error}"
             scan.notes.append(Note(code="row_group_damaged", message=message[:300]))
@@ -280,6 +284,8 @@ def _columns(file: pq.ParquetFile, geometry: _Geometry) -> list[SourceColumn]:
     if names and file.num_row_groups:
         try:
             first = next(_batches(file, 0, names, _OBSERVED_ROWS), None)
+        except MemoryError:
+            raise
         except _ERRORS:
             first = None  # the scan of the geometries names damaged row groups
     columns = []
@@ -359,6 +365,8 @@ def _read_group(
             if row >= stop:
                 return
         detail = "the row group ends early"
+    except MemoryError:
+        raise
     except _ERRORS as error:
         detail = f"the row group is damaged: {error}"[:300]
     if row < stop:
