@@ -1,5 +1,6 @@
 """Makes land.svg out of land-110m.json of npm's world-atlas.
 
+    pip install antimeridian==0.4.9
     npm pack world-atlas@2.0.2 && tar xzf world-atlas-2.0.2.tgz
     python make_land.py package/land-110m.json > land.svg
 
@@ -16,7 +17,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-import antimeridian
+import antimeridian  # type: ignore[import-not-found]  # the app does not need it
 import shapely
 from shapely import Polygon
 
