@@ -76,7 +76,7 @@ def test_a_record_that_is_too_large_to_load() -> None:
 
 
 def test_a_geometry_that_is_too_large() -> None:
-    line = ",".join(["[1.5,2.5],[2.5,1.5]"] * 250_000)
+    line = ",".join(["[1.5,2.5],[2.5,1.5]"] * 500_000)
     text = (
         '{"type": "Feature", "properties": {}, "geometry": {"type": "LineString",'
         f' "coordinates": [{line}]}}}}'
