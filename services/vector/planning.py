@@ -38,6 +38,7 @@ _OVERRIDES = {
     "timestamp": ColumnType.TIMESTAMP,
     "json": ColumnType.JSON,
 }
+_NAMED_COLUMNS = 50
 # The formats that say in which direction rings go.
 _ORIENTED = (Kind.GEOJSON, Kind.GEOJSON_SEQ, Kind.KML)
 _SINGLE: Mapping[int, Literal["Point", "LineString", "Polygon"]] = {
@@ -95,6 +96,7 @@ def plan_layers(
     tables that there are: of a layer's dimensions, the one under its plain name keeps it.
     Raises `PermanentTaskError` naming the parameter that does not fit.
     """
+    _check_column_types(parameters, layers)
     table_names = _table_names(parameters, layers, base_name)
     return [
         _plan_layer(parameters, index, layer, name, staged_name, published)
@@ -155,6 +157,24 @@ def _plan_layer(
         key_columns=_keys(parameters, columns, layer),
         tables=_tables(parameters, index, layer, name, columns, drop_z, staged_name, published),
     )
+
+
+def _check_column_types(parameters: ProcessVector, layers: list[SourceLayer]) -> None:
+    """Refuse a type for a column that no layer has: its user would believe it was applied."""
+    there = list(dict.fromkeys(column.name for layer in layers for column in layer.columns))
+    known = set(there)
+    for layer in layers:
+        known.update(names.column_names([column.name for column in layer.columns]).values())
+    missing = [name for name in parameters.column_types if name not in known]
+    if missing:
+        raise PermanentTaskError(
+            f"column_types: there is no column {missing[0]!r}. The source has "
+            + (", ".join(map(repr, there[:_NAMED_COLUMNS])) or "none")
+            + (", ..." if len(there) > _NAMED_COLUMNS else "")
+            + ".",
+            code="unknown_column",
+            field="column_types",
+        )
 
 
 def _with_types(layer: SourceLayer, parameters: ProcessVector) -> SourceLayer:
