@@ -1,10 +1,9 @@
-"""The child's side of `infrastructure.sandbox`: `python -m infrastructure.sandbox_child`.
+"""What a sandboxed child does with its life; see `infrastructure.sandbox`.
 
-It gives up what it can (network, files, core dumps, new privileges), imports the modules that
-it is told to, then answers calls on its pipe until the pipe closes. By itself it imports the
-standard library only: what it parses with is imported by the functions that it is asked to
-call, or beforehand. Its one argument is JSON: {preload: [module], readable: [path] or null for
-no restriction, writable: [path]}.
+It is forked by `infrastructure.sandbox_template`, gives up what it can (network, files, new
+privileges), then answers calls on its pipe until the pipe closes. By itself it imports the
+standard library only: what it parses with was imported by the template, or is by the functions
+that it is asked to call.
 """
 
 from __future__ import annotations
@@ -15,23 +14,19 @@ import io
 import json
 import os
 import resource
-import shutil
-import struct
+import signal
 import sys
-import threading
-import time
+import tempfile
 from collections.abc import Mapping, Sequence
-from enum import IntEnum
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from infrastructure import landlock
+from infrastructure.sandbox_frames import EMITTED_FRAME_BYTES, HEADER, Frame
 
-HEADER = struct.Struct(">IB")
-MAX_FRAME_BYTES = 64 << 20
-EMITTED_FRAME_BYTES = 256 << 10
 _BUFFER_BYTES = 64 << 10
 _MESSAGE_LIMIT = 2000
+_NAME = b"sandbox-child"
 
 # What Python and native libraries read of the system: code, time zones, the own process.
 _SYSTEM = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/proc/self",
@@ -41,18 +36,9 @@ _SYSTEM = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/pro
 # linux/sched.h and linux/prctl.h
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
 _PR_SET_NO_NEW_PRIVS = 38
-
-
-class Frame(IntEnum):
-    """The kinds of frames on the pipe."""
-
-    READY = 1
-    CALL = 2
-    READ = 3
-    DATA = 4
-    RESULT = 5
-    EMIT = 6
 
 
 class Channel:
@@ -143,15 +129,20 @@ class RemoteFile(io.RawIOBase):
         return len(data)
 
 
-def main() -> None:
-    """Serve calls until the parent closes the pipe."""
-    channel = _take_over_pipes()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    options = json.loads(sys.argv[1])
+def live(incoming: int, outgoing: int, directory: str, template: int) -> None:
+    """Serve calls until the parent closes the pipe.
+
+    The pipe's ends are descriptors, `directory` is the child's own, and `template` the id of
+    the process that forked it. The first frame holds JSON: {readable: [path] or null for no
+    restriction, writable: [path]}; it is answered by what the kernel let the child give up.
+    """
+    os.setsid()
+    _move_into(directory)
+    channel = Channel(os.fdopen(incoming, "rb"), os.fdopen(outgoing, "wb"))
+    options = json.loads(channel.receive())
     given_up = {"network": _leave_network(), "files": _leave_files(options)}
-    parent = (os.getppid(), os.getcwd())
-    threading.Thread(target=_end_with_parent, args=parent, daemon=True).start()
-    channel.send(Frame.READY, {"given_up": given_up, **_preload(options["preload"])})
+    _end_with(template)
+    channel.send(Frame.READY, {"given_up": given_up})
     while True:
         try:
             request = json.loads(channel.receive())
@@ -160,14 +151,11 @@ def main() -> None:
         channel.send(Frame.RESULT, _answer(channel, request))
 
 
-def _take_over_pipes() -> Channel:
-    """Keep the pipes for the protocol: what a parser prints must not end up in it."""
-    incoming, outgoing = os.dup(0), os.dup(1)
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nowhere, 0)
-    os.dup2(nowhere, 1)
-    os.close(nowhere)
-    return Channel(os.fdopen(incoming, "rb"), os.fdopen(outgoing, "wb"))
+def _move_into(directory: str) -> None:
+    """Make a directory the one for all that is written without a word on where."""
+    os.chdir(directory)
+    os.environ["HOME"] = os.environ["TMPDIR"] = directory
+    tempfile.tempdir = None  # which the template may have looked up
 
 
 def _leave_network() -> bool:
@@ -196,22 +184,19 @@ def _leave_files(options: Mapping[str, Any]) -> bool:
     )
 
 
-def _preload(modules: Sequence[str]) -> dict[str, str]:
-    """Import what calls will need: they start sooner, and it does not count as their memory."""
-    try:
-        for module in modules:
-            importlib.import_module(module)
-    except Exception as error:  # Whatever it is, the parent tells it to whoever wanted a child.
-        return _raised(error)
-    return {}
+def _end_with(template: int) -> None:
+    """Have the kernel kill this process when the template goes, whatever code runs in it.
 
-
-def _end_with_parent(parent: int, directory: str) -> None:
-    """Leave when the parent was killed, and nothing behind."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    shutil.rmtree(directory, ignore_errors=True)
-    os._exit(1)
+    Elsewhere than on Linux the closing of the pipe has to do. To be called last: a change of
+    privileges, such as a user namespace brings, takes it back.
+    """
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None)
+    libc.prctl(_PR_SET_NAME, _NAME, 0, 0, 0)  # what `ps -o comm` shows
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != template:
+        os._exit(1)  # It went before the kernel was told.
 
 
 def _answer(channel: Channel, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -235,7 +220,7 @@ def _answer(channel: Channel, request: Mapping[str, Any]) -> dict[str, Any]:
             "error": f"The parser needed more than {limit:,} MiB of memory.",
         }
     except Exception as error:  # Everything that the function raises is the caller's to judge.
-        return _raised(error)
+        return raised(error)
     return {"result": result}
 
 
@@ -259,14 +244,9 @@ def _soft(kind: int, value: int) -> None:
     resource.setrlimit(kind, (value, hard))
 
 
-def _raised(error: Exception) -> dict[str, str]:
+def raised(error: Exception) -> dict[str, str]:
     """What the parent is told of an exception: errors of geoforge's own speak for themselves."""
     code, message = getattr(error, "error_code", None), getattr(error, "message", None)
     if isinstance(code, str) and isinstance(message, str):
         return {"fault": "raised", "error": message[:_MESSAGE_LIMIT], "code": code}
     return {"fault": "raised", "error": f"{type(error).__name__}: {error}"[:_MESSAGE_LIMIT]}
-
-
-if __name__ == "__main__":
-    # The functions see this module under its own name, not as __main__.
-    cast(Any, importlib.import_module("infrastructure.sandbox_child")).main()

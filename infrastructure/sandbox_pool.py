@@ -1,7 +1,7 @@
 """Sandboxed children that wait for the next task of their job.
 
-Starting a child and importing its libraries takes the better part of a second, which a task
-of two seconds should not pay::
+One child can serve the tasks of a job one after the other, and keeps warm what it has looked
+up, such as coordinate systems::
 
     with pool().borrow(job_id, limits=Limits(), preload=["pyogrio.raw"]) as sandbox:
         sandbox.call(...)

@@ -307,7 +307,7 @@ def parsers_of(host: int) -> set[int]:
             pid = int(entry.name)
             # The name in parentheses may hold spaces.
             parents[pid] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            if b"infrastructure.sandbox_child" in (entry / "cmdline").read_bytes():
+            if (entry / "comm").read_text() == "sandbox-child\n":
                 parsers.add(pid)
         except (FileNotFoundError, ProcessLookupError):
             continue

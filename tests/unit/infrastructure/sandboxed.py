@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from core.errors import GeoforgeError
-from infrastructure.sandbox_child import HEADER, Frame
+from infrastructure.sandbox_frames import HEADER, Frame
 
 Emit = Callable[[str, bytes], None]
 

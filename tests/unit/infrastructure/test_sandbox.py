@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from infrastructure.sandbox import Limits, Sandbox, SandboxError, SandboxFault
-from infrastructure.sandbox_child import EMITTED_FRAME_BYTES, MAX_FRAME_BYTES
+from infrastructure.sandbox_frames import EMITTED_FRAME_BYTES, MAX_FRAME_BYTES
 
 HERE = "tests.unit.infrastructure.sandboxed"
 
