@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import os
+import random
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any, BinaryIO
 
 from core.errors import GeoforgeError
@@ -159,3 +163,40 @@ def try_files(paths: dict[str, str]) -> dict[str, str]:
         else:
             outcome[path] = "done"
     return outcome
+
+
+remembered: list[str] = []
+
+
+def remember(word: str) -> list[str]:
+    """All words that this process was given."""
+    remembered.append(word)
+    return remembered
+
+
+def descriptors() -> list[str]:
+    """What the process has open."""
+    return sorted(os.readlink(entry.path) for entry in os.scandir("/proc/self/fd"))
+
+
+def random_numbers() -> list[float]:
+    return [random.random(), uuid.uuid4().int]
+
+
+def start_and_die() -> None:
+    """Leave a process behind, whose id is in `left.txt`."""
+    left = subprocess.Popen(["sleep", "60"])
+    with open("left.txt", "w") as file:
+        file.write(str(left.pid))
+    ctypes.string_at(0)
+
+
+def temporary_file_of_sqlite() -> str:
+    """Where SQLite puts what it has no room for in memory."""
+    with closing(sqlite3.connect("", isolation_level=None)) as database:
+        database.execute("PRAGMA cache_size = 1")
+        database.execute("CREATE TABLE t AS SELECT randomblob(100000)")
+        database.execute("BEGIN")
+        database.execute("INSERT INTO t SELECT randomblob(100000)")
+        [path] = [path for path in descriptors() if "etilqs" in path]
+    return path
