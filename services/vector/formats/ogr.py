@@ -301,11 +301,12 @@ def _batch(
 ) -> Batch:
     fids: Fids = np.asarray(piece.column(0))
     faults: ogr_columns.ValueFaults = {}
+    read = {column.name: piece.column(number) for number, column in enumerate(columns, 1)}
     values: dict[str, pa.Array[Any]] = {}
-    for number, column in enumerate(columns, 1):
-        array = _text(access, piece.column(number))
+    for column in columns:
+        array = _text(access, read[column.name])
         values[column.name] = ogr_columns.convert(column.name, array, column.type, faults)
-    for (name, reason), mask in access.unfit(fids, values).items():
+    for (name, reason), mask in access.unfit(fids, read).items():
         faults[name, reason] = int(mask.sum())
         nothing = pa.scalar(None, values[name].type)
         values[name] = pc.if_else(pa.array(mask), nothing, values[name])

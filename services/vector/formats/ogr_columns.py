@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from core.models.feature_table import ColumnType
 from services.vector import casting
+from services.vector.inference.text_forms import convert as convert_texts
 from services.vector.inference.types import TextTyper
 from services.vector.model import SourceColumn
 
@@ -56,11 +57,15 @@ def column_type(arrow_type: pa.DataType, subtype: str = "OFSTNone") -> ColumnTyp
 
 def convert(name: str, array: pa.Array[Any], wanted: ColumnType, faults: ValueFaults) -> Any:
     """A field's values in the type of its column; what does not fit becomes null and counts."""
-    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+    texts = pa.types.is_string(array.type) or pa.types.is_large_string(array.type)
+    if texts:
         array = _in_utf8(name, array, faults)
     if wanted is ColumnType.JSON or pa.types.is_nested(array.type):
         return _as_json(name, array, faults)
-    converted, unfit = casting.cast(_coarser(array), wanted)
+    if texts and wanted is not ColumnType.TEXT:
+        converted, unfit = convert_texts(array.cast(pa.string()), wanted)
+    else:
+        converted, unfit = casting.cast(_coarser(array), wanted)
     if unfit:
         key = (name, f"not a {wanted.value}")
         faults[key] = faults.get(key, 0) + unfit

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from core.counting import counted
 from core.models.feature_table import ColumnType
@@ -131,10 +132,10 @@ def convert_values(values: Sequence[Any], wanted: ColumnType) -> tuple[pa.Array[
     try:
         return pa.array(values, type=target), 0
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        fitted = [_fitted(value, wanted) for value in values]
-        missing = sum(value is None for value in values)
-        array = pa.array(fitted, type=target)
-        return array, array.null_count - missing
+        fitted = pa.array([_fitted(value, wanted) for value in values], type=target)
+        texts = pa.array([v if type(v) is str else None for v in values], type=pa.string())
+        array = pc.coalesce(fitted, convert(texts, wanted)[0])
+        return array, array.null_count - sum(value is None or value == "" for value in values)
 
 
 def json_text(value: object) -> str:
@@ -146,15 +147,18 @@ def json_text(value: object) -> str:
 
 
 def _fitted(value: object, wanted: ColumnType) -> object:
+    """A number or boolean as one of the type, where that loses nothing."""
+    if not isinstance(value, int | float):
+        return None
     match wanted:
         case ColumnType.BOOLEAN:
-            return value if type(value) is bool else None
+            return bool(value) if value in (0, 1) else None
         case ColumnType.INTEGER:
-            fits = type(value) is int and _INT64.min <= value <= _INT64.max
-            return value if fits else None
-        case ColumnType.REAL if type(value) in (int, float):
+            fits = value == value // 1 and _INT64.min <= value <= _INT64.max
+            return int(value) if fits and type(value) is not bool else None
+        case ColumnType.REAL if type(value) is not bool:
             try:
-                return float(value)  # type: ignore[arg-type]  # a number, as just seen
+                return float(value)
             except OverflowError:
                 return None
         case _:

@@ -229,9 +229,11 @@ def _careful(texts: Strings, wanted: ColumnType, form: TextForm) -> pa.Array[Any
 
 
 def _booleans(texts: Strings) -> pa.Array[Any]:
+    """Of words, and of 1 and 0, which are booleans only where a column is said to have them."""
     lower = pc.utf8_lower(texts)
-    is_true = pc.is_in(lower, value_set=_TRUE)
-    known = pc.or_(is_true, pc.is_in(lower, value_set=_FALSE))
+    is_true = pc.or_(pc.is_in(lower, value_set=_TRUE), pc.equal(lower, "1"))
+    is_false = pc.or_(pc.is_in(lower, value_set=_FALSE), pc.equal(lower, "0"))
+    known = pc.or_(is_true, is_false)
     return pc.if_else(known, is_true, pa.scalar(None, pa.bool_()))
 
 
