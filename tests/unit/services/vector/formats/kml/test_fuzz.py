@@ -55,7 +55,7 @@ _MUTATIONS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(mutations=_MUTATIONS)
 def test_mutated_bytes_are_read_or_refused(mutations: list[tuple[int, int, bytes]]) -> None:
     data = bytearray(_GOOD)
