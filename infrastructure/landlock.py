@@ -2,7 +2,8 @@
 
 What a process has given up, neither it nor its children get back, whatever code runs in it. It
 can also no longer look into processes that have not given up the same, so the environment and
-the memory of the one that started it are out of reach. Where the kernel can, TCP goes as well.
+the memory of the one that started it are out of reach. Where the kernel can, TCP goes as well,
+and so do signals to others and abstract Unix sockets of theirs.
 https://docs.kernel.org/userspace-api/landlock.html
 """
 
@@ -25,6 +26,7 @@ _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _FIRST_RIGHTS = (1 << 13) - 1
 _REFER, _TRUNCATE, _IOCTL_DEVICE = 1 << 13, 1 << 14, 1 << 15
 _TCP = (1 << 0) | (1 << 1)
+_SCOPE_SOCKETS, _SCOPE_SIGNALS = 1 << 0, 1 << 1
 _RIGHTS_OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEVICE
 _READ = _EXECUTE | _READ_FILE | _READ_DIR
 
@@ -46,7 +48,10 @@ def restrict(*, readable: Iterable[str], listable: Iterable[str], writable: Iter
     rights |= _REFER if version >= 2 else 0
     rights |= _TRUNCATE if version >= 3 else 0
     rights |= _IOCTL_DEVICE if version >= 5 else 0
-    attributes = struct.pack("=QQ", rights, _TCP) if version >= 4 else struct.pack("=Q", rights)
+    fields = [rights]
+    fields += [_TCP] if version >= 4 else []
+    fields += [_SCOPE_SOCKETS | _SCOPE_SIGNALS] if version >= 6 else []
+    attributes = struct.pack(f"={len(fields)}Q", *fields)
     rules = libc.syscall(_CREATE_RULESET, attributes, len(attributes), 0)
     if rules < 0:
         return False

@@ -91,7 +91,7 @@ class _Template:
 
     def __init__(self, kind: _Kind) -> None:
         self._lock = threading.Lock()
-        self._is_ready = False
+        self._greeting: dict[str, str] | None = None
         self._control, theirs = socket.socketpair()
         with theirs:
             number = theirs.fileno()
@@ -107,15 +107,12 @@ class _Template:
             )
 
     def fork(self, directory: str) -> Child:
-        """A new child, at home in that directory.
-
-        Raises `TemplateGoneError`; `SandboxError` where the template could not start; OSError
-        where there can be no more processes.
-        """
+        """See `Nursery.start`. Raises `TemplateGoneError` as well."""
         with self._lock:
-            if not self._is_ready:
-                self._await_greeting()
-                self._is_ready = True
+            if self._greeting is None:
+                self._greeting = self._await_greeting()
+            if self._greeting:
+                raise told(self._greeting)
             return self._ask(os.fsencode(directory))
 
     def is_alive(self) -> bool:
@@ -131,26 +128,22 @@ class _Template:
                 self._process.kill()
                 self._process.wait()
 
-    def _await_greeting(self) -> None:
+    def _await_greeting(self) -> dict[str, str]:
+        """Nothing, or why there will be no children."""
         deadline = time.monotonic() + _START_SECONDS
         line = b""
         while not line.endswith(b"\n"):
             try:
                 part = _receive(self._control, _GREETING_BYTES, deadline - time.monotonic())
             except TimeoutError:
-                self._process.kill()
-                raise SandboxError(
-                    SandboxFault.TIMED_OUT,
-                    f"The parser did not start within {_START_SECONDS:g} seconds.",
-                ) from None
+                message = f"The parser did not start within {_START_SECONDS:g} seconds."
+                return {"fault": SandboxFault.TIMED_OUT, "error": message}
             if not part:
-                code = self._process.wait()
-                raise SandboxError(
-                    SandboxFault.CRASHED, f"The parser did not start (exit code {code})."
-                )
+                message = f"The parser did not start (exit code {self._process.wait()})."
+                return {"fault": SandboxFault.CRASHED, "error": message}
             line += part
-        if greeting := json.loads(line):
-            raise told(greeting)
+        greeting: dict[str, str] = json.loads(line)
+        return greeting
 
     def _ask(self, directory: bytes) -> Child:
         with ExitStack() as theirs, ExitStack() as ours:
@@ -195,7 +188,11 @@ class Nursery:
     def start(
         self, environment: Mapping[str, str], preload: Sequence[str], directory: str
     ) -> Child:
-        """A child with this environment and these modules; see `_Template.fork` for errors."""
+        """A child at home in this directory, with this environment and these modules.
+
+        Raises `SandboxError` where the template cannot start, as when there is no such module,
+        and OSError where there can be no more processes.
+        """
         kind = _Kind(frozenset(_clean(environment).items()), tuple(preload))
         for _ in range(_ATTEMPTS):
             template = self._template(kind)

@@ -14,7 +14,7 @@ HERE = "tests.unit.infrastructure.sandboxed"
 
 
 def main() -> None:
-    busy, idle = Sandbox(Limits(wall_seconds=60)), Sandbox(Limits(wall_seconds=60))
+    busy, idle = (Sandbox(Limits(cpu_seconds=60), readable=[]) for _ in range(2))
     facts = {
         "children": [each.call(f"{HERE}:process") for each in (busy, idle)],
         "template": idle.call("os:getppid"),

@@ -179,6 +179,11 @@ def descriptors() -> list[str]:
     return sorted(os.readlink(entry.path) for entry in os.scandir("/proc/self/fd"))
 
 
+def signal_to(process: int) -> None:
+    """See whether a process may be signalled."""
+    os.kill(process, 0)
+
+
 def random_numbers() -> list[float]:
     return [random.random(), uuid.uuid4().int]
 

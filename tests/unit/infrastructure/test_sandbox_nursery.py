@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -73,6 +74,16 @@ def test_children_do_not_see_each_others_files(two: tuple[Sandbox, Sandbox]) -> 
     }
 
 
+def test_a_child_can_signal_none_but_its_own(two: tuple[Sandbox, Sandbox]) -> None:
+    if ctypes.CDLL(None).syscall(444, None, 0, 1) < 6:
+        pytest.skip("this kernel's Landlock knows nothing of signals")
+    one, other = two
+    for stranger in (os.getpid(), one.call("os:getppid"), other.call("os:getpid")):
+        with pytest.raises(SandboxError, match="PermissionError"):
+            one.call(f"{HERE}:signal_to", {"process": stranger})
+    one.call(f"{HERE}:signal_to", {"process": one.call("os:getpid")})
+
+
 def test_a_child_has_its_pipe_open_and_nothing_of_the_template(
     two: tuple[Sandbox, Sandbox],
 ) -> None:
@@ -135,8 +146,8 @@ def test_many_threads_ask_at_once() -> None:
 def test_children_end_with_their_template_and_another_one_takes_over() -> None:
     environment = {"KILLED": "1"}
     with (
-        Sandbox(environment=environment) as idle,
-        Sandbox(Limits(cpu_seconds=60), environment=environment) as busy,
+        Sandbox(environment=environment, readable=[]) as idle,
+        Sandbox(Limits(cpu_seconds=60), environment=environment, readable=[]) as busy,
     ):
         child, template = idle.call("os:getpid"), idle.call("os:getppid")
         busy.call("os:getpid")
@@ -228,6 +239,24 @@ def test_a_template_that_could_not_start_is_tried_anew(tmp_path: Path) -> None:
             child.call("os:getpid")
         flag.touch()
         assert child.call("os:getpid") > 0
+
+
+def test_all_who_wait_for_a_template_are_told_why_there_is_none() -> None:
+    told: list[str] = []
+
+    def work() -> None:
+        with Sandbox(preload=["no_such_module"]) as child:
+            try:
+                child.call("os:getpid")
+            except SandboxError as error:
+                told.append(error.message)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert told == ["ModuleNotFoundError: No module named 'no_such_module'"] * 6
 
 
 def test_a_template_that_dies_when_it_starts_is_told_of(tmp_path: Path) -> None:
