@@ -30,8 +30,8 @@ import shapely
 
 from services.vector.batch import Batch, Fault, Geometries, Rows
 from services.vector.geometry import antimeridian, dimensions, measures, ordinates, projection
-from services.vector.geometry.ledger import Ledger, Place, Repair, as_array
-from services.vector.geometry.repair import Repaired, repair
+from services.vector.geometry.ledger import Ledger, Place, Repair
+from services.vector.geometry.repair import Repaired, repair, repair_all
 from services.vector.inference.crs import same_crs
 from services.vector.model import CleaningOptions, Reason, RepairKind
 
@@ -238,7 +238,8 @@ class _Cleaning:
             ~shapely.is_valid(self.geometry) & ~shapely.is_missing(self.geometry)
         )
         self._counts["invalid"] += len(invalid)
-        outcomes = {item: repair(self.geometry[item], self._options.repair) for item in invalid}
+        repaired = repair_all(self.geometry[invalid], self._options.repair)
+        outcomes = dict(zip(invalid, repaired, strict=True))
         for item, outcome in outcomes.items():
             self._take(item, outcome)
         self._judge_areas(
@@ -263,7 +264,7 @@ class _Cleaning:
             [item for item, o in outcomes.items() if shapely.get_dimensions(o.reference) == 2],
             dtype=np.int64,
         )
-        before = as_array(outcomes[item].reference for item in items)
+        before = dimensions.as_array(outcomes[item].reference for item in items)
         after = self.geometry[items]
         drawn, drawn_after = self._on_map(before), self._on_map(after)
         on_map = ~(shapely.is_missing(drawn) | shapely.is_missing(drawn_after))
@@ -283,7 +284,7 @@ class _Cleaning:
         new = measure(after)
         old = new.copy()
         rebuilt = np.array([outcomes[item].rebuilt for item in items], dtype=bool)
-        old[rebuilt] = measures.areas_before(before[rebuilt], new[rebuilt], measure)
+        old[rebuilt] = measures.areas_before(before[rebuilt], after[rebuilt], new[rebuilt], measure)
         if measure is measures.areas:
             for item, area_before, area_after in zip(items, old, new, strict=True):
                 self._ledger.judged(int(self.position[item]), float(area_before), float(area_after))

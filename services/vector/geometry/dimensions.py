@@ -4,6 +4,8 @@ single geometries made multi-geometries. All functions take and return arrays of
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 import shapely
@@ -22,6 +24,14 @@ _MULTI_OF = {
 _MULTI_OF_DIMENSION = (shapely.multipoints, shapely.multilinestrings, shapely.multipolygons)
 # What GEOS knows beyond these (curves) is made linear by the readers.
 _LAST_TYPE = GeometryType.GEOMETRYCOLLECTION
+
+
+def as_array(geometries: Iterable[shapely.Geometry | None]) -> Geometries:
+    """An array of geometries; numpy by itself would look into them."""
+    found = list(geometries)
+    result = np.empty(len(found), dtype=object)
+    result[:] = found
+    return result
 
 
 def unsupported(geometry: Geometries) -> Mask:
@@ -155,8 +165,8 @@ def _split(collection: shapely.Geometry) -> list[shapely.Geometry]:
 def single_parts(geometry: shapely.Geometry) -> Geometries:
     """The points, lines and polygons that a geometry is made of, without empty ones."""
     if geometry.geom_type in ("Point", "LineString", "Polygon") and not geometry.is_empty:
-        return _alone(geometry)
-    parts: Geometries = shapely.get_parts(_alone(geometry))
+        return as_array([geometry])
+    parts: Geometries = shapely.get_parts(as_array([geometry]))
     while (shapely.get_type_id(parts) >= GeometryType.MULTIPOINT).any():
         parts = shapely.get_parts(parts)
     present: Geometries = parts[~shapely.is_empty(parts)]
@@ -170,12 +180,6 @@ def parts_of(geometry: Geometries) -> tuple[Geometries, Positions]:
         parts, index = shapely.get_parts(parts, return_index=True)
         owners = owners[index]
     return parts, owners
-
-
-def _alone(geometry: shapely.Geometry) -> Geometries:
-    result = np.empty(1, dtype=object)
-    result[0] = geometry
-    return result
 
 
 def joined(parts: Geometries) -> shapely.Geometry:

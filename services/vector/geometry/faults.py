@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import shapely
 
+from services.vector.batch import Geometries
 from services.vector.model import RepairKind
 
 # GEOS's TopologyValidationError: a sentence, then the place in brackets.
@@ -34,7 +35,15 @@ class Invalidity:
 
 def describe(geometry: shapely.Geometry) -> Invalidity:
     """Why a geometry is invalid. Raises ValueError for one that is valid."""
-    reason = shapely.is_valid_reason(geometry)
+    return _read(shapely.is_valid_reason(geometry))
+
+
+def describe_all(geometry: Geometries) -> list[Invalidity]:
+    """As `describe`, for an array of invalid geometries."""
+    return [_read(reason) for reason in shapely.is_valid_reason(geometry)]
+
+
+def _read(reason: str) -> Invalidity:
     if reason == "Valid Geometry":
         raise ValueError("The geometry is valid.")
     match = _REASON.match(reason)

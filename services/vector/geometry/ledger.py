@@ -11,6 +11,7 @@ import shapely
 
 from services.vector.batch import Batch, Fault, Geometries, Rows
 from services.vector.geometry import antimeridian, measures
+from services.vector.geometry.dimensions import as_array
 from services.vector.geometry.projection import to_wgs84
 from services.vector.model import Reason, RepairKind
 
@@ -195,14 +196,6 @@ class Ledger:
                 found["area_before"], found["area_after"] = (float(x[index]) for x in areas)
             measured[positions[place]] = found
         return measured
-
-
-def as_array(geometries: Iterable[shapely.Geometry | None]) -> Geometries:
-    """An array of geometries; numpy by itself would look into them."""
-    found = list(geometries)
-    result = np.empty(len(found), dtype=object)
-    result[:] = found
-    return result
 
 
 def _drawn_results(positions: list[int], rows: Rows, geometry: Geometries, crs: str) -> Geometries:

@@ -21,6 +21,7 @@ Measure = Callable[[Geometries], Numbers]
 
 # New points, where edges cross, are rounded: so small a share is no change of an area.
 ROUNDING = 1e-6
+_EDGE_ROUNDING = 1e-10
 
 _GEOD = Geod(ellps="WGS84")
 
@@ -71,7 +72,9 @@ def lengths(geometry: Geometries) -> Numbers:
     return totals.astype(np.float64)
 
 
-def areas_before(invalid: Geometries, areas_after: Numbers, measure: Measure = areas) -> Numbers:
+def areas_before(
+    invalid: Geometries, repaired: Geometries, areas_after: Numbers, measure: Measure = areas
+) -> Numbers:
     """The areas of invalid polygons, of which there are two readings: the nearer one.
 
     What their rings wind around (shells less holes) misses loops that cancel out: a bow-tie
@@ -79,11 +82,22 @@ def areas_before(invalid: Geometries, areas_after: Numbers, measure: Measure = a
     """
     result = measure(invalid)
     doubtful = np.flatnonzero(np.abs(result - areas_after) > ROUNDING * areas_after)
-    enclosed = measure(_by_even_odd_rule(invalid[doubtful]))
     wound, after = result[doubtful], areas_after[doubtful]
+    # Where the repair kept every edge, each leads into an area or out of it: the even-odd rule.
+    enclosed = after.copy()
+    others = ~_have_as_much_edge(invalid[doubtful], repaired[doubtful])
+    enclosed[others] = measure(_by_even_odd_rule(invalid[doubtful[others]]))
     nearer = share_changed(enclosed, after) < share_changed(wound, after)
     result[doubtful] = np.where(nearer, enclosed, wound)
     return result
+
+
+def _have_as_much_edge(
+    invalid: Geometries, repaired: Geometries
+) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Which are as long around as before: nothing between areas, or there twice, was dropped."""
+    before, after = shapely.length(invalid), shapely.length(repaired)
+    return np.asarray(np.abs(before - after) <= _EDGE_ROUNDING * before)
 
 
 def _by_even_odd_rule(invalid: Geometries) -> Geometries:

@@ -1,27 +1,35 @@
 """Making an invalid line or polygon valid, and saying what was done.
 
-Nothing here looks at valid geometries: it is called for the few that GEOS calls invalid.
+Nothing here looks at valid geometries: it is called for the few that GEOS calls invalid, with
+all of a batch at once. GEOS looks at arrays of them; Python only at those that are more than
+crossed.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import shapely
+from shapely import GeometryType
 
 from core.counting import counted
-from services.vector.batch import Fault
-from services.vector.geometry.dimensions import joined, single_parts
-from services.vector.geometry.faults import describe
+from services.vector.batch import Fault, Geometries
+from services.vector.geometry.dimensions import as_array, joined, parts_of, single_parts
+from services.vector.geometry.faults import describe, describe_all
+from services.vector.geometry.spikes import (
+    RING_POINTS,
+    Mask,
+    Point,
+    Points,
+    turn_back,
+    without_spikes,
+)
 from services.vector.model import Reason, RepairKind
 
-Points = npt.NDArray[np.float64]
 Method = Literal["structure", "linework", "none"]
-
-_RING_POINTS = 4
 
 
 @dataclass(slots=True)
@@ -37,11 +45,11 @@ class Repaired:
     reference: shapely.Geometry
     kinds: list[RepairKind] = field(default_factory=list)
     details: list[str] = field(default_factory=list)
-    at: tuple[float, float] | None = None
+    at: Point | None = None
     fault: Fault | None = None
     rebuilt: bool = False
 
-    def note(self, kind: RepairKind, detail: str, at: tuple[float, float] | None) -> None:
+    def note(self, kind: RepairKind, detail: str, at: Point | None) -> None:
         """Record a change, and its place where it is the first that has one."""
         if kind not in self.kinds:
             self.kinds.append(kind)
@@ -51,7 +59,13 @@ class Repaired:
 
 
 def repair(geometry: shapely.Geometry, method: Method) -> Repaired:
-    """Repair a geometry that is invalid, of lines or polygons.
+    """As `repair_all`, for one geometry."""
+    (repaired,) = repair_all(as_array([geometry]), method)
+    return repaired
+
+
+def repair_all(geometry: Geometries, method: Method) -> list[Repaired]:
+    """Repair geometries that are invalid, each of lines or of polygons.
 
     Lines lose the parts that have no length. Polygons first lose spikes, rings without area
     and parts that repeat another one; where that is not enough, GEOS's MakeValid builds them
@@ -60,22 +74,25 @@ def repair(geometry: shapely.Geometry, method: Method) -> Repaired:
     dimension is dropped. With `none` an invalid geometry is a fault.
     """
     if method == "none":
-        found = describe(geometry)
-        return Repaired(
-            None,
-            geometry,
-            at=found.at,
-            fault=Fault(Reason.INVALID_GEOMETRY, f"{found.text}{_place(found.at)}."),
-        )
-    if shapely.get_dimensions(geometry) == 1:
-        return _repair_lines(geometry)
-    return _repair_polygons(geometry, method)
+        return [_refused(each) for each in geometry]
+    results = [Repaired(None, each) for each in geometry]
+    lines = shapely.get_dimensions(geometry) == 1
+    for position in np.flatnonzero(lines):
+        _repair_lines(results[position])
+    polygonal = [results[position] for position in np.flatnonzero(~lines)]
+    _rebuild(_tidy(polygonal), method)
+    return results
 
 
-def _repair_lines(geometry: shapely.Geometry) -> Repaired:
-    lines = single_parts(geometry)
+def _refused(geometry: shapely.Geometry) -> Repaired:
+    found = describe(geometry)
+    fault = Fault(Reason.INVALID_GEOMETRY, f"{found.text}{_place(found.at)}.")
+    return Repaired(None, geometry, at=found.at, fault=fault)
+
+
+def _repair_lines(result: Repaired) -> None:
+    lines = single_parts(result.reference)
     long_enough = shapely.is_valid(lines)
-    result = Repaired(None, geometry)
     if not long_enough.any():
         place = _first_point(lines[0])
         result.at = place
@@ -83,7 +100,7 @@ def _repair_lines(geometry: shapely.Geometry) -> Repaired:
             Reason.TOO_FEW_POINTS,
             f"The line has no length: all its points are one{_place(place)}.",
         )
-        return result
+        return
     dropped = lines[~long_enough]
     result.note(
         RepairKind.ZERO_AREA_PART,
@@ -91,50 +108,90 @@ def _repair_lines(geometry: shapely.Geometry) -> Repaired:
         _first_point(dropped[0]),
     )
     result.geometry = joined(lines[long_enough])
-    return result
 
 
-def _repair_polygons(
-    geometry: shapely.Geometry, method: Literal["structure", "linework"]
-) -> Repaired:
-    result = Repaired(None, geometry)
-    polygons = [
-        polygon for part in single_parts(geometry) if (polygon := _tidied(part, result)) is not None
-    ]
-    if not polygons:
-        result.fault = _nothing_left(geometry)
-        result.at = result.at or _first_point(geometry)
-        return result
-    candidate = _multi(_without_repeats(polygons, result))
-    result.reference = candidate
-    if shapely.is_valid(candidate):
-        result.geometry = candidate
-        return result
-    found = describe(candidate)
-    result.note(found.kind, f"{found.text}{_place(found.at)}.", found.at)
-    return _made_valid(candidate, method, result)
+def _tidy(results: list[Repaired]) -> list[Repaired]:
+    """Take out spikes, rings without area and repeated parts. Returns those still invalid.
 
-
-def _made_valid(
-    geometry: shapely.Geometry, method: Literal["structure", "linework"], result: Repaired
-) -> Repaired:
-    try:
-        if method == "structure":
-            valid = shapely.make_valid(geometry, method="structure", keep_collapsed=False)
+    The reference of each becomes what is left of it.
+    """
+    parts, owners = parts_of(as_array(result.reference for result in results))
+    present = ~shapely.is_empty(parts)
+    parts, owners = parts[present], owners[present]
+    invalid = np.flatnonzero(~shapely.is_valid(parts))
+    kept: list[list[shapely.Polygon]] = [[] for _ in results]
+    untidy = set(invalid[_is_untidy(parts[invalid])].tolist())
+    for index, (part, owner) in enumerate(zip(parts, owners.tolist(), strict=True)):
+        tidied = _tidied(part, results[owner]) if index in untidy else part
+        if tidied is not None:
+            kept[owner].append(tidied)
+    remaining = []
+    for result, polygons in zip(results, kept, strict=True):
+        if polygons:
+            result.reference = _multi(_without_repeats(polygons, result))
+            remaining.append(result)
         else:
-            valid = shapely.make_valid(geometry, method="linework")
+            result.fault = _nothing_left(result.reference)
+            result.at = result.at or _first_point(result.reference)
+    valid = shapely.is_valid(as_array(result.reference for result in remaining))
+    for result in itertools.compress(remaining, valid):
+        result.geometry = result.reference
+    return list(itertools.compress(remaining, ~valid))
+
+
+def _rebuild(results: list[Repaired], method: Literal["structure", "linework"]) -> None:
+    """Build anew, by MakeValid, what no leaving out made valid."""
+    invalid = as_array(result.reference for result in results)
+    for result, found in zip(results, describe_all(invalid), strict=True):
+        result.note(found.kind, f"{found.text}{_place(found.at)}.", found.at)
+    try:
+        made = _made_valid(invalid, method)
+    except shapely.GEOSException:
+        made = as_array(_made_valid_alone(result, method) for result in results)
+    # Two polygons or more: of a multipolygon of one the polygon is taken.
+    areas = (shapely.get_type_id(made) == GeometryType.POLYGON) | (
+        (shapely.get_type_id(made) == GeometryType.MULTIPOLYGON)
+        & (shapely.get_num_geometries(made) > 1)
+    )
+    sound = areas & ~shapely.is_empty(made) & shapely.is_valid(made)
+    for result, geometry, is_sound in zip(results, made, sound, strict=True):
+        if is_sound:
+            result.geometry = geometry
+            result.rebuilt = True
+        elif geometry is not None:
+            _take_areas(result, geometry)
+
+
+def _made_valid(geometry: Geometries, method: Literal["structure", "linework"]) -> Geometries:
+    if method == "structure":
+        made: Geometries = shapely.make_valid(geometry, method=method, keep_collapsed=False)
+    else:
+        made = shapely.make_valid(geometry, method=method)
+    return made
+
+
+def _made_valid_alone(
+    result: Repaired, method: Literal["structure", "linework"]
+) -> shapely.Geometry | None:
+    try:
+        (made,) = _made_valid(as_array([result.reference]), method)
     except shapely.GEOSException as error:
         result.fault = Fault(
             Reason.NOT_REPAIRABLE, f"{' '.join(result.details)} GEOS cannot repair it: {error}."
         )
-        return result
-    parts = single_parts(valid)
+        return None
+    return made
+
+
+def _take_areas(result: Repaired, made: shapely.Geometry) -> None:
+    """Keep of what MakeValid built its areas, if they are valid together."""
+    parts = single_parts(made)
     areas = shapely.get_dimensions(parts) == 2
     if not areas.any():
         result.fault = Fault(
             Reason.NOT_REPAIRABLE, f"{' '.join(result.details)} No area is left by the repair."
         )
-        return result
+        return
     if not areas.all():
         result.details.append(
             f"Left out {counted(int((~areas).sum()), 'line or point', 'lines and points')} "
@@ -147,16 +204,23 @@ def _made_valid(
             f"{' '.join(result.details)} The repair is invalid itself: "
             f"{shapely.is_valid_reason(repaired)}.",
         )
-        return result
+        return
     result.geometry = repaired
     result.rebuilt = True
-    return result
+
+
+def _is_untidy(polygons: Geometries) -> Mask:
+    """Which polygons have a ring to tidy, or holes that may be there twice."""
+    rings, owners = shapely.get_rings(polygons, return_index=True)
+    untidy: Mask = shapely.get_num_interior_rings(polygons) > 1
+    points = shapely.get_coordinates(rings)
+    ends = np.cumsum(shapely.get_num_coordinates(rings))
+    untidy[owners[turn_back(points, ends)]] = True
+    return untidy
 
 
 def _tidied(polygon: shapely.Polygon, result: Repaired) -> shapely.Polygon | None:
     """A polygon without spikes and without rings that enclose nothing; None if its shell does."""
-    if shapely.is_valid(polygon):
-        return polygon
     shell = _tidy_ring(polygon.exterior, "shell", result)
     if shell is None:
         return None
@@ -179,73 +243,12 @@ def _tidied(polygon: shapely.Polygon, result: Repaired) -> shapely.Polygon | Non
 def _tidy_ring(ring: shapely.LinearRing, role: str, result: Repaired) -> Points | None:
     points = shapely.get_coordinates(ring, include_z=bool(shapely.has_z(ring)))
     without, spike = without_spikes(points)
-    if len(without) < _RING_POINTS:
+    if len(without) < RING_POINTS:
         result.note(RepairKind.ZERO_AREA_PART, f"Left out a {role} without area.", _xy(points[0]))
         return None
     if spike is not None:
         result.note(RepairKind.SPIKE, f"Removed a spike{_place(spike)}.", spike)
     return without
-
-
-def without_spikes(ring: Points) -> tuple[Points, tuple[float, float] | None]:
-    """A closed ring without the points at which it turns back exactly onto itself.
-
-    Returns the ring, and the tip of its first spike. Less than four points are left of a ring
-    that encloses nothing.
-    """
-    if not _turns_back(ring):
-        return ring, None
-    tip: tuple[float, float] | None = None
-    kept: list[Points] = []
-    for point in ring[:-1]:
-        kept.append(point)
-        while len(kept) >= 3 and (turn := _is_spike(kept[-3], kept[-2], kept[-1])):
-            tip = tip or _tip(turn, kept[-2])
-            del kept[-2]
-            if _equal(kept[-1], kept[-2]):
-                kept.pop()
-    # The ring's end meets its beginning, where a spike may have its tip too.
-    while len(kept) >= 3:
-        if turn := _is_spike(kept[-2], kept[-1], kept[0]):
-            tip = tip or _tip(turn, kept[-1])
-            kept.pop()
-            if _equal(kept[-1], kept[0]):
-                kept.pop()
-        elif turn := _is_spike(kept[-1], kept[0], kept[1]):
-            tip = tip or _tip(turn, kept[0])
-            del kept[0]
-            if _equal(kept[-1], kept[0]):
-                kept.pop()
-        else:
-            break
-    if len(kept) < 3:
-        return ring[:0], tip
-    return np.array([*kept, kept[0]]), tip
-
-
-def _turns_back(ring: Points) -> bool:
-    if len(ring) < _RING_POINTS:
-        return True
-    step_x, step_y = np.diff(ring[:, 0]), np.diff(ring[:, 1])
-    next_x, next_y = np.append(step_x[1:], step_x[0]), np.append(step_y[1:], step_y[0])
-    collinear = step_x * next_y == step_y * next_x
-    return bool((collinear & (step_x * next_x + step_y * next_y <= 0)).any())
-
-
-def _is_spike(a: Points, b: Points, c: Points) -> Literal["turn", "stop"] | None:
-    """Whether the way from a over b to c turns back on itself; "stop" where it stands still."""
-    in_x, in_y, out_x, out_y = b[0] - a[0], b[1] - a[1], c[0] - b[0], c[1] - b[1]
-    if in_x * out_y != in_y * out_x:
-        return None
-    along = in_x * out_x + in_y * out_y
-    if along < 0:
-        return "turn"
-    # Equal points have no direction; only those are left of a product that is zero here.
-    return "stop" if along == 0 else None
-
-
-def _tip(turn: Literal["turn", "stop"], point: Points) -> tuple[float, float] | None:
-    return _xy(point) if turn == "turn" else None
 
 
 def _without_repeats(polygons: list[shapely.Polygon], result: Repaired) -> list[shapely.Polygon]:
@@ -288,18 +291,14 @@ def _same_ring(one: Points, other: Points) -> bool:
     return bool(shapely.equals_exact(rings[0], rings[1], tolerance=0.0))
 
 
-def _equal(one: Points, other: Points) -> bool:
-    return bool(one[0] == other[0] and one[1] == other[1])
-
-
-def _xy(point: Points) -> tuple[float, float]:
+def _xy(point: Points) -> Point:
     return float(point[0]), float(point[1])
 
 
-def _first_point(geometry: shapely.Geometry) -> tuple[float, float] | None:
+def _first_point(geometry: shapely.Geometry) -> Point | None:
     points = shapely.get_coordinates(geometry)
     return _xy(points[0]) if len(points) else None
 
 
-def _place(at: tuple[float, float] | None) -> str:
+def _place(at: Point | None) -> str:
     return "" if at is None else f" at {at[0]:.10g} {at[1]:.10g}"

@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
+from hypothesis import assume, given, settings
 from pyproj import Geod
 
 from services.vector.geometry import measures
-from tests.support.geometries import as_array, geometries
+from tests.support.geometries import as_array, broken_polygons, geometries
 
 _GEOD = Geod(ellps="WGS84")
 # A degree of latitude at the equator, and of longitude, on WGS 84.
@@ -23,7 +24,10 @@ def length(geometry: shapely.Geometry) -> float:
 
 
 def before(geometry: shapely.Geometry, after: float) -> float:
-    found = measures.areas_before(as_array([geometry]), np.array([after]), measures.planar_areas)
+    repaired = as_array([shapely.box(0, 0, 1, after)])
+    found = measures.areas_before(
+        as_array([geometry]), repaired, np.array([after]), measures.planar_areas
+    )
     return float(found[0])
 
 
@@ -78,10 +82,24 @@ def test_an_invalid_polygon_has_the_area_that_is_nearer_to_its_repair() -> None:
 def test_what_geos_cannot_node_has_one_reading() -> None:
     unsound = shapely.from_wkt("MULTIPOLYGON(((1 0,1 0,1 0,1 0)),((0 0,0 1,-1 0,0 0)))")
     bow_tie = shapely.from_wkt("POLYGON((0 0,2 2,2 0,0 2,0 0))")
-    found = measures.areas_before(
-        as_array([unsound, bow_tie]), np.array([0.4, 2.0]), measures.planar_areas
-    )
+    invalid = as_array([unsound, bow_tie])
+    repaired = as_array([shapely.box(0, 0, 1, 0.4), shapely.box(0, 0, 1, 2)])
+    found = measures.areas_before(invalid, repaired, np.array([0.4, 2.0]), measures.planar_areas)
     assert found.tolist() == [0.5, 2.0]
+
+
+@settings(deadline=None, max_examples=50)
+@given(broken_polygons())
+def test_a_repair_that_keeps_every_edge_has_the_area_of_the_even_odd_rule(
+    polygon: shapely.Geometry,
+) -> None:
+    try:
+        repaired = shapely.make_valid(polygon, method="structure", keep_collapsed=False)
+        even_odd = shapely.make_valid(polygon, method="linework")
+    except shapely.GEOSException:
+        assume(False)
+    if polygon.length == pytest.approx(repaired.length, rel=1e-12):
+        assert repaired.area == pytest.approx(even_odd.area, abs=1e-9)
 
 
 def test_shares() -> None:

@@ -8,7 +8,8 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.vector.geometry.repair import repair, without_spikes
+from services.vector.geometry.repair import repair
+from services.vector.geometry.spikes import without_spikes
 from services.vector.model import Reason, RepairKind
 from tests.support.geometries import Ring
 
