@@ -53,8 +53,8 @@ class Access:
     asked why records (by fid) came without a geometry: those of which the file says that they
     have none are left out of its answer. `text` decodes texts that OGR was told to hand
     through. `unfit` finds, in columns as OGR reads them, values that are none of their type,
-    though OGR makes something of them: they become null, by column and reason. `last_fid` is asked for where the driver
-    may have stopped early.
+    though OGR makes something of them: they become null, by column and reason. `last_fid` is
+    asked for where the driver may have stopped early.
     """
 
     origin: Origin
