@@ -137,6 +137,7 @@ def live(incoming: int, outgoing: int, directory: str, template: int) -> None:
     restriction, writable: [path]}; it is answered by what the kernel let the child give up.
     """
     os.setsid()
+    _take_name()
     _move_into(directory)
     channel = Channel(os.fdopen(incoming, "rb"), os.fdopen(outgoing, "wb"))
     options = json.loads(channel.receive())
@@ -149,6 +150,12 @@ def live(incoming: int, outgoing: int, directory: str, template: int) -> None:
         except EOFError:
             return
         channel.send(Frame.RESULT, _answer(channel, request))
+
+
+def _take_name() -> None:
+    """Be told from the template by `ps -o comm`."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_NAME, _NAME, 0, 0, 0)
 
 
 def _move_into(directory: str) -> None:
@@ -192,9 +199,7 @@ def _end_with(template: int) -> None:
     """
     if sys.platform != "linux":
         return
-    libc = ctypes.CDLL(None)
-    libc.prctl(_PR_SET_NAME, _NAME, 0, 0, 0)  # what `ps -o comm` shows
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != template:
         os._exit(1)  # It went before the kernel was told.
 

@@ -106,6 +106,15 @@ def test_children_do_not_draw_the_same_random_numbers(two: tuple[Sandbox, Sandbo
     assert len({number for numbers in drawn for number in numbers}) == 4
 
 
+def test_an_operator_can_tell_a_child_from_its_template() -> None:
+    with Sandbox() as child:
+        names = [
+            Path(f"/proc/{child.call(f'os:{which}')}/comm").read_text().strip()
+            for which in ("getpid", "getppid")
+        ]
+    assert names[0] == "sandbox-child" != names[1]
+
+
 def test_another_environment_is_another_template() -> None:
     with Sandbox(environment={"X": "1"}) as one, Sandbox(environment={"X": "2"}) as other:
         assert one.call("os:getppid") != other.call("os:getppid")
@@ -267,6 +276,17 @@ def test_a_template_that_dies_when_it_starts_is_told_of(tmp_path: Path) -> None:
         pytest.raises(SandboxError, match=r"did not start \(exit code 7\)"),
     ):
         child.call("os:getpid")
+
+
+def test_where_there_can_be_no_more_processes_the_system_says_so(tmp_path: Path) -> None:
+    environment = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])}
+    (tmp_path / "barren.py").write_text(
+        "import errno, os\ndef fork(): raise OSError(errno.EAGAIN, 'too many')\nos.fork = fork\n"
+    )
+    with Sandbox(environment=environment, preload=["barren"]) as child:
+        for _ in range(2):
+            with pytest.raises(BlockingIOError):
+                child.call("os:getpid")
 
 
 def test_a_template_without_children_ends_by_itself() -> None:
