@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,7 +24,10 @@ class Child:
     """Answers as a child process would; each driver's answer is the test's to say."""
 
     def __init__(
-        self, drivers: Mapping[str, list[SourceLayer] | SandboxError], **more: Any
+        self,
+        drivers: Mapping[str, list[SourceLayer] | SandboxError],
+        *,
+        refused: Sequence[str] = (),
     ) -> None:
         self.asked: list[str] = []
         self._drivers = drivers
