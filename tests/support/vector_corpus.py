@@ -186,7 +186,7 @@ class Corpus:
         )
         for number, table in enumerate(plan.tables):
             place = 1 + len(table.shape.columns)
-            for fields in _tuples(bytes(sent[f"rows:{number}"])):
+            for fields in tuples(bytes(sent[f"rows:{number}"])):
                 if table.shape.geometry is not None and (wkb := fields[place]) is not None:
                     gid = int.from_bytes(fields[0] or b"")
                     geometries[gid].append(shapely.from_wkb(wkb))
@@ -195,7 +195,7 @@ class Corpus:
         return counts
 
 
-def _tuples(data: bytes) -> Iterator[list[bytes | None]]:
+def tuples(data: bytes) -> Iterator[list[bytes | None]]:
     """The fields of tuples of binary COPY."""
     offset = 0
     while offset < len(data):
