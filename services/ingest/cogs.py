@@ -28,7 +28,7 @@ class CogChecks:
     def __init__(self, container: str, check: Callable[[], None]) -> None:
         self._container = container
         self._check = check
-        self._sandbox = Sandbox(_LIMITS)
+        self._sandbox = Sandbox(_LIMITS, preload=("rasterio", "rio_cogeo.cogeo"))
         self._verdicts: dict[str, list[str]] = {}
         self._rasters: Counter[tuple[str, bool, str]] = Counter()
         self._facts: dict[str, str] = {}

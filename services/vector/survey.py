@@ -68,7 +68,9 @@ def brief_child(source: LocalSource, seconds: float) -> Iterator[Sandbox]:
     """A child process for one quick look into a source."""
     limits = replace(_LIMITS, wall_seconds=seconds, cpu_seconds=math.ceil(seconds))
     reachable = [source.entry.folder]
-    with Sandbox(limits, environment=ENVIRONMENT, readable=reachable, writable=reachable) as child:
+    with Sandbox(
+        limits, environment=ENVIRONMENT, preload=PRELOAD, readable=reachable, writable=reachable
+    ) as child:
         yield child
 
 
