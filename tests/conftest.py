@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.servers import (
     Azurite,
@@ -27,6 +28,9 @@ _reason_for_no_container = cache(no_container_because)
 def pytest_configure() -> None:
     """End in good order, servers and all, also when the session is told to end."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # How long an example takes says how busy the machine is.
+    settings.register_profile("geoforge", deadline=None)
+    settings.load_profile("geoforge")
 
 
 def pytest_report_header() -> str:

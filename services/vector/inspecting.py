@@ -39,7 +39,7 @@ def inspect_source(context: Context) -> JsonObject:
     ref = _pin(context)
     with (
         source_files.local_copy(ref, check=context.check, progress=context.progress) as source,
-        survey.child_of(context.job_id, source) as child,
+        survey.child_of(context.job_id, source, context.check) as child,
     ):
         found = survey.look(child, source, parameters, context.check)
 

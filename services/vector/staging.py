@@ -60,7 +60,7 @@ def _stage(context: Context, plan: Plan, layer: LayerPlan, chunk_index: int) -> 
         source_files.local_copy(
             plan.source, check=context.check, progress=context.progress
         ) as source,
-        child_of(context.job_id, source) as sandbox,
+        child_of(context.job_id, source, context.check) as sandbox,
     ):
         root = root_of(source, sandbox, context.check)
         arguments = {

@@ -7,6 +7,8 @@ set, or only that driver where another one can read it.
 from __future__ import annotations
 
 import math
+import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -39,6 +41,10 @@ _LIMITS = Limits(
 )
 
 
+_SLOTS = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
+_SLOT_SECONDS = 0.5
+
+
 @dataclass(slots=True)
 class Found:
     """What is in a source: the layers that will be read, notes on all else."""
@@ -49,18 +55,35 @@ class Found:
 
 
 @contextmanager
-def child_of(job_id: str, source: LocalSource) -> Iterator[Sandbox]:
-    """A child process for this job and no other, which can reach the source's files only."""
+def child_of(job_id: str, source: LocalSource, check: Check) -> Iterator[Sandbox]:
+    """A child process for this job and no other, which can reach the source's files only.
+
+    Waits while as many children are at work in this process as there are processors: more
+    would take memory and win nothing.
+    """
     reachable = [source.entry.folder]
-    with pool().borrow(
-        job_id,
-        limits=_LIMITS,
-        environment=ENVIRONMENT,
-        preload=PRELOAD,
-        readable=reachable,
-        writable=reachable,
-    ) as child:
+    with (
+        _slot(check),
+        pool().borrow(
+            job_id,
+            limits=_LIMITS,
+            environment=ENVIRONMENT,
+            preload=PRELOAD,
+            readable=reachable,
+            writable=reachable,
+        ) as child,
+    ):
         yield child
+
+
+@contextmanager
+def _slot(check: Check) -> Iterator[None]:
+    while not _SLOTS.acquire(timeout=_SLOT_SECONDS):
+        check()
+    try:
+        yield
+    finally:
+        _SLOTS.release()
 
 
 @contextmanager
