@@ -46,7 +46,7 @@ def encode_rows(
     *,
     gid: npt.NDArray[np.int64],
     columns: Sequence[pa.Array[Any]],
-    geometry: npt.NDArray[np.object_] | None,
+    geometry: Values | None,
     hashes: npt.NDArray[np.int64],
 ) -> bytes:
     """Tuples for a staged table: gid, its columns in order, the geometry (WKB), the hash."""

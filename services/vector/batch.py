@@ -24,13 +24,26 @@ class Fault:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class SourceWkb:
+    """Geometries as the WKB that they came in, a (large_)binary array.
+
+    Of those that are `exact` the bytes are what would be written of the geometry: flat, in
+    little-endian order, and nothing behind it.
+    """
+
+    values: pa.Array[Any]
+    exact: npt.NDArray[np.bool_]
+
+
 @dataclass(slots=True)
 class Batch:
     """Records as a reader yields them. Positions count from 0 within the batch.
 
     `rows` are the records' numbers in their layer, from 0. `columns` are Arrow arrays by
     source name, in the types of the layer's columns. `geometry` holds shapely geometries in
-    the source's CRS, None where a record has none or a fault. `faults` are the records that
+    the source's CRS, None where a record has none or a fault, `wkb` the same as it came where
+    that was WKB. `faults` are the records that
     could not be built; `mended` what was changed to build others (a ring that was closed).
     `raw` gives the source text of a record, for the quarantine. `value_faults` counts, by
     column and reason, the values that became null because no column can hold them.
@@ -43,6 +56,7 @@ class Batch:
     mended: dict[int, list[RepairKind]] = field(default_factory=dict)
     value_faults: dict[tuple[str, str], int] = field(default_factory=dict)
     raw: Callable[[int], str] | None = None
+    wkb: SourceWkb | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.models.feature_table import ColumnType
-from services.vector.batch import Geometries
 
 # What was found, by column and reason: {("name", "nul_removed"): 3}.
 ValueFaults = dict[tuple[str, str], int]
@@ -63,45 +59,6 @@ def storable(
     else:
         return array, {}
     return mended, {(name, reason): count for reason, count in found.items() if count}
-
-
-def row_hashes(
-    columns: Sequence[pa.Array[Any]], wkb: Geometries | None = None
-) -> npt.NDArray[np.int64]:
-    """A 64-bit hash of each row: all its attributes and its geometry.
-
-    Rows that are equal have equal hashes, in any process and at any time; equal hashes make
-    it likely, not certain, that rows are equal. A null is no empty text. `wkb` holds bytes,
-    None where a row has no geometry.
-    """
-    texts = [_hashable(column) for column in columns]
-    count = len(columns[0]) if columns else 0 if wkb is None else len(wkb)
-    if texts:
-        joined = pc.binary_join_element_wise(*texts, pa.scalar(b"\x1f", pa.large_binary()))
-        rows = joined.to_pylist()
-    else:
-        rows = [b""] * count
-    # Python's fastest hash with hardware behind it; nothing here is a secret.
-    digest: Callable[..., Any] = hashlib.sha1
-    if wkb is not None:
-        rows = [
-            row + b"\x1e" if shape is None else b"%b\x1d%b" % (row, shape)
-            for row, shape in zip(rows, wkb, strict=True)
-        ]
-    hashes = b"".join([digest(row, usedforsecurity=False).digest()[:8] for row in rows])
-    return np.frombuffer(hashes, dtype=">i8").astype(np.int64)
-
-
-def _hashable(array: pa.Array[Any]) -> pa.Array[Any]:
-    """Values as bytes; nulls as bytes that no value of another type or text has."""
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
-    if not (_is_text(array.type) or _is_bytes(array.type)):
-        if pa.types.is_temporal(array.type):
-            integers = pa.int32() if array.type.bit_width == 32 else pa.int64()
-            array = array.view(integers)
-        array = array.cast(pa.string())
-    return pc.fill_null(array.cast(pa.large_binary()), b"\x00\x00null")
 
 
 def _texts(array: pa.Array[Any]) -> tuple[pa.Array[Any], dict[str, int]]:
@@ -210,15 +167,3 @@ def _clean_json(value: Any) -> Any:
 
 def _nulled(array: pa.Array[Any], where: pa.Array[Any]) -> pa.Array[Any]:
     return pc.if_else(pc.fill_null(where, False), pa.scalar(None, type=array.type), array)
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _is_bytes(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_binary(kind)
-        or pa.types.is_large_binary(kind)
-        or pa.types.is_fixed_size_binary(kind)
-    )

@@ -16,13 +16,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import shapely
 
 from core.job_definition import JsonObject
 from core.models.vector_report import RecordCounts
 from infrastructure import copy_binary
-from services.vector import casting, html_text, values
-from services.vector.batch import Batch, Geometries
+from services.vector import casting, hashing, html_text, values
+from services.vector.batch import Batch
 from services.vector.child import report_rows
 from services.vector.formats import registry
 from services.vector.geometry.cleaning import Cleaned
@@ -114,15 +113,14 @@ class _Cleaner:
         return columns
 
     def _send_rows(self, batch: Batch, columns: Columns, cleaned: Cleaned) -> None:
-        wkb = _wkb(cleaned.geometry)
-        hashes = _feature_hashes(columns, cleaned.rows, wkb, len(batch))
+        hashes = _hashes(columns, cleaned, len(batch))
         main, *others = range(len(self._plan.tables))
         taken = np.zeros(len(cleaned.rows), dtype=bool)
         for number in others:
             of_table = cleaned.dimension == self._plan.tables[number].dimension
             taken |= of_table
-            self._send_table(number, batch, columns, cleaned, of_table, wkb, hashes)
-        self._send_table(main, batch, columns, cleaned, ~taken, wkb, hashes)
+            self._send_table(number, batch, columns, cleaned, of_table, hashes)
+        self._send_table(main, batch, columns, cleaned, ~taken, hashes)
 
     def _send_table(
         self,
@@ -131,7 +129,6 @@ class _Cleaner:
         columns: Columns,
         cleaned: Cleaned,
         chosen: npt.NDArray[np.bool_],
-        wkb: Geometries,
         hashes: npt.NDArray[np.int64],
     ) -> None:
         if not chosen.any():
@@ -144,31 +141,23 @@ class _Cleaner:
             columns[column.name] if everything else columns[column.name].take(pa.array(rows))
             for column in table.shape.columns
         ]
+        geometry = None
+        if table.shape.geometry is not None:
+            geometry = cleaned.wkb if chosen.all() else cleaned.wkb.filter(pa.array(chosen))
         self._emit(
             f"rows:{number}",
             copy_binary.encode_rows(
                 table.shape,
                 gid=batch.rows[rows] + 1,
                 columns=arrays,
-                geometry=None if table.shape.geometry is None else wkb[chosen],
+                geometry=geometry,
                 hashes=hashes[rows],
             ),
         )
 
 
-def _wkb(geometry: Geometries) -> Geometries:
-    """WKB of each geometry, None where there is none. The SRID is that of the column."""
-    encoded: Geometries = shapely.to_wkb(geometry, output_dimension=4, include_srid=False)
-    return encoded
-
-
-def _feature_hashes(
-    columns: Columns, rows: npt.NDArray[np.int64], wkb: Geometries, count: int
-) -> npt.NDArray[np.int64]:
+def _hashes(columns: Columns, cleaned: Cleaned, count: int) -> npt.NDArray[np.int64]:
     """A hash of each record with all its geometry, also where that is split over tables."""
-    whole = np.full(count, None, dtype=object)
-    whole[rows] = wkb
-    if len(np.unique(rows)) < len(rows):
-        for row in np.flatnonzero(np.bincount(rows, minlength=count) > 1):
-            whole[row] = b"".join(wkb[rows == row])
-    return values.row_hashes(list(columns.values()), whole)
+    shapes = np.zeros(count, dtype=np.uint64)
+    np.add.at(shapes, cleaned.rows, cleaned.hashes)
+    return hashing.of_records(list(columns.values()), shapes)

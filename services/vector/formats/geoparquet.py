@@ -406,6 +406,7 @@ def _batch(
         mended=decoded.mended,
         value_faults=faults,
         raw=RawRecord(None, values, binary),
+        wkb=decoded.source,
     )
 
 

@@ -321,7 +321,7 @@ def _batch(
     if encoded is not None:
         decoded = wkb.decode(encoded)
         batch.geometry, batch.faults = decoded.geometry, decoded.faults
-        batch.mended = decoded.mended
+        batch.mended, batch.wkb = decoded.mended, decoded.source
         _explain(access, fids, batch)
     batch.raw = RawRecord(fids, values, encoded)
     return batch

@@ -10,19 +10,37 @@ import numpy.typing as npt
 import pyarrow as pa
 import shapely
 
-from services.vector.batch import Fault, Geometries
+from services.vector.batch import Fault, Geometries, SourceWkb
+from services.vector.binary import layout
 from services.vector.formats import broken_wkb, wkb_types
 from services.vector.geometry import building
 from services.vector.model import Reason, RepairKind
 
+Mask = npt.NDArray[np.bool_]
+
+_POINT, _LINE, _POLYGON, _MULTIPOLYGON = 1, 2, 3, 6
+# The beginning of a multi-polygon; that of a simple geometry is the first two fields of it.
+_HEAD = np.dtype(
+    [
+        ("order", "u1"),
+        ("type", "<u4"),
+        ("parts", "<u4"),
+        ("part_order", "u1"),
+        ("part_type", "<u4"),
+        ("rings", "<u4"),
+    ]
+)
+
 
 @dataclass(slots=True)
 class Decoded:
-    """Geometries by position, None where there is none; faults and mends by position."""
+    """Geometries by position, None where there is none; faults and mends by position; the WKB
+    that they came in, if they did."""
 
     geometry: Geometries
     faults: dict[int, Fault] = field(default_factory=dict)
     mended: dict[int, list[RepairKind]] = field(default_factory=dict)
+    source: SourceWkb | None = None
 
 
 def decode(array: pa.Array[Any]) -> Decoded:
@@ -37,7 +55,7 @@ def decode(array: pa.Array[Any]) -> Decoded:
         geometry: Geometries = shapely.from_wkb(
             data if plain.all() else np.where(plain, data, None), on_invalid="ignore"
         )
-    decoded = Decoded(geometry)
+    decoded = Decoded(geometry, source=SourceWkb(array, _is_exact(array, geometry)))
     for position in np.flatnonzero(shapely.is_missing(geometry)).tolist():
         if data[position]:
             _decode_one(data[position], position, decoded)
@@ -45,12 +63,39 @@ def decode(array: pa.Array[Any]) -> Decoded:
     return decoded
 
 
-def _is_plain(array: pa.Array[Any]) -> npt.NDArray[np.bool_]:
+def _is_plain(array: pa.Array[Any]) -> Mask:
     """Which have a type that GEOS can be asked about: shapely gives up the whole column for
     one curve."""
     found = wkb_types.words(array)
     kinds = (found & 0x0FFFFFFF) % 1000
     return (kinds >= 1) & (kinds <= wkb_types.LAST_PLAIN)
+
+
+def _is_exact(array: pa.Array[Any], geometry: Geometries) -> Mask:
+    """Which values are flat, little-endian, and exactly as long as the geometry that was read
+    from them: points, lines, polygons, and multipolygons of one polygon."""
+    starts, lengths, data = layout(array)
+    count = len(array)
+    head = np.zeros((count, _HEAD.itemsize), dtype=np.uint8)
+    long_enough = np.flatnonzero(lengths >= _HEAD.itemsize)
+    head[long_enough] = data[starts[long_enough, None] + np.arange(_HEAD.itemsize)]
+    of_multi = head.view(_HEAD)[:, 0]
+    little = of_multi["order"] == 1
+    of_one_polygon = (of_multi["parts"] == 1) & (of_multi["part_order"] == 1)
+    of_one_polygon &= of_multi["part_type"] == _POLYGON
+    coordinates = 16 * shapely.get_num_coordinates(geometry)
+    rings = shapely.get_num_interior_rings(geometry) + 1
+    types = of_multi["type"]
+    exact: Mask = ~shapely.is_missing(geometry) & little
+    exact &= (
+        (types == _POINT) & (lengths == 5 + coordinates)
+        | (types == _LINE) & (lengths == 9 + coordinates)
+        | (types == _POLYGON) & (lengths == 9 + 4 * rings + coordinates)
+        | (types == _MULTIPOLYGON)
+        & of_one_polygon
+        & (lengths == 18 + 4 * of_multi["rings"].astype(np.int64) + coordinates)
+    )
+    return exact
 
 
 def _decode_one(data: bytes, position: int, decoded: Decoded) -> None:

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from services.vector.binary import layout
+
 # OGC 06-103r4, table 7.
 NAMES: Final = {
     1: "Point",
@@ -59,7 +61,7 @@ def split_word(word: int) -> tuple[int, bool, bool]:
 
 def words(array: pa.Array[Any]) -> npt.NDArray[np.uint32]:
     """The type words of a (large_)binary column, 0 where there is none. No WKB is decoded."""
-    starts, lengths, data = _layout(array)
+    starts, lengths, data = layout(array)
     found = np.zeros(len(starts), dtype=np.uint32)
     present = np.flatnonzero(lengths >= 5)
     if not len(present):
@@ -70,24 +72,6 @@ def words(array: pa.Array[Any]) -> npt.NDArray[np.uint32]:
     big = np.ascontiguousarray(bytes_).view(">u4").ravel()
     found[present] = np.where(data[at] == 0, big, little)
     return found
-
-
-def _layout(
-    array: pa.Array[Any],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-    """Where each value begins, how long it is (0 for null), and the bytes of all."""
-    width = np.int64 if pa.types.is_large_binary(array.type) else np.int32
-    _, offset_buffer, data_buffer = array.buffers()
-    data = np.frombuffer(data_buffer or b"", np.uint8)
-    if offset_buffer is None or not len(array):
-        nothing = np.zeros(len(array), dtype=np.int64)
-        return nothing, nothing, data
-    raw_offsets = np.frombuffer(offset_buffer, width)
-    offsets = raw_offsets[array.offset : array.offset + len(array) + 1].astype(np.int64)
-    lengths = np.diff(offsets)
-    if array.null_count:
-        lengths[np.asarray(array.is_null())] = 0
-    return offsets[:-1], lengths, data
 
 
 @dataclass(slots=True)

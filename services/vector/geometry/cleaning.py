@@ -16,20 +16,30 @@ and counts is told to users in docs/vector-cleaning.md; the order and its reason
     none;
 8.  cut at the antimeridian, of geographic coordinates;
 9.  reprojection, with steps 5, 6 and 8 again for what it did;
-10. single geometries made multi-geometries.
+10. written as WKB, single geometries as multi-geometries.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import shapely
 
+from services.vector import hashing
 from services.vector.batch import Batch, Fault, Geometries, Rows
-from services.vector.geometry import antimeridian, dimensions, measures, ordinates, projection
+from services.vector.geometry import (
+    antimeridian,
+    dimensions,
+    measures,
+    ordinates,
+    projection,
+    writing,
+)
 from services.vector.geometry.ledger import Ledger, Place, Repair
 from services.vector.geometry.repair import Repaired, repair, repair_all
 from services.vector.inference.crs import same_crs
@@ -43,19 +53,27 @@ class Cleaned:
     """A batch after cleaning. Every position is in `rows` or in `faults`, and never in both.
 
     `rows` are the positions of what is to be loaded, in order; one that holds geometries of
-    several dimensions is there once for each. `geometry` (in the target CRS, None where there
-    is none) and `dimension` (0 points, 1 lines, 2 polygons, -1 none) go with them.
+    several dimensions is there once for each. `wkb` (in the target CRS, null where there is
+    none), `hashes` of its points and `dimension` (0 points, 1 lines, 2 polygons, -1 none) go
+    with them.
     `fault_geometry` has, in WGS 84, the geometries of `faults` that can be drawn. `counts`
     says how many geometries each step changed.
     """
 
     rows: Rows
-    geometry: Geometries
+    wkb: pa.Array[Any]
+    hashes: hashing.Hashes
     dimension: npt.NDArray[np.int8]
     repairs: list[Repair]
     faults: dict[int, Fault]
     fault_geometry: dict[int, shapely.Geometry | None]
     counts: dict[str, int]
+
+    @property
+    def geometry(self) -> Geometries:
+        """What `wkb` says."""
+        read: Geometries = shapely.from_wkb(self.wkb.to_numpy(zero_copy_only=False))
+        return read
 
 
 def clean(batch: Batch, options: CleaningOptions) -> Cleaned:
@@ -96,13 +114,6 @@ class _Cleaning:
         if self._is_geographic(self._options.source_crs):
             self._cut()
         self._reproject()
-        self.geometry, promoted = dimensions.promoted(
-            self.geometry,
-            points=self._options.promote_points,
-            others=self._options.promote_to_multi,
-        )
-        self._counts["promoted"] += promoted
-        self.geometry = ordinates.without_negative_zeros(self.geometry)
         return self._result()
 
     # 1. What the coordinates are.
@@ -370,14 +381,23 @@ class _Cleaning:
 
     def _result(self) -> Cleaned:
         chosen = self._ledger.loadable(self.position)
-        rows, geometry = self.position[chosen], self.geometry[chosen]
+        rows = self.position[chosen]
+        geometry = ordinates.without_negative_zeros(self.geometry[chosen])
         self._ledger.check(rows)
+        wkb, self._counts["promoted"] = writing.promoted(
+            writing.written(self._batch, rows, geometry),
+            geometry,
+            points=self._options.promote_points,
+            others=self._options.promote_to_multi,
+        )
         source_crs, target_crs = self._options.source_crs, self._options.target_crs
         repairs = self._ledger.repairs(self.source, source_crs, rows, geometry, target_crs)
         self._counts["repaired"] += len(repairs)
+        points, owners = shapely.get_coordinates(geometry, return_index=True)
         return Cleaned(
             rows=rows,
-            geometry=geometry,
+            wkb=wkb,
+            hashes=hashing.of_points(points, owners, len(geometry)),
             dimension=shapely.get_dimensions(geometry).astype(np.int8),
             repairs=repairs,
             faults=self._ledger.faults,

@@ -1,5 +1,6 @@
-"""Dimensions of geometries: heights and measures, collections taken apart by dimension, and
-single geometries made multi-geometries. All functions take and return arrays of geometries.
+"""Dimensions of geometries: heights and measures, and collections taken apart by dimension.
+
+All functions take and return arrays of geometries.
 """
 
 from __future__ import annotations
@@ -16,11 +17,6 @@ from services.vector.batch import Geometries
 Mask = npt.NDArray[np.bool_]
 Positions = npt.NDArray[np.int64]
 
-_MULTI_OF = {
-    GeometryType.POINT: shapely.multipoints,
-    GeometryType.LINESTRING: shapely.multilinestrings,
-    GeometryType.POLYGON: shapely.multipolygons,
-}
 _MULTI_OF_DIMENSION = (shapely.multipoints, shapely.multilinestrings, shapely.multipolygons)
 # What GEOS knows beyond these (curves) is made linear by the readers.
 _LAST_TYPE = GeometryType.GEOMETRYCOLLECTION
@@ -195,18 +191,3 @@ def joined(parts: Geometries) -> shapely.Geometry:
     if dimension == 2 and not shapely.is_valid(result) and shapely.is_valid(parts).all():
         return shapely.union_all(parts)
     return result
-
-
-def promoted(geometry: Geometries, *, points: bool, others: bool) -> tuple[Geometries, int]:
-    """Make multi-geometries of single ones. Returns the geometries and how many were made."""
-    types = shapely.get_type_id(geometry)
-    result, made = geometry, 0
-    for type_id, make in _MULTI_OF.items():
-        if not (points if type_id == GeometryType.POINT else others):
-            continue
-        chosen = np.flatnonzero(types == type_id)
-        if len(chosen):
-            result = result.copy() if result is geometry else result
-            result[chosen] = make(geometry[chosen], indices=np.arange(len(chosen)))
-            made += len(chosen)
-    return result, made

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from core.models.feature_table import ColumnType
-from services.vector.values import row_hashes, storable
+from services.vector.values import storable
 
 
 def test_nul_characters_are_removed_from_texts_and_counted() -> None:
@@ -90,63 +90,3 @@ def test_times_that_clients_cannot_read_become_null(unit: str, ticks: int) -> No
 def test_nanoseconds_are_always_within() -> None:
     times = pa.array([-(2**63) + 1, 2**63 - 1]).view(pa.timestamp("ns"))
     assert storable("at", times, ColumnType.TIMESTAMP) == (times, {})
-
-
-def shapes(*wkb: bytes | None) -> Any:
-    result = np.empty(len(wkb), dtype=object)
-    result[:] = wkb
-    return result
-
-
-def test_equal_rows_have_equal_hashes() -> None:
-    columns = [pa.array([1, 1, 2]), pa.array(["a", "a", "a"]), pa.array([0.5, 0.5, 0.5])]
-    first, second, third = row_hashes(columns, shapes(b"x", b"x", b"x"))
-    assert first == second != third
-
-
-def test_hashes_are_the_same_in_every_process() -> None:
-    found = row_hashes([pa.array([1]), pa.array(["a"])], shapes(b"x"))
-    assert found.dtype == np.int64
-    assert found.tolist() == [3449209968373598557]
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ([pa.array([None], pa.string())], [pa.array([""])]),
-        ([pa.array(["a"]), pa.array([""])], [pa.array([""]), pa.array(["a"])]),
-        (
-            [
-                pa.array(
-                    [
-                        None,
-                    ],
-                    pa.int64(),
-                )
-            ],
-            [pa.array([0])],
-        ),
-        ([pa.array([date(2020, 1, 1)])], [pa.array([date(2020, 1, 2)])]),
-        ([pa.array([True])], [pa.array([False])]),
-        ([pa.array([0.1])], [pa.array([0.1 + 2**-54])]),
-        ([pa.array([b"\xff"])], [pa.array([b"\xfe"])]),
-    ],
-)
-def test_different_rows_have_different_hashes(one: Any, other: Any) -> None:
-    assert row_hashes(one)[0] != row_hashes(other)[0]
-
-
-def test_the_geometry_counts() -> None:
-    columns = [pa.array([1, 1, 1])]
-    assert len(set(row_hashes(columns, shapes(b"x", b"y", None)).tolist())) == 3
-    assert len(set(row_hashes([], shapes(b"x", b"y", None)).tolist())) == 3
-
-
-def test_many_kinds_of_columns_are_hashed() -> None:
-    columns = [
-        pa.array(["a"]).dictionary_encode(),
-        pa.array([datetime(2020, 1, 1)], pa.timestamp("us", tz="UTC")),
-        pa.array([3_600_000_000], pa.int64()).view(pa.time64("us")),
-        pa.array(["a"], pa.large_string()),
-    ]
-    assert len(row_hashes(columns)) == 1
