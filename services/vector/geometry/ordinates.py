@@ -18,6 +18,7 @@ Points = npt.NDArray[np.float64]
 # Rounding beyond the limits: about 10 cm on the ground.
 _EXCESS_DEGREES = 1e-6
 _RING_POINTS = 4
+_NEGATIVE_ZERO = np.iinfo(np.int64).min  # as an integer: the sign bit and no other
 _LINE_POINTS = 2
 
 
@@ -48,11 +49,11 @@ def without_negative_zeros(geometry: Geometries) -> Geometries:
     """0.0 in place of -0.0: PostGIS compares the ends of a ring by their bytes, and would call
     one that goes from 0.0 to -0.0 unclosed."""
     points, owners = shapely.get_coordinates(geometry, return_index=True)
-    negative = ((points == 0) & np.signbit(points)).any(axis=1)
+    negative = np.ascontiguousarray(points).view(np.int64) == _NEGATIVE_ZERO
     if not negative.any():
         return geometry
     result = geometry.copy()
-    for position in np.unique(owners[negative]):
+    for position in np.unique(owners[negative.any(axis=1)]):
         result[position] = shapely.transform(
             geometry[position],
             lambda points: points + 0.0,

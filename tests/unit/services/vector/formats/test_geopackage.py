@@ -80,13 +80,15 @@ def test_values_of_another_type_become_null_and_count(tmp_path: Path) -> None:
         path,
         "UPDATE a SET id = 'abc' WHERE fid = 5",
         "UPDATE a SET id = 2.5 WHERE fid = 6",
+        "UPDATE a SET id = 1e300 WHERE fid = 8",
+        "UPDATE a SET id = x'31' WHERE fid = 9",
         "UPDATE a SET name = CAST(x'c96c6520' AS TEXT) WHERE fid = 7",
     )
     whole = read_one(path)
-    assert whole.columns["id"][3:7] == [3, None, None, 6]
+    assert whole.columns["id"][3:10] == [3, None, None, 6, None, None, 9]
     assert whole.columns["name"][6] == "Éle "
     assert whole.value_faults == {
-        ("id", "not an integer"): 2,
+        ("id", "not an integer"): 4,
         ("name", "not UTF-8, read as cp1252"): 1,
     }
 
