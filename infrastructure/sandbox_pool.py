@@ -23,7 +23,7 @@ from pathlib import Path
 
 from infrastructure.sandbox import Limits, Sandbox
 
-_IDLE_SECONDS = 20.0
+_IDLE_SECONDS = 2.0
 _MAX_IDLE = 4
 
 

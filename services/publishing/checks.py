@@ -16,6 +16,7 @@ from psycopg import sql
 from core.errors import PermanentTaskError
 from core.models.feature_table import GEOMETRY_COLUMN, KEY_COLUMN, FeatureTable
 from infrastructure.database import Connection
+from infrastructure.locks import Space, lock
 from infrastructure.publishing_repository import Bbox
 from services.publishing import extent
 from services.publishing.definitions import (
@@ -36,6 +37,7 @@ _IN_PARALLEL = {
     "min_parallel_table_scan_size": "0",
     "jit": "off",
 }
+_PRIMARY_KEY = "_pkey"
 _INDEX_MEMORY = {"maintenance_work_mem": "128MB", "max_parallel_maintenance_workers": "2"}
 
 
@@ -141,26 +143,21 @@ def mend(connection: Connection, name: str, table: FeatureTable, gids: Sequence[
     return sorted(row["gid"] for row in found)
 
 
-def finish(
-    connection: Connection, name: str, table: FeatureTable, *, key_columns: Sequence[str] = ()
-) -> Checked:
-    """Give the table its primary key, its indexes and its statistics; what is in it.
+def index(connection: Connection, name: str, table: FeatureTable) -> None:
+    """Build the indexes on gid and geometry, and the statistics.
 
-    Safe to repeat. Raises `PermanentTaskError` where rows share a gid or a key.
+    `finish` does it where it was not done. Reading goes on meanwhile, so it can be done beside
+    `examine`, in a transaction of its own. Safe to repeat.
     """
     relation = identifier(staged(name))
+    lock(connection, Space.DDL, "staged", name)
     with _settings(connection, _INDEX_MEMORY):
-        connection.execute(
-            sql.SQL("ALTER TABLE {} DROP COLUMN IF EXISTS {}").format(
-                relation, sql.Identifier(HASH_COLUMN)
-            )
-        )
         if not _has_primary_key(connection, name):
             with _unique(f"The rows of {name} share numbers"):
                 connection.execute(
-                    sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} PRIMARY KEY ({})").format(
+                    sql.SQL("CREATE UNIQUE INDEX IF NOT EXISTS {} ON {} ({})").format(
+                        sql.Identifier(shortened(name, _PRIMARY_KEY)),
                         relation,
-                        sql.Identifier(shortened(name, "_pkey")),
                         sql.Identifier(KEY_COLUMN),
                     )
                 )
@@ -172,14 +169,45 @@ def finish(
                     sql.Identifier(GEOMETRY_COLUMN),
                 )
             )
-        if key_columns:
-            with _unique(f"Records share the key {', '.join(key_columns)}"):
-                connection.execute(
-                    sql.SQL("CREATE UNIQUE INDEX IF NOT EXISTS {} ON {} ({})").format(
-                        sql.Identifier(shortened(name, "_key")), relation, identifiers(key_columns)
-                    )
-                )
         connection.execute(sql.SQL("ANALYZE {}").format(relation))
+
+
+def finish(
+    connection: Connection,
+    name: str,
+    table: FeatureTable,
+    *,
+    key_columns: Sequence[str] = (),
+    indexed: bool = False,
+) -> Checked:
+    """Give the table its primary key, its indexes and its statistics; what is in it.
+
+    `indexed` says that `index` was done. Safe to repeat. Raises `PermanentTaskError` where
+    rows share a gid or a key.
+    """
+    relation = identifier(staged(name))
+    connection.execute(
+        sql.SQL("ALTER TABLE {} DROP COLUMN IF EXISTS {}").format(
+            relation, sql.Identifier(HASH_COLUMN)
+        )
+    )
+    if not indexed:
+        index(connection, name, table)
+    with _settings(connection, _INDEX_MEMORY):
+        if not _has_primary_key(connection, name):
+            constraint = sql.Identifier(shortened(name, _PRIMARY_KEY))
+            connection.execute(
+                sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} PRIMARY KEY USING INDEX {}").format(
+                    relation, constraint, constraint
+                )
+            )
+    if key_columns:
+        with _unique(f"Records share the key {', '.join(key_columns)}"):
+            connection.execute(
+                sql.SQL("CREATE UNIQUE INDEX IF NOT EXISTS {} ON {} ({})").format(
+                    sql.Identifier(shortened(name, "_key")), relation, identifiers(key_columns)
+                )
+            )
     with _settings(connection, _IN_PARALLEL):
         found = extent.measure(connection, staged(name), table)
         types = _types(connection, name, table, found.geometries)

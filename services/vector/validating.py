@@ -8,6 +8,7 @@ one that cleaned them.)
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from psycopg import sql
 
@@ -36,41 +37,64 @@ def plan_validation(context: JobContext[ProcessVector]) -> Iterator[TaskSpec]:
 
 
 def validate_layer(context: Context) -> JsonObject:
-    """Check and index the staged tables of a layer, in one transaction.
+    """Check and index the staged tables of a layer. What is set aside, and all that follows
+    from it, is one transaction.
 
     Returns {tables: [{table, rows}]} of those that have rows, by their place in the plan.
     """
     layer = read_plan(context).layers[context.task["layer"]]
+    with ThreadPoolExecutor(1, thread_name_prefix="index") as beside:
+        indexing = beside.submit(_index, layer)
+        findings = [_examine(context, layer, table) for table in layer.tables]
+        indexing.result()
     checked = []
     with database.transaction() as connection:
-        for table in layer.tables:
-            context.check()
-            _set_aside(context, connection, layer, table)
+        for table, found in zip(layer.tables, findings, strict=True):
+            _set_aside(context, connection, layer, table, found)
         for number, table in enumerate(layer.tables):
             context.check()
-            found = checks.finish(
-                connection, table.staged, table.shape, key_columns=layer.key_columns
+            finished = checks.finish(
+                connection,
+                table.staged,
+                table.shape,
+                key_columns=layer.key_columns,
+                indexed=True,
             )
-            if found.rows:
-                checked.append({"table": number, "rows": found.rows})
+            if finished.rows:
+                checked.append({"table": number, "rows": finished.rows})
             context.progress(tables_checked=number + 1, tables_total=len(layer.tables))
     return {"tables": checked}
 
 
+def _index(layer: LayerPlan) -> None:
+    """Index the tables while they are examined: one keeps a processor busy, one the others."""
+    for table in layer.tables:
+        with database.transaction() as connection:
+            checks.index(connection, table.staged, table.shape)
+
+
+def _examine(context: Context, layer: LayerPlan, table: TablePlan) -> Findings:
+    context.check()
+    with database.transaction() as connection:
+        return checks.examine(
+            connection,
+            table.staged,
+            table.shape,
+            key_columns=layer.key_columns,
+            duplicates=context.parameters.duplicates == "quarantine",
+        )
+
+
 def _set_aside(
-    context: Context, connection: Connection, layer: LayerPlan, table: TablePlan
+    context: Context,
+    connection: Connection,
+    layer: LayerPlan,
+    table: TablePlan,
+    findings: Findings,
 ) -> None:
-    keys = layer.key_columns
-    findings = checks.examine(
-        connection,
-        table.staged,
-        table.shape,
-        key_columns=keys,
-        duplicates=context.parameters.duplicates == "quarantine",
-    )
     invalid = [each.gid for each in findings.invalid]
     mended = set(checks.mend(connection, table.staged, table.shape, invalid))
-    for reason, details in _faults(findings, mended, keys):
+    for reason, details in _faults(findings, mended, layer.key_columns):
         if not details:
             continue
         vector_report_repository.set_aside(
