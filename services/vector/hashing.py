@@ -2,8 +2,8 @@
 
 Records that are equal have equal hashes, in any process and at any time; others differ nearly
 always, and PostgreSQL compares those that do not. Nothing here is a secret. Whole columns are
-hashed at once: numbers by their bits, short texts as the sum of their bytes, each times a number
-of its place (multilinear hashing), geometries by their points, in whatever order these are.
+hashed at once: numbers by their bits, texts by their words, each mixed with its place, and
+geometries by their points, in whatever order these are.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ _FIRST: Final = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND: Final = np.uint64(0x94D049BB133111EB)
 _HALF: Final = np.uint64(32)
 _NULL: Final = np.uint64(0x6E756C6C)
-_SHORT_BYTES: Final = 64
+_WORD: Final = 8
+_LONG_BYTES: Final = 4096
 
 
 def of_records(columns: Sequence[pa.Array[Any]], shapes: Hashes) -> npt.NDArray[np.int64]:
@@ -88,30 +89,34 @@ def _of_numbers(array: pa.Array[Any]) -> Hashes:
 
 
 def _of_bytes(array: pa.Array[Any]) -> Hashes:
-    array = array.cast(pa.large_binary())
-    starts, lengths, data = layout(array)
+    """Values by their words of eight bytes, the last one filled up with zeros."""
+    starts, lengths, data = layout(array.cast(pa.large_binary()))
     found = lengths.astype(np.uint64) * _FIRST
-    short = np.flatnonzero((lengths > 0) & (lengths <= _SHORT_BYTES))
-    if len(short):
-        ends = np.cumsum(lengths[short])
-        begins = ends - lengths[short]
-        place = np.arange(ends[-1]) - np.repeat(begins, lengths[short])
-        values = data[np.repeat(starts[short], lengths[short]) + place].astype(np.uint64)
-        found[short] += np.add.reduceat(values * _OF_PLACE[place], begins)
-    for row in np.flatnonzero(lengths > _SHORT_BYTES).tolist():
+    usual = np.flatnonzero((lengths > 0) & (lengths <= _LONG_BYTES))
+    if len(usual):
+        found[usual] += _of_words(data, starts[usual], lengths[usual])
+    for row in np.flatnonzero(lengths > _LONG_BYTES).tolist():
         value = data[starts[row] : starts[row] + lengths[row]].data
-        digest = hashlib.blake2b(value, digest_size=8, usedforsecurity=False).digest()
-        found[row] = int.from_bytes(digest, "little")
+        digest = hashlib.sha1(value, usedforsecurity=False).digest()
+        found[row] = int.from_bytes(digest[:_WORD], "little")
     return found
 
 
-def _numbers_of_places() -> Hashes:
-    numbers = np.arange(1, _SHORT_BYTES + 1, dtype=np.uint64) * _STEP
-    numbers ^= numbers >> np.uint64(30)
-    numbers *= _FIRST
-    numbers ^= numbers >> np.uint64(27)
-    numbers *= _SECOND
-    return numbers
-
-
-_OF_PLACE: Final = _numbers_of_places()
+def _of_words(
+    data: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
+) -> Hashes:
+    counts = -(-lengths // _WORD)
+    ends = np.cumsum(counts)
+    begins = ends - counts
+    place = np.arange(ends[-1]) - np.repeat(begins, counts)
+    first, last = int(starts[0]), int(starts[-1] + lengths[-1])
+    padded = np.concatenate([data[first:last], np.zeros(_WORD, dtype=np.uint8)])
+    # A word can begin at any byte.
+    words = np.ndarray(last - first + 1, dtype="<u8", buffer=padded.data, strides=(1,))
+    mixed = words[np.repeat(starts - first, counts) + place * _WORD]
+    missing = (counts * _WORD - lengths).astype(np.uint64) * np.uint64(_WORD)
+    mixed[ends - 1] &= np.uint64(0xFFFFFFFFFFFFFFFF) >> missing
+    mixed += place.astype(np.uint64) * _STEP
+    mixed *= _FIRST
+    _mix(mixed)
+    return np.add.reduceat(mixed, begins)
