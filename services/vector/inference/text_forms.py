@@ -89,6 +89,7 @@ _MARKERS_PATTERN = r"^[<(#]?[nN?.\\0-][a-zA-Z/:0 \\-]*[>)]?$"
 _DATE_LENGTH: Final = len("2020-12-31")
 _LARGE: Final = 1e18
 _DAY_MICROSECONDS: Final = 86_400_000_000
+_FIRST_FEW: Final = 16
 
 
 def trimmed(texts: Strings) -> Strings:
@@ -382,6 +383,8 @@ def _classify_plain(texts: Strings, temporal_only: bool) -> npt.NDArray[np.int8]
 
 def _cast(texts: Strings, target: pa.DataType) -> pa.Array[Any] | None:
     try:
+        # Arrow words an error for every value that it refuses, so a few are asked for first.
+        texts.slice(0, _FIRST_FEW).cast(target)
         return texts.cast(target)
     except pa.ArrowInvalid:
         return None
