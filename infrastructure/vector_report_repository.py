@@ -192,11 +192,6 @@ def finish_report(
     )
 
 
-def delete_run(connection: Connection, job_id: str) -> bool:
-    """Delete the report of a run with all that belongs to it; whether there was one."""
-    return connection.execute(_SQL["delete_run"], {"job_id": job_id}).rowcount > 0
-
-
 def _counts(counts: RecordCounts) -> Jsonb:
     return _json(counts.model_dump())
 

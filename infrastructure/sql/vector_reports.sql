@@ -101,12 +101,6 @@ UPDATE app.vector_reports
 SET counts = %(counts)s, tables = %(tables)s, finished_at = clock_timestamp()
 WHERE job_id = %(job_id)s
 
--- name: delete_run
-WITH chunks AS (DELETE FROM app.vector_chunks WHERE job_id = %(job_id)s),
-     repairs AS (DELETE FROM app.vector_repairs WHERE job_id = %(job_id)s),
-     quarantine AS (DELETE FROM app.vector_quarantine WHERE job_id = %(job_id)s)
-DELETE FROM app.vector_reports WHERE job_id = %(job_id)s
-
 -- name: reports
 -- Newest first, with the state of the job; one that was deleted leaves its report.
 SELECT r.job_id, r.source, r.counts, r.tables, r.created_at, r.finished_at, j.status
