@@ -125,6 +125,20 @@ def version_of_job(connection: Connection, target: TableName, job_id: str) -> di
     ).fetchone()
 
 
+def came_together(connection: Connection, one: TableName, other: TableName) -> bool:
+    """Whether the first table is not published, or some job has published both."""
+    row = connection.execute(
+        _SQL["came_together"],
+        {
+            "schema": one.schema_name,
+            "table": one.table_name,
+            "other_schema": other.schema_name,
+            "other_table": other.table_name,
+        },
+    ).fetchone()
+    return row is not None and bool(row["together"])
+
+
 def add_version(
     connection: Connection,
     target: TableName,

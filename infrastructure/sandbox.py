@@ -21,6 +21,7 @@ see `infrastructure.sandbox_nursery`. What goes over the pipe is in `infrastruct
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import signal
@@ -28,6 +29,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -38,6 +40,8 @@ from infrastructure.sandbox_nursery import Child, start_child
 from infrastructure.sandbox_pipe import ChildGoneError, Patience
 
 __all__ = ["ByteSource", "Limits", "Sandbox", "SandboxError", "SandboxFault", "Sink"]
+
+log = logging.getLogger(__name__)
 
 _START_SECONDS = 30.0
 _DEATH_SECONDS = 5.0
@@ -189,7 +193,8 @@ class Sandbox:
         patience = Patience(_START_SECONDS)
         try:
             child.pipe.send(Frame.START, json.dumps(self._options).encode(), patience)
-            child.pipe.receive(patience)
+            _, ready = child.pipe.receive(patience)
+            _tell_what_is_in_reach(_message(ready))
         except ChildGoneError:
             error = self._death(child)
             self._kill()
@@ -238,6 +243,10 @@ class Sandbox:
                 SandboxFault.TIMED_OUT,
                 f"The parser used more than {self.limits.cpu_seconds} seconds of CPU time.",
             )
+        if code == -signal.SIGKILL:
+            return SandboxError(
+                SandboxFault.KILLED, "The parser was killed, as when the machine lacks memory."
+            )
         if code < 0:
             return SandboxError(
                 SandboxFault.CRASHED, f"The parser crashed ({signal.Signals(-code).name})."
@@ -248,6 +257,20 @@ class Sandbox:
         child, self._child = self._child, None
         if child is not None:
             child.end()
+
+
+@cache
+def _warn_of(missing: str) -> None:
+    """Once in a process: it is the same for every child."""
+    log.warning("files of strangers are parsed by children that still have: %s", missing)
+
+
+def _tell_what_is_in_reach(ready: Mapping[str, Any]) -> None:
+    """Log what the kernel did not let a child give up."""
+    given_up = ready.get("given_up") or {}
+    missing = ", ".join(name for name, done in given_up.items() if done is False)
+    if missing:
+        _warn_of(missing)
 
 
 def _message(body: bytes) -> dict[str, Any]:

@@ -14,6 +14,7 @@ class SandboxFault(StrEnum):
 
     RAISED = "raised"
     CRASHED = "crashed"
+    KILLED = "killed"  # by the system or its owner: not by what was parsed
     TIMED_OUT = "timed_out"
     OUT_OF_MEMORY = "out_of_memory"
 

@@ -137,7 +137,7 @@ class _Template:
                 part = _receive(self._control, _GREETING_BYTES, deadline - time.monotonic())
             except TimeoutError:
                 message = f"The parser did not start within {_START_SECONDS:g} seconds."
-                return {"fault": SandboxFault.TIMED_OUT, "error": message}
+                return {"fault": SandboxFault.KILLED, "error": message}
             if not part:
                 message = f"The parser did not start (exit code {self._process.wait()})."
                 return {"fault": SandboxFault.CRASHED, "error": message}

@@ -75,6 +75,11 @@ def record_chunk(
         )
 
 
+def forget_chunks(connection: Connection, job_id: str) -> None:
+    """Take back what was said of chunks, repairs and quarantine: nothing of it is staged."""
+    connection.execute(_SQL["forget_chunks"], {"job_id": job_id})
+
+
 def repairs_in(connection: Connection) -> LiteralString:
     """Make the temporary table for a chunk's repairs; the COPY that fills it."""
     connection.execute(_SQL["create_repairs_in"])

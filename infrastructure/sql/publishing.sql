@@ -42,6 +42,16 @@ FROM app.published_versions
 WHERE schema_name = %(schema_name)s AND table_name = %(table_name)s
 ORDER BY version
 
+-- name: came_together
+SELECT NOT EXISTS (
+           SELECT FROM app.published_tables
+           WHERE schema_name = %(schema)s AND table_name = %(table)s
+       ) OR EXISTS (
+           SELECT FROM app.published_versions a JOIN app.published_versions b USING (job_id)
+           WHERE a.schema_name = %(schema)s AND a.table_name = %(table)s
+             AND b.schema_name = %(other_schema)s AND b.table_name = %(other_table)s
+       ) AS together
+
 -- name: version_of_job
 -- What a job published; a rollback bears the job whose rows it brought back.
 SELECT version, change, row_count, bbox, details

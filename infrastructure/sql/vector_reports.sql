@@ -17,6 +17,11 @@ INSERT INTO app.vector_chunks (job_id, layer, chunk, counts)
 VALUES (%(job_id)s, %(layer)s, %(chunk)s, %(counts)s)
 ON CONFLICT DO NOTHING
 
+-- name: forget_chunks
+WITH chunks AS (DELETE FROM app.vector_chunks WHERE job_id = %(job_id)s),
+     repairs AS (DELETE FROM app.vector_repairs WHERE job_id = %(job_id)s)
+DELETE FROM app.vector_quarantine WHERE job_id = %(job_id)s
+
 -- name: correct
 -- The corrections of a layer are a chunk of their own, written anew by each.
 INSERT INTO app.vector_chunks (job_id, layer, chunk, counts)

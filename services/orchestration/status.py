@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from core.addresses import without_queries
 from core.errors import NotFound
 from core.identifiers import is_job_id
 from core.models.job import JobRecord, JobStatus
@@ -166,7 +167,7 @@ def _job(job: JobRecord) -> JsonObject:
         "stage": job.current_stage,
         "total_stages": job.total_stages,
         "cancel_requested": job.cancel_requested,
-        "parameters": job.parameters,
+        "parameters": without_queries(job.parameters),
         "result": job.result,
         "error": job.error,
         "created_at": job.created_at,

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from core import identifiers, jsonb
+from core.addresses import without_queries
 from core.errors import FieldError, InvalidParameters, NotFound, PermanentTaskError
 from core.job_definition import JobDefinition, JobParameters
 from core.registry import registry
@@ -117,7 +118,7 @@ def preview(job_type: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     ]
     answer: dict[str, Any] = {
         "job_type": job_type,
-        "parameters": checked.model_dump(mode="json"),
+        "parameters": without_queries(checked.model_dump(mode="json")),
         "plan": {"stages": stages},
     }
     if definition.preview is not None:

@@ -125,6 +125,7 @@ def publish(
 
 def together(
     connection: Connection,
+    targets: Sequence[TableName],
     publications: Sequence[Callable[[float], Published]],
     *,
     patience: float = PATIENCE_SECONDS,
@@ -132,10 +133,13 @@ def together(
 ) -> list[Published]:
     """Publish several tables at the same moment; each is given the patience to publish with.
 
-    While a later one is in use, the earlier ones are not held: all of it is undone, and tried
-    again for `patience` seconds. They are given in the order of their names, so that two jobs
-    with the same tables take turns.
+    The turn of every target is waited for first, while no table is locked. While a later one
+    is in use, the earlier ones are not held: all of it is undone, and tried again for `patience`
+    seconds. They are given in the order of their names, so that two jobs with the same tables
+    take turns.
     """
+    for target in targets:
+        take_turn(connection, target, check)
     deadline = time.monotonic() + patience
     while True:
         try:

@@ -45,8 +45,8 @@ def staged_name(job_id: str, layer: int, dimension: int | None = None) -> str:
     return f"{_job_prefix(job_id)}{layer}_{kind}"
 
 
-def create(connection: Connection, name: str, table: FeatureTable) -> None:
-    """Make the staged table, unless it is there: then its rows stay.
+def create(connection: Connection, name: str, table: FeatureTable) -> bool:
+    """Make the staged table, unless it is there: then its rows stay. Whether it was made.
 
     Its columns are gid, those of the table, the geometry, and a hash of the whole feature by
     which duplicates are found (null: not looked at). Raises `PermanentTaskError` where it is
@@ -62,7 +62,7 @@ def create(connection: Connection, name: str, table: FeatureTable) -> None:
                 "come. Submit the job again with ?rerun=true.",
                 code="staged_table_differs",
             )
-        return
+        return False
     connection.execute(
         sql.SQL(
             "CREATE TABLE {} ({}, {} bigint)"
@@ -75,6 +75,7 @@ def create(connection: Connection, name: str, table: FeatureTable) -> None:
             identifier(staged(name)), sql.Identifier(KEY_COLUMN)
         )
     )
+    return True
 
 
 @contextmanager

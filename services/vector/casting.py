@@ -45,8 +45,9 @@ def _cast_each(array: pa.Array[Any], target: pa.DataType) -> tuple[pa.Array[Any]
     failures = 0
     for value in array:
         try:
-            fitting = value.cast(target) if value.is_valid else None
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            fitting = value.cast(target).as_py() if value.is_valid else None
+        # Python's dates end before Arrow's do.
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OverflowError, ValueError):
             fitting, failures = None, failures + 1
-        values.append(None if fitting is None else fitting.as_py())
+        values.append(fitting)
     return pa.array(values, type=target), failures

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import posixpath
+import time
 from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
+from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec
 from core.models.feature_table import FeatureTable, TableName
 from infrastructure import database, publishing_repository, vector_report_repository
@@ -58,10 +60,14 @@ def inspect_source(context: Context) -> JsonObject:
         vector_report_repository.begin_report(
             connection, context.job_id, _source_facts(parameters, ref), inference(plan)
         )
+        made = False
         for table in (table for layer in layers for table in layer.tables):
             # What geoforge may not replace is found now, and not after hours of work.
             publishing_repository.check_ours(connection, table.target)
-            staging.create(connection, table.staged, table.shape)
+            made |= staging.create(connection, table.staged, table.shape)
+        if made:
+            # A job of the same id may have been here before, and been deleted since.
+            vector_report_repository.forget_chunks(connection, context.job_id)
     context.workspace.write_bytes(_PLAN_FILE, plan.model_dump_json().encode())
     return {
         "layers": len(layers),
@@ -89,11 +95,20 @@ def preview(parameters: ProcessVector) -> JsonObject:
             "because": f"The source has {ref.size:,} bytes; a dry run looks into sources of up "
             f"to {_MAX_PREVIEW_BYTES:,}.",
         }
+    deadline = time.monotonic() + _PREVIEW_SECONDS
+
+    def check() -> None:
+        if time.monotonic() > deadline:
+            raise PermanentTaskError(
+                f"The source cannot be looked into within {_PREVIEW_SECONDS:g} seconds: a job can.",
+                code="preview_too_slow",
+            )
+
     with (
-        source_files.local_copy(ref) as source,
+        source_files.local_copy(ref, check=check) as source,
         survey.brief_child(source, _PREVIEW_SECONDS) as child,
     ):
-        found = survey.look(child, source, parameters, sample=True)
+        found = survey.look(child, source, parameters, check, sample=True)
     layers = plan_layers(
         parameters,
         found.layers,

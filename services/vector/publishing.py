@@ -9,7 +9,7 @@ from core.counting import counted
 from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext
 from core.models.vector_report import RecordCounts
-from infrastructure import database, vector_report_repository
+from infrastructure import database, publishing_repository, vector_report_repository
 from infrastructure.database import Connection
 from services.publishing import publish, staging
 from services.publishing.publish import Provenance, Published
@@ -33,10 +33,11 @@ def publish_tables(context: Context) -> JsonObject:
     with database.transaction() as connection:
         counts = _totals(connection, context.job_id)
     _judge(context, counts)
-    chosen = _with_rows(context, plan)
     with database.transaction() as connection:
+        chosen = _chosen(connection, context, plan)
         published = publish.together(
             connection,
+            [table.target for _, table in chosen],
             [partial(_publish, context, connection, plan, *each) for each in chosen],
             check=context.check,
         )
@@ -83,13 +84,37 @@ def _judge(context: Context, counts: RecordCounts) -> None:
     )
 
 
-def _with_rows(context: Context, plan: Plan) -> list[tuple[LayerPlan, TablePlan]]:
+def _chosen(
+    connection: Connection, context: Context, plan: Plan
+) -> list[tuple[LayerPlan, TablePlan]]:
     """What there is to publish, in the order of the targets' names: jobs that publish the same
-    tables then lock them in the same order."""
+    tables then lock them in the same order.
+
+    A table without rows is published where it replaces one that came with an earlier release:
+    of two sibling tables none may stay behind. Raises `PermanentTaskError` where a sibling's
+    name is another data set's.
+    """
     chosen = []
     for result in context.results("validate"):
         layer = plan.layers[result.parameters["layer"]]
-        chosen += [(layer, layer.tables[each["table"]]) for each in result.result["tables"]]
+        with_rows = {each["table"] for each in result.result["tables"]}
+        main = layer.tables[0].target
+        for number, table in enumerate(layer.tables):
+            is_there = publishing_repository.table(connection, table.target) is not None
+            is_ours = number == 0 or publishing_repository.came_together(
+                connection, table.target, main
+            )
+            if number in with_rows:
+                if is_there and not is_ours:
+                    raise PermanentTaskError(
+                        f"{table.target} was published from another source than {main}, whose "
+                        "records of this dimension would take its place: choose another "
+                        "table_name.",
+                        code="table_of_another_source",
+                    )
+                chosen.append((layer, table))
+            elif is_there and is_ours and with_rows and context.parameters.mode == "replace":
+                chosen.append((layer, table))
     return sorted(chosen, key=lambda pair: str(pair[1].target))
 
 

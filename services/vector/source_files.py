@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict
 
@@ -172,7 +173,8 @@ def fetch_url(
     limit = get_settings().max_source_bytes
     with fetch_file(source_client(), url, limit_bytes=limit, check=check or _go_on) as source:
         name = _safe_name(source.name)
-        path = f"work/{job_id}/source/{name}"
+        # A late attempt must not replace what another one's plan has pinned.
+        path = f"work/{job_id}/source/{uuid4().hex}/{name}"
         blob_storage.ensure_container(container)
         with blob_storage.faults(container, path):
             blob_storage.blob_client(container, path).upload_blob(arriving(source), overwrite=True)

@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import IO, LiteralString
 
-from core.errors import PermanentTaskError
+from core.errors import PermanentTaskError, TransientTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec
 from core.models.vector_report import RecordCounts
 from infrastructure import copy_binary, database, vector_report_repository
 from infrastructure.database import Connection
-from infrastructure.sandbox import Sandbox, SandboxError
+from infrastructure.sandbox import Sandbox, SandboxError, SandboxFault
 from services.publishing import staging
 from services.vector import source_files
 from services.vector.inspecting import read_plan
@@ -134,6 +134,8 @@ class _Streams:
                 check=self._context.check,
             )
         except SandboxError as error:
+            if error.fault is SandboxFault.KILLED:
+                raise TransientTaskError(error.message, code=error.error_code) from error
             layer = self._layer.layer
             raise PermanentTaskError(
                 f"{layer.member}: layer {layer.name!r} cannot be read to its end: {error.message}",

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from core.counting import counted
-from core.errors import PermanentTaskError
-from infrastructure.sandbox import Limits, Sandbox, SandboxError
+from core.errors import PermanentTaskError, TransientTaskError
+from infrastructure.sandbox import Limits, Sandbox, SandboxError, SandboxFault
 from infrastructure.sandbox_pool import pool
 from services.vector.child.folders import FILES
 from services.vector.formats.gdal_environment import ENVIRONMENT, PRELOAD
@@ -29,7 +29,8 @@ Check = Callable[[], None]
 
 _CHILD = "services.vector.child.inspecting"
 _UNPACKED = "archive"
-_MAX_LAYERS = 500
+# Each is three tables in one transaction, and PostgreSQL's table of locks has its limits.
+_MAX_LAYERS = 200
 _SHOWN_REFUSALS = 5
 # A child may write no more than an archive may hold; what one task takes is bounded by hours.
 _LIMITS = Limits(
@@ -116,17 +117,19 @@ def root_of(source: LocalSource, child: Sandbox, check: Check | None = None) -> 
     Raises `PermanentTaskError` for an archive that cannot be unpacked.
     """
     archive = source.files[0]
-    if len(source.files) > 1 or not child.call(f"{_CHILD}:is_archive", {"path": str(archive)}):
-        return source.root
 
     def unpack(into: Path) -> None:
-        child.call(f"{_CHILD}:unpack", {"path": str(archive), "into": str(into)}, check=check)
+        _call(child, "unpack", {"path": str(archive), "into": str(into)}, check)
 
     try:
+        if len(source.files) > 1 or not _call(child, "is_archive", {"path": str(archive)}, check):
+            return source.root
         return source.derived(_UNPACKED, unpack) / FILES
     except SandboxError as error:
         raise PermanentTaskError(
-            f"The archive cannot be unpacked. {error.message}", code="unreadable_file"
+            f"The file cannot be unpacked. {error.message}",
+            code="unreadable_file",
+            field="blob_name",
         ) from error
 
 
@@ -141,10 +144,17 @@ def look(
     """The layers of a source that are wanted.
 
     Raises `PermanentTaskError`: unreadable_file where nothing can be read, with what was seen;
-    crs_unknown, unknown_layer, too_many_layers.
+    crs_unknown, unknown_layer, too_many_layers; partly_unreadable if strict.
     """
     survey = _Survey(child, root_of(source, child, check), parameters, check, sample=sample)
-    return _chosen(survey.found(), parameters.layer)
+    found = _chosen(survey.found(), parameters.layer)
+    if parameters.strict and found.refusals:
+        raise PermanentTaskError(
+            f"strict: a part of the source cannot be read. {_refusal(found.refusals)}",
+            code="partly_unreadable",
+            field="strict",
+        )
+    return found
 
 
 class _Survey:
@@ -168,7 +178,14 @@ class _Survey:
     def found(self) -> Found:
         """All layers of all data sets."""
         found = Found()
-        answer = self._call("survey", {"root": str(self._root)})
+        try:
+            answer = self._call("survey", {"root": str(self._root)})
+        except SandboxError as error:
+            raise PermanentTaskError(
+                f"It cannot be told what the source is. {error.message}",
+                code="unreadable_file",
+                field="blob_name",
+            ) from error
         found.notes += [Note.model_validate(note) for note in answer["notes"]]
         found.refusals += answer["refused"]
         for dataset in answer["found"]:
@@ -213,7 +230,18 @@ class _Survey:
         return [SourceLayer.model_validate(layer) for layer in answer]
 
     def _call(self, function: str, arguments: Mapping[str, Any]) -> Any:
-        return self._child.call(f"{_CHILD}:{function}", arguments, check=self._check)
+        return _call(self._child, function, arguments, self._check)
+
+
+def _call(child: Sandbox, function: str, arguments: Mapping[str, Any], check: Check | None) -> Any:
+    """What a function of the child's returns. A child that was killed says nothing of the
+    file: that is worth another attempt."""
+    try:
+        return child.call(f"{_CHILD}:{function}", arguments, check=check)
+    except SandboxError as error:
+        if error.fault is SandboxFault.KILLED:
+            raise TransientTaskError(error.message, code=error.error_code) from error
+        raise
 
 
 def _chosen(found: Found, wanted: str | None) -> Found:

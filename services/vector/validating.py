@@ -12,7 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from psycopg import sql
 
+from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec
+from core.models.vector_report import RecordCounts
 from infrastructure import database, vector_report_repository
 from infrastructure.database import Connection
 from services.publishing import checks
@@ -63,7 +65,34 @@ def validate_layer(context: Context) -> JsonObject:
             if finished.rows:
                 checked.append({"table": number, "rows": finished.rows})
             context.progress(tables_checked=number + 1, tables_total=len(layer.tables))
+        _compare(context, connection, layer, [layer.tables[each["table"]] for each in checked])
     return {"tables": checked}
+
+
+def _compare(
+    context: Context, connection: Connection, layer: LayerPlan, tables: list[TablePlan]
+) -> None:
+    """Hold what was counted against the rows that there are. A record that was split by
+    dimension is in several tables."""
+    counts = vector_report_repository.totals(connection, context.job_id)
+    wanted = counts.get(layer.index, RecordCounts()).loaded
+    found = 0
+    if tables:
+        gids = sql.SQL(" UNION " if len(tables) > 1 else "").join(
+            sql.SQL("SELECT gid FROM {}").format(identifier(staged(table.staged)))
+            for table in tables
+        )
+        row = connection.execute(
+            sql.SQL("SELECT count(*) AS records FROM ({}) AS found").format(gids)
+        ).fetchone()
+        assert row is not None
+        found = row["records"]
+    if found != wanted:
+        raise PermanentTaskError(
+            f"Layer {layer.layer.name!r}: {wanted:,} records were counted as loaded, and the "
+            f"staged tables hold {found:,}.",
+            code="counts_do_not_add_up",
+        )
 
 
 def _index(layer: LayerPlan) -> None:

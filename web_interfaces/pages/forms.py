@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from core.addresses import HIDDEN_QUERY
 from web_interfaces.pages.formats import heading, number
 
 # Schema types with an input of their own; what has none (arrays, objects) is entered as JSON.
@@ -52,12 +53,14 @@ def fields(schema: Mapping[str, Any], given: Mapping[str, str]) -> list[Field]:
 
 
 def texts(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """A job's parameters as the texts of its form; those that are null are left out."""
-    return {
+    """A job's parameters as the texts of its form. Those that are null are left out, and so are
+    addresses whose query is not shown: whoever submits again has to give them again."""
+    given = {
         name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         for name, value in parameters.items()
         if value is not None
     }
+    return {name: text for name, text in given.items() if not text.endswith(HIDDEN_QUERY)}
 
 
 def _resolved(subschema: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -162,9 +162,9 @@ def test_children_end_with_their_template_and_another_one_takes_over() -> None:
         busy.call("os:getpid")
         killer = threading.Timer(0.2, os.kill, (template, signal.SIGKILL))
         killer.start()
-        with pytest.raises(SandboxError, match="crashed") as caught:
+        with pytest.raises(SandboxError, match="killed") as caught:
             busy.call(f"{HERE}:spin")
-        assert caught.value.fault is SandboxFault.CRASHED
+        assert caught.value.fault is SandboxFault.KILLED
         soon(lambda: not lives(child))
         assert idle.call("os:getppid") == busy.call("os:getppid") != template
 

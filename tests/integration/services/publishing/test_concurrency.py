@@ -154,7 +154,7 @@ def test_tables_that_are_published_together_do_not_wait_for_each_other(
     with connect(publishing_url) as reader, connect(publishing_url, autocommit=True) as other:
         reader.execute("SELECT 1 FROM geo.parks_lines")
         with ThreadPoolExecutor(1) as threads:
-            publishing = threads.submit(together, db, both, patience=20.0)
+            publishing = threads.submit(together, db, [PARKS, lines], both, patience=20.0)
             slowest = 0.0
             for _ in range(100):
                 begun = time.monotonic()

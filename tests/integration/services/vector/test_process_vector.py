@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg import sql
 
 from core.errors import PermanentTaskError
 from infrastructure import database
@@ -114,6 +116,28 @@ class TestPublishedTables:
             "geo.places": 1,
             "geo.places_polygons": 2,
         }
+
+    def test_a_sibling_of_an_earlier_release_does_not_stay_behind(self) -> None:
+        line = feature("LineString", [[0, 0], [1, 1]])
+        first = collection(feature("Polygon", square(0, 0)), line)
+        publish(put("release.geojson", first), table_name="land")
+        assert rows("SELECT count(*) AS n FROM geo.land_lines") == [{"n": 1}]
+        second = collection(feature("Polygon", square(5, 5)))
+        publish(put("release.geojson", second), table_name="land")
+        assert rows("SELECT count(*) AS n FROM geo.land_lines") == [{"n": 0}]
+        assert rows("SELECT count(*) AS n FROM geo.land") == [{"n": 1}]
+
+    def test_a_sibling_does_not_take_another_data_sets_table(self) -> None:
+        publish(put("other.geojson", collection(feature("Point", [1, 1]))), table_name="a_points")
+        mixed = collection(
+            feature("Polygon", square(0, 0)),
+            feature("Polygon", square(2, 0)),
+            feature("Point", [9, 9]),
+        )
+        error = refusal(put("mixed.geojson", mixed), table_name="a")
+        assert error.error_code == "table_of_another_source"
+        assert rows("SELECT ST_X(geom) AS x FROM geo.a_points") == [{"x": 1}]
+        assert rows("SELECT to_regclass('geo.a') AS found") == [{"found": None}]
 
     def test_every_layer_of_an_archive_becomes_a_table(self) -> None:
         archive = BytesIO()
@@ -242,6 +266,32 @@ class TestQuarantine:
     def test_duplicates_stay_where_that_is_asked(self) -> None:
         blob = put("twice.geojson", collection(*[feature("Point", [1, 1], n=1)] * 3))
         assert publish(blob, duplicates="keep")["loaded"] == 3
+
+    def test_strict_wants_every_part_of_the_source(self) -> None:
+        archive = BytesIO()
+        with zipfile.ZipFile(archive, "w") as writer:
+            writer.writestr("good.geojson", json.dumps(collection(feature("Point", [1, 1]))))
+            writer.writestr("bad.gpkg", b"SQLite format 3\x00" + bytes(200))
+        blob = put("parts.zip", archive.getvalue())
+        assert refusal(blob, strict=True).error_code == "partly_unreadable"
+        assert publish(blob)["loaded"] == 1
+
+    def test_counts_are_held_against_the_rows_that_there_are(self) -> None:
+        run = job(put("lost.geojson", collection(*[feature("Point", [n, 1]) for n in range(5)])))
+        run.run(until="validate")
+        with database.transaction() as connection:
+            (table,) = connection.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'geo_staging'"
+                " AND tablename LIKE %s ORDER BY 1 LIMIT 1",
+                [f"j{run.job_id[:40]}%d0"],
+            ).fetchall()
+            connection.execute(
+                sql.SQL("DELETE FROM geo_staging.{} WHERE gid = 1").format(
+                    sql.Identifier(table["tablename"])
+                )
+            )
+        with pytest.raises(TaskFailed, match="4"):
+            run.run()
 
     def test_an_empty_file_is_no_fault(self) -> None:
         result = publish(put("none.geojson", collection()))
