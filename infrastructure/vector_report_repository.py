@@ -75,6 +75,21 @@ def record_chunk(
         )
 
 
+def planned_together(connection: Connection, table: str, main: str) -> bool:
+    """Whether a run that published the table had planned it beside another one, for the same
+    layer. Both are named with their schemas."""
+    schema, _, name = table.partition(".")
+    row = connection.execute(
+        _SQL["planned_together"],
+        {
+            "schema": schema,
+            "table": name,
+            "layers": _json({"layers": [{"tables": [{"table": main}, {"table": table}]}]}),
+        },
+    ).fetchone()
+    return row is not None and bool(row["together"])
+
+
 def forget_chunks(connection: Connection, job_id: str) -> None:
     """Take back what was said of chunks, repairs and quarantine: nothing of it is staged."""
     connection.execute(_SQL["forget_chunks"], {"job_id": job_id})

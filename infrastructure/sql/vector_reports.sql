@@ -17,6 +17,13 @@ INSERT INTO app.vector_chunks (job_id, layer, chunk, counts)
 VALUES (%(job_id)s, %(layer)s, %(chunk)s, %(counts)s)
 ON CONFLICT DO NOTHING
 
+-- name: planned_together
+SELECT EXISTS (
+    SELECT FROM app.published_versions v JOIN app.vector_reports r USING (job_id)
+    WHERE v.schema_name = %(schema)s AND v.table_name = %(table)s
+      AND r.inference @> %(layers)s
+) AS together
+
 -- name: forget_chunks
 WITH chunks AS (DELETE FROM app.vector_chunks WHERE job_id = %(job_id)s),
      repairs AS (DELETE FROM app.vector_repairs WHERE job_id = %(job_id)s)

@@ -8,6 +8,7 @@ from typing import Any
 from core.counting import counted
 from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext
+from core.models.feature_table import TableName
 from core.models.vector_report import RecordCounts
 from infrastructure import database, publishing_repository, vector_report_repository
 from infrastructure.database import Connection
@@ -101,9 +102,7 @@ def _chosen(
         main = layer.tables[0].target
         for number, table in enumerate(layer.tables):
             is_there = publishing_repository.table(connection, table.target) is not None
-            is_ours = number == 0 or publishing_repository.came_together(
-                connection, table.target, main
-            )
+            is_ours = number == 0 or _belongs(connection, table.target, main)
             if number in with_rows:
                 if is_there and not is_ours:
                     raise PermanentTaskError(
@@ -116,6 +115,17 @@ def _chosen(
             elif is_there and is_ours and with_rows and context.parameters.mode == "replace":
                 chosen.append((layer, table))
     return sorted(chosen, key=lambda pair: str(pair[1].target))
+
+
+def _belongs(connection: Connection, sibling: TableName, main: TableName) -> bool:
+    """Whether a sibling's name is free, or its table came from runs that had it beside `main`.
+
+    The versions tell it for as long as they are kept, the reports also where only one of the
+    two was published.
+    """
+    return publishing_repository.came_together(
+        connection, sibling, main
+    ) or vector_report_repository.planned_together(connection, str(sibling), str(main))
 
 
 def _publish(

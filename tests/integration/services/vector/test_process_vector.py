@@ -127,6 +127,20 @@ class TestPublishedTables:
         assert rows("SELECT count(*) AS n FROM geo.land_lines") == [{"n": 0}]
         assert rows("SELECT count(*) AS n FROM geo.land") == [{"n": 1}]
 
+    def test_siblings_alone_are_replaced_too(self) -> None:
+        both = {
+            "type": "GeometryCollection",
+            "geometries": [
+                {"type": "Point", "coordinates": [7, 7]},
+                {"type": "LineString", "coordinates": [[7, 7], [8, 8]]},
+            ],
+        }
+        blob = put("pair.geojson", {"type": "Feature", "properties": {}, "geometry": both})
+        for version in (1, 2):
+            tables = publish(blob)["tables"]
+            assert [table["table"] for table in tables] == ["geo.pair_lines", "geo.pair_points"]
+            assert [table["version"] for table in tables] == [version, version]
+
     def test_a_sibling_does_not_take_another_data_sets_table(self) -> None:
         publish(put("other.geojson", collection(feature("Point", [1, 1]))), table_name="a_points")
         mixed = collection(
