@@ -90,6 +90,10 @@ class RetryPolicy:
         return float(ceiling * (0.5 + jitter / 2))
 
 
+# Rides out three minutes and more in which storage or database are away.
+PATIENT = RetryPolicy(max_attempts=8, first_delay_seconds=5.0, max_delay_seconds=120.0)
+
+
 @dataclass(frozen=True, slots=True)
 class FailurePolicy:
     """What a stage does about failed tasks.
@@ -201,6 +205,11 @@ Planner = Callable[[JobContext[P]], Iterable[TaskSpec]]
 Handler = Callable[[TaskContext[P]], JsonObject | None]
 Finalizer = Callable[[JobContext[P]], JsonObject | None]
 Preview = Callable[[P], JsonObject]
+
+
+def plan_one_task(_context: JobContext[Any]) -> Iterator[TaskSpec]:
+    """The planner of a stage that is a single task without parameters."""
+    yield TaskSpec()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

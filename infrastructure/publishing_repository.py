@@ -90,15 +90,6 @@ def table(connection: Connection, target: TableName) -> PublishedTable | None:
     )
 
 
-def shapes(connection: Connection, schema: str) -> dict[str, FeatureTable]:
-    """The shapes of a schema's published tables, by their full names: `geo.parks`."""
-    rows = connection.execute(_SQL["shapes"], {"schema_name": schema}).fetchall()
-    return {
-        f"{schema}.{row['table_name']}": FeatureTable.model_validate(row["table_shape"])
-        for row in rows
-    }
-
-
 def versions(connection: Connection, target: TableName) -> list[Version]:
     """All versions of a table, from the first to the current one."""
     return [

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from core.job_definition import JobDefinition, Queue, RetryPolicy, Stage
+from core.job_definition import PATIENT, JobDefinition, Queue, Stage, plan_one_task
 from services.ingest import copying, inventory, publishing, registering
 from services.ingest.parameters import IngestCollection
-
-# Rides out three minutes and more in which storage or database are away.
-_PATIENT = RetryPolicy(max_attempts=8, first_delay_seconds=5.0, max_delay_seconds=120.0)
 
 JOB = JobDefinition(
     name="ingest_collection",
@@ -19,12 +16,12 @@ JOB = JobDefinition(
     stages=(
         Stage(
             "inventory",
-            planner=registering.plan_one_task,
+            planner=plan_one_task,
             handler=inventory.take_inventory,
             description="Read the collection, validate every item, look up every asset",
             queue=Queue.HEAVY,
             max_parallel=1,
-            retry=_PATIENT,
+            retry=PATIENT,
         ),
         Stage(
             "copy",
@@ -33,34 +30,34 @@ JOB = JobDefinition(
             description="Copy the assets, verify them, check the COGs",
             queue=Queue.HEAVY,
             max_parallel=8,
-            retry=_PATIENT,
+            retry=PATIENT,
         ),
         Stage(
             "register_collection",
-            planner=registering.plan_one_task,
+            planner=plan_one_task,
             handler=registering.compute_collection,
             description="Compute extent and summaries from the items",
             queue=Queue.HEAVY,
             max_parallel=1,
-            retry=_PATIENT,
+            retry=PATIENT,
         ),
         Stage(
             "register_items",
-            planner=registering.plan_one_task,
+            planner=plan_one_task,
             handler=registering.load_catalog,
             description="Load collection and items into pgSTAC, in one transaction",
             queue=Queue.HEAVY,
             max_parallel=1,
-            retry=_PATIENT,
+            retry=PATIENT,
         ),
         Stage(
             "finalize",
-            planner=registering.plan_one_task,
+            planner=plan_one_task,
             handler=publishing.publish,
             description="Enter the collection in h3.source_catalog, add up the result",
             queue=Queue.HEAVY,
             max_parallel=1,
-            retry=_PATIENT,
+            retry=PATIENT,
         ),
     ),
     finalize=publishing.job_result,

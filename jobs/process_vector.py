@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from core.job_definition import JobDefinition, Queue, RetryPolicy, Stage
+from core.job_definition import PATIENT, JobDefinition, Queue, Stage, plan_one_task
 from services.vector import inspecting, publishing, staging, validating
 from services.vector.parameters import ProcessVector
-
-# Rides out three minutes and more in which storage or database are away.
-_PATIENT = RetryPolicy(max_attempts=8, first_delay_seconds=5.0, max_delay_seconds=120.0)
 
 JOB = JobDefinition(
     name="process_vector",
@@ -19,12 +16,12 @@ JOB = JobDefinition(
     stages=(
         Stage(
             "inspect",
-            planner=inspecting.plan_one_task,
+            planner=plan_one_task,
             handler=inspecting.inspect_source,
             description="Find out what the file is, plan its tables",
             queue=Queue.HEAVY,
             max_parallel=1,
-            retry=_PATIENT,
+            retry=PATIENT,
         ),
         Stage(
             "clean",
@@ -33,7 +30,7 @@ JOB = JobDefinition(
             description="Read, clean and stage the records, in chunks",
             queue=Queue.HEAVY,
             max_parallel=lambda parameters: parameters.max_parallel,
-            retry=_PATIENT,
+            retry=PATIENT,
         ),
         Stage(
             "validate",
@@ -42,16 +39,16 @@ JOB = JobDefinition(
             description="Index the staged tables, find duplicates, check them in PostGIS",
             queue=Queue.HEAVY,
             max_parallel=4,
-            retry=_PATIENT,
+            retry=PATIENT,
         ),
         Stage(
             "publish",
-            planner=inspecting.plan_one_task,
+            planner=plan_one_task,
             handler=publishing.publish_tables,
             description="Swap the tables in, all at once",
             queue=Queue.HEAVY,
             max_parallel=1,
-            retry=_PATIENT,
+            retry=PATIENT,
         ),
     ),
     finalize=publishing.job_result,

@@ -7,11 +7,6 @@ SELECT version, key_columns, table_shape, title, restricted, job_id, source
 FROM app.published_tables
 WHERE schema_name = %(schema_name)s AND table_name = %(table_name)s
 
--- name: shapes
-SELECT table_name, table_shape
-FROM app.published_tables
-WHERE schema_name = %(schema_name)s
-
 -- name: save_table
 INSERT INTO app.published_tables AS t
     (schema_name, table_name, version, title, description, attribution, restricted, table_shape,

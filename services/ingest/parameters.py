@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from config import get_settings
-from core.blob_names import BlobPath, ContainerName
+from core.blob_names import BlobPath
 from core.job_definition import JobParameters
-
-# The Functions host keeps its keys, leases and deployments in containers of this prefix.
-_HOST_CONTAINERS = "azure-webjobs-"
+from services.data_container import DataContainer
 
 
 class IngestCollection(JobParameters):
-    source_container: ContainerName = Field(
+    source_container: DataContainer = Field(
         description="Container that holds the collection, its items' sidecars and their assets"
     )
-    target_container: ContainerName = Field(
+    target_container: DataContainer = Field(
         description="Container that the assets are copied to, under the same paths",
         examples=["silver-cdl"],
     )
@@ -60,14 +57,6 @@ class IngestCollection(JobParameters):
         description="Theme of the collection's entry in h3.source_catalog",
         examples=["landcover"],
     )
-
-    @field_validator("source_container", "target_container")
-    @classmethod
-    def _holds_data(cls, container: str) -> str:
-        """The containers of the app and its host hold keys and unfinished work."""
-        if container == get_settings().work_container or container.startswith(_HOST_CONTAINERS):
-            raise ValueError(f"must not be {container!r}, which geoforge and its host work in")
-        return container
 
     @field_validator("target_container")
     @classmethod

@@ -13,7 +13,7 @@ import orjson
 
 from core.counting import counted
 from core.errors import PermanentTaskError
-from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec
+from core.job_definition import JsonObject, TaskContext
 from infrastructure import stac_comparison, stac_loader
 from infrastructure.stac_comparison import Difference
 from infrastructure.stac_loader import CatalogLoad
@@ -23,11 +23,6 @@ from services.ingest.parameters import IngestCollection
 from services.ingest.quarantine import Quarantined, Reason, first_few
 
 Context = TaskContext[IngestCollection]
-
-
-def plan_one_task(_context: JobContext[IngestCollection]) -> Iterator[TaskSpec]:
-    """A single task without parameters."""
-    yield TaskSpec()
 
 
 def compute_collection(context: Context) -> JsonObject:

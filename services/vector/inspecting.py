@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import posixpath
 import time
-from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
 from core.errors import PermanentTaskError
-from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec
+from core.job_definition import JobContext, JsonObject, TaskContext
 from core.models.feature_table import FeatureTable, TableName
 from infrastructure import database, publishing_repository, vector_report_repository
 from services.publishing import staging
@@ -17,6 +16,7 @@ from services.vector.parameters import ProcessVector
 from services.vector.plan import LayerPlan
 from services.vector.planning import Plan, StagedName, plan_layers
 from services.vector.source_files import SourceRef
+from services.vector.survey import Found
 
 Context = TaskContext[ProcessVector]
 
@@ -24,11 +24,6 @@ _PLAN_FILE = "plan.json"
 # A dry run answers a request: what is larger is inspected by the job itself.
 _MAX_PREVIEW_BYTES = 256 << 20
 _PREVIEW_SECONDS = 30.0
-
-
-def plan_one_task(_context: JobContext[ProcessVector]) -> Iterator[TaskSpec]:
-    """A single task without parameters."""
-    yield TaskSpec()
 
 
 def inspect_source(context: Context) -> JsonObject:
@@ -48,14 +43,8 @@ def inspect_source(context: Context) -> JsonObject:
     def staged_name(layer: int, dimension: int | None) -> str:
         return staging.staged_name(context.job_id, layer, dimension)
 
-    layers = plan_layers(
-        parameters,
-        found.layers,
-        base_name=_base_name(parameters, ref),
-        staged_name=staged_name,
-        published=_published,
-    )
-    plan = Plan(source=ref, read=survey.read_options(parameters), layers=layers, notes=found.notes)
+    plan = _plan(parameters, ref, found, staged_name)
+    layers = plan.layers
     with database.transaction() as connection:
         vector_report_repository.begin_report(
             connection, context.job_id, _source_facts(parameters, ref), inference(plan)
@@ -109,14 +98,7 @@ def preview(parameters: ProcessVector) -> JsonObject:
         survey.brief_child(source, _PREVIEW_SECONDS) as child,
     ):
         found = survey.look(child, source, parameters, check, sample=True)
-    layers = plan_layers(
-        parameters,
-        found.layers,
-        base_name=_base_name(parameters, ref),
-        staged_name=_unstaged,
-        published=_published,
-    )
-    plan = Plan(source=ref, read=survey.read_options(parameters), layers=layers, notes=found.notes)
+    plan = _plan(parameters, ref, found, _unstaged)
     return {"inspected": True, "source": _source_facts(parameters, ref), **inference(plan)}
 
 
@@ -126,6 +108,17 @@ def inference(plan: Plan) -> JsonObject:
         "layers": [_layer_view(layer) for layer in plan.layers],
         "notes": [note.model_dump() for note in plan.notes],
     }
+
+
+def _plan(parameters: ProcessVector, ref: SourceRef, found: Found, staged_name: StagedName) -> Plan:
+    layers = plan_layers(
+        parameters,
+        found.layers,
+        base_name=_base_name(parameters, ref),
+        staged_name=staged_name,
+        published=_published,
+    )
+    return Plan(source=ref, read=survey.read_options(parameters), layers=layers, notes=found.notes)
 
 
 def _pin(context: Context) -> SourceRef:

@@ -6,18 +6,16 @@ from typing import Literal, Self
 
 from pydantic import AliasChoices, Field, field_validator, model_validator
 
-from config import get_settings
-from core.blob_names import BlobPath, ContainerName
+from core.blob_names import BlobPath
 from core.job_definition import JobParameters
+from services.data_container import DataContainer
 
-# The Functions host keeps its keys, leases and deployments in containers of this prefix.
-_HOST_CONTAINERS = "azure-webjobs-"
 # What a table of geoforge's or PostgreSQL's own lives in.
 _RESERVED_SCHEMAS = ("app", "pgstac", "geo_staging", "geo_versions", "information_schema", "h3")
 
 
 class ProcessVector(JobParameters):
-    container_name: ContainerName | None = Field(
+    container_name: DataContainer | None = Field(
         default=None, description="Container of the file", examples=["bronze-vectors"]
     )
     blob_name: BlobPath | None = Field(
@@ -134,16 +132,6 @@ class ProcessVector(JobParameters):
     title: str | None = Field(default=None, max_length=200, description="Title for people")
     description: str | None = Field(default=None, max_length=4000, description="What it holds")
     attribution: str | None = Field(default=None, max_length=500, description="Whom to credit")
-
-    @field_validator("container_name")
-    @classmethod
-    def _holds_data(cls, container: str | None) -> str | None:
-        """The containers of the app and its host hold keys and unfinished work."""
-        if container is not None and (
-            container == get_settings().work_container or container.startswith(_HOST_CONTAINERS)
-        ):
-            raise ValueError(f"must not be {container!r}, which geoforge and its host work in")
-        return container
 
     @field_validator("schema_name")
     @classmethod

@@ -120,7 +120,7 @@ def _json(array: pa.Array[Any]) -> tuple[pa.Array[Any], dict[str, int]]:
     values = array.to_pylist()
     changed = False
     for index, (text, escaped) in enumerate(zip(values, suspicious.to_pylist(), strict=True)):
-        if text is None or (not escaped and _is_json(text)):
+        if text is None or (not escaped and is_json(text)):
             continue
         mended, reason = _mended_json(text)
         if reason is not None:
@@ -130,7 +130,8 @@ def _json(array: pa.Array[Any]) -> tuple[pa.Array[Any], dict[str, int]]:
     return (pa.array(values, type=array.type) if changed else array), dict(counts)
 
 
-def _is_json(text: str) -> bool:
+def is_json(text: str) -> bool:
+    """Whether a text can be parsed as JSON."""
     try:
         orjson.loads(text)
     except orjson.JSONDecodeError:

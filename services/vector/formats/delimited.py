@@ -19,6 +19,7 @@ from services.vector.formats import dialect as dialects
 from services.vector.formats.delimited_rows import Rows
 from services.vector.formats.dialect import Dialect
 from services.vector.formats.reader import UnreadableFile
+from services.vector.geometry.dimensions import TYPE_NAMES
 from services.vector.geometry.located import Placed, place
 from services.vector.inference import encoding as encodings
 from services.vector.inference import locations
@@ -177,7 +178,7 @@ class _Survey:
     def _observe_geometry(self, placed: Placed) -> None:
         kinds, counts = np.unique(shapely.get_type_id(placed.geometry), return_counts=True)
         for kind, count in zip(kinds.tolist(), counts.tolist(), strict=True):
-            name = "None" if kind < 0 else _TYPE_NAMES[kind]
+            name = "None" if kind < 0 else TYPE_NAMES[kind]
             self.geometry_types[name] += count
         self.has_z |= bool(shapely.has_z(placed.geometry).any())
         west, south, east, north = shapely.total_bounds(placed.geometry).tolist()
@@ -237,16 +238,6 @@ class _Survey:
         return notes
 
 
-_TYPE_NAMES: Final = (
-    "Point",
-    "LineString",
-    "LinearRing",
-    "Polygon",
-    "MultiPoint",
-    "MultiLineString",
-    "MultiPolygon",
-    "GeometryCollection",
-)
 _DEGREES: Final = (Form.GEOJSON, Form.PAIR)
 # Names such as longitude; x and y alone are coordinates of any CRS.
 _SURELY_DEGREES: Final = 0.85

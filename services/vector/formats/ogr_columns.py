@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final
 
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,6 +15,7 @@ from services.vector import casting
 from services.vector.inference.text_forms import convert as convert_texts
 from services.vector.inference.types import TextTyper
 from services.vector.model import SourceColumn
+from services.vector.values import is_json
 
 ValueFaults = dict[tuple[str, str], int]
 
@@ -120,7 +120,7 @@ def _as_json(name: str, array: pa.Array[Any], faults: ValueFaults) -> pa.Array[A
         )
     texts: list[str | None] = []
     for text in pc.cast(array, pa.string()).to_pylist():
-        if text is None or _is_json(text):
+        if text is None or is_json(text):
             texts.append(text)
         else:
             key = (name, "not JSON")
@@ -142,14 +142,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     return value.hex() if isinstance(value, bytes) else value
-
-
-def _is_json(text: str) -> bool:
-    try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return False
-    return True
 
 
 def unique_names(names: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ All functions take and return arrays of geometries.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,18 @@ import shapely
 from shapely import GeometryType
 
 from services.vector.batch import Geometries
+
+# OGC's names by GEOS's numbers of types.
+TYPE_NAMES: Final = (
+    "Point",
+    "LineString",
+    "LinearRing",
+    "Polygon",
+    "MultiPoint",
+    "MultiLineString",
+    "MultiPolygon",
+    "GeometryCollection",
+)
 
 Mask = npt.NDArray[np.bool_]
 Positions = npt.NDArray[np.int64]

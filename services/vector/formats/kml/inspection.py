@@ -26,6 +26,7 @@ from services.vector.formats.kml.source import Encoding, find_encoding
 from services.vector.formats.kml.styles import StyleSheet
 from services.vector.formats.reader import UnreadableFile
 from services.vector.geometry.building import BuiltMany
+from services.vector.geometry.dimensions import TYPE_NAMES
 from services.vector.model import Chunk, Finding, Kind, ReadOptions, Reason, SourceLayer
 
 # How much of a file is looked at before a job is submitted.
@@ -38,17 +39,6 @@ _MAX_CHUNK_ROWS: Final = 100_000
 _MIN_CHUNK_BYTES: Final = 8 << 20
 _ROOT: Final = re.compile(rb"<([A-Za-z_][\w.:-]*)[\s/>]")
 _HEAD_BYTES: Final = 64 << 10
-# By GEOS's numbers of types.
-_OGC_NAMES: Final = (
-    "Point",
-    "LineString",
-    "LinearRing",
-    "Polygon",
-    "MultiPoint",
-    "MultiLineString",
-    "MultiPolygon",
-    "GeometryCollection",
-)
 
 
 @dataclass(slots=True)
@@ -172,7 +162,7 @@ class _Survey:
         kinds[list(shapes.faults)] = -2
         for kind, count in zip(*np.unique(kinds, return_counts=True), strict=True):
             if kind >= -1:
-                name = "None" if kind < 0 else _OGC_NAMES[kind]
+                name = "None" if kind < 0 else TYPE_NAMES[kind]
                 self._types[name] += int(count)
         self._has_z = self._has_z or bool(shapely.has_z(shapes.geometry).any())
         west, south, east, north = shapely.total_bounds(shapes.geometry)

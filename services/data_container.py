@@ -1,0 +1,23 @@
+"""A container that jobs may read and write: one with data, and not the app's own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from config import get_settings
+from core.blob_names import ContainerName
+
+# The Functions host keeps its keys, leases and deployments in containers of this prefix.
+_HOST_CONTAINERS = "azure-webjobs-"
+
+
+def _holds_data(container: str) -> str:
+    """The containers of the app and its host hold keys and unfinished work."""
+    if container == get_settings().work_container or container.startswith(_HOST_CONTAINERS):
+        raise ValueError(f"must not be {container!r}, which geoforge and its host work in")
+    return container
+
+
+DataContainer = Annotated[ContainerName, AfterValidator(_holds_data)]
