@@ -1,0 +1,1 @@
+"""Curated datasets: reference data that is fetched, checked and published by itself."""

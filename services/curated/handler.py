@@ -1,0 +1,153 @@
+"""What a dataset's handler is: it knows one source, and nothing of jobs, tables or schedules.
+
+A handler says how to ask the source for its version (`check`), how to get the files (`fetch`),
+what the data are (`describe`), and which of the source's attributes fill which columns
+(`transform`). Everything else is the same for all: see docs/curated-datasets.md. ::
+
+    class Lakes(Handler):
+        name = "lakes"
+
+        def check(self, run): ...
+        def fetch(self, run, remote, files): ...
+        def describe(self, dataset): ...
+        def transform(self, dataset, layer): ...
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from core.models.curated import CuratedDataset
+from core.models.feature_table import ColumnType
+from services.curated.file_store import FileStore
+from services.vector.model import SourceLayer
+from services.vector.plan import Dimension
+from services.vector.source_files import SourceRef
+
+# What fills a column with the version of the source that its row came in.
+SOURCE_VERSION = "{source_version}"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteVersion:
+    """What a source offers now. `facts` are kept and shown: nothing secret, no addresses with
+    signatures."""
+
+    version: str
+    size: int | None = None
+    licence: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One update of a dataset. `check` raises when it shall stop; `progress` shows figures."""
+
+    dataset: CuratedDataset
+    job_id: str
+    check: Callable[[], None]
+    progress: Callable[..., None]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column of a dataset's table, and what fills it.
+
+    `sources` are names of attributes, whatever the case of their letters; the first that the
+    layer has is read. `values` puts other texts in place of some, None for null. `split` cuts a
+    text at a separator into text[]. `constant` fills the column itself, in place of `sources`.
+    That an `optional` one is missing from the source is no drift of its schema.
+    """
+
+    name: str
+    type: ColumnType = ColumnType.TEXT
+    sources: tuple[str, ...] = ()
+    comment: str | None = None
+    values: Mapping[str, str | None] = field(default_factory=dict)
+    split: str | None = None
+    constant: str | None = None
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How the table is drawn: MapLibre layers without their source, and the legend in order.
+
+    A legend entry is {label, color, kind: fill|line|circle, filter?}.
+    """
+
+    style_id: str
+    title: str
+    layers: Sequence[Mapping[str, Any]]
+    legend: Sequence[Mapping[str, Any]]
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the data of a dataset are.
+
+    `fields` None takes the columns as the source has them. `key_columns` name a record from
+    version to version; without them versions are compared by content. A `snapshot` is the whole
+    dataset, so what does not come in again is gone; an `increment` is what changed.
+    `ignored` columns say nothing about whether a record has changed. The first style is the
+    default one.
+    """
+
+    fields: tuple[Field, ...] | None = None
+    key_columns: tuple[str, ...] = ()
+    geometry: (
+        Literal["Point", "MultiPoint", "MultiLineString", "MultiPolygon", "Geometry"] | None
+    ) = None
+    delivers: Literal["snapshot", "increment"] = "snapshot"
+    ignored: tuple[str, ...] = ()
+    indexed: tuple[str, ...] = ()
+    datetime_column: str | None = None
+    styles: tuple[Style, ...] = ()
+    licence: str | None = None
+    attribution: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LayerUse:
+    """What is made of one layer. `dimensions` are those of the geometries that belong in it
+    (None among them: records without one); all else goes to quarantine. None takes all."""
+
+    fields: tuple[Field, ...] | None = None
+    dimensions: tuple[Dimension | None, ...] | None = None
+
+
+class Handler(ABC):
+    """Knows one source. Stateless: one instance serves all datasets and threads."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+
+    def credentials(self, dataset: CuratedDataset) -> tuple[str, ...]:
+        """Names of the settings that must be there before the dataset can be updated."""
+        return ()
+
+    def check_definition(self, dataset: CuratedDataset) -> None:
+        """Raise `InvalidParameters` where the definition is not one that this handler can serve."""
+
+    @abstractmethod
+    def check(self, run: Run) -> RemoteVersion:
+        """Ask the source what it offers now. Cheap: no data are fetched."""
+
+    @abstractmethod
+    def fetch(self, run: Run, remote: RemoteVersion, files: FileStore) -> SourceRef:
+        """Bring the files of that version into blob storage. What is there already stays.
+
+        Raises `PermanentTaskError` (source_changed) where the source has moved on since.
+        """
+
+    @abstractmethod
+    def describe(self, dataset: CuratedDataset) -> About:
+        """What the data are."""
+
+    def transform(self, dataset: CuratedDataset, layer: SourceLayer) -> LayerUse | None:
+        """What is made of a layer; None where it is not wanted."""
+        return LayerUse(fields=self.describe(dataset).fields)
