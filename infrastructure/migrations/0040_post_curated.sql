@@ -112,7 +112,8 @@ CREATE INDEX IF NOT EXISTS curated_versions_newest
     ON app.curated_versions (dataset_id, version_id DESC);
 
 -- How a collection is drawn. style_spec holds {layers, legend}: MapLibre layers without their
--- source, and the legend's entries in their order.
+-- source, and the legend's entries in their order. `seeded_digest` is that of a style as geoforge
+-- made it: one that differs from it was edited since, and is left alone. Null: a user made it.
 CREATE TABLE IF NOT EXISTS geo.feature_collection_styles (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     collection_id  text NOT NULL,
@@ -121,6 +122,7 @@ CREATE TABLE IF NOT EXISTS geo.feature_collection_styles (
     description    text,
     style_spec     jsonb NOT NULL,
     is_default     boolean NOT NULL DEFAULT false,
+    seeded_digest  text,
     created_at     timestamptz NOT NULL DEFAULT now(),
     updated_at     timestamptz NOT NULL DEFAULT now(),
     UNIQUE (collection_id, style_id)
