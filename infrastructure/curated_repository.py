@@ -1,0 +1,154 @@
+"""The registry of curated datasets, as rows.
+
+What people say of a dataset is written by `insert`, `replace` and `set_enabled`, each of which
+makes a new revision. What geoforge finds out (`checked`, `updated`, ...) does not.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from core.errors import NotFound
+from core.models.curated import CuratedDataset, CuratedDefinition
+from core.models.feature_table import TableName
+from infrastructure import queries
+from infrastructure.database import Connection, Row
+
+_SQL = queries.load("curated")
+_UNLIMITED: int | None = None
+
+
+def find(
+    connection: Connection, dataset_id: str, *, for_update: bool = False
+) -> CuratedDataset | None:
+    """A dataset, or None. `for_update` keeps it as it is to the end of the transaction."""
+    query = "get_for_update" if for_update else "get"
+    row = connection.execute(_SQL[query], {"dataset_id": dataset_id}).fetchone()
+    return None if row is None else _dataset(row)
+
+
+def get(connection: Connection, dataset_id: str, *, for_update: bool = False) -> CuratedDataset:
+    """A dataset. Raises `NotFound` (dataset_not_found) naming those with similar names."""
+    found = find(connection, dataset_id, for_update=for_update)
+    if found is None:
+        raise _unknown(connection, dataset_id)
+    return found
+
+
+def all_datasets(
+    connection: Connection,
+    *,
+    enabled_only: bool = False,
+    limit: int | None = _UNLIMITED,
+    after: str | None = None,
+) -> list[CuratedDataset]:
+    """Datasets by id, beginning after one."""
+    values = {"enabled_only": enabled_only, "limit": limit, "after": after}
+    return [_dataset(row) for row in connection.execute(_SQL["all"], values)]
+
+
+def enabled(connection: Connection) -> list[CuratedDataset]:
+    """The datasets that the scheduler updates."""
+    return all_datasets(connection, enabled_only=True)
+
+
+def holder(connection: Connection, target: TableName) -> str | None:
+    """The id of the dataset whose table has this name."""
+    row = connection.execute(
+        _SQL["holder"],
+        {"target_schema": target.schema_name, "target_table_name": target.table_name},
+    ).fetchone()
+    return None if row is None else str(row["dataset_id"])
+
+
+def insert(
+    connection: Connection, definition: CuratedDefinition, handler: str
+) -> CuratedDataset | None:
+    """Register a dataset whose sources `handler` knows; None where its id is taken."""
+    row = connection.execute(_SQL["insert"], _values(definition, handler)).fetchone()
+    return None if row is None else _dataset(row)
+
+
+def replace(connection: Connection, definition: CuratedDefinition, handler: str) -> CuratedDataset:
+    """Put a definition in the place of the one of the same id, as its next revision.
+
+    Raises `NotFound`.
+    """
+    row = connection.execute(_SQL["replace"], _values(definition, handler)).fetchone()
+    if row is None:
+        raise _unknown(connection, definition.dataset_id)
+    return _dataset(row)
+
+
+def set_enabled(connection: Connection, dataset_id: str, enabled: bool) -> CuratedDataset:
+    """Let the scheduler update it, or not. What is so already stays as it is.
+
+    Raises `NotFound`.
+    """
+    row = connection.execute(
+        _SQL["set_enabled"], {"dataset_id": dataset_id, "enabled": enabled}
+    ).fetchone()
+    return get(connection, dataset_id) if row is None else _dataset(row)
+
+
+def delete(connection: Connection, dataset_id: str) -> None:
+    """Take a dataset out of the registry. Raises `NotFound`."""
+    if connection.execute(_SQL["delete"], {"dataset_id": dataset_id}).rowcount == 0:
+        raise _unknown(connection, dataset_id)
+
+
+def checked(connection: Connection, dataset_id: str) -> None:
+    """Record that its source was asked just now."""
+    connection.execute(_SQL["checked"], {"dataset_id": dataset_id})
+
+
+def updated(connection: Connection, dataset_id: str, source_version: str | None) -> None:
+    """Record that this version of the source is published from now on."""
+    connection.execute(
+        _SQL["updated"], {"dataset_id": dataset_id, "source_version": source_version}
+    )
+
+
+def set_rejected(connection: Connection, dataset_id: str, version: str | None) -> None:
+    """Record which version of the source is not to be published by itself again."""
+    connection.execute(
+        _SQL["set_rejected"], {"dataset_id": dataset_id, "rejected_version": version}
+    )
+
+
+def set_last_job(connection: Connection, dataset_id: str, job_id: str) -> None:
+    """Record which job was the last to be begun for it."""
+    connection.execute(_SQL["set_last_job"], {"dataset_id": dataset_id, "job_id": job_id})
+
+
+def _dataset(row: Row) -> CuratedDataset:
+    return CuratedDataset.model_validate(row)
+
+
+def _values(definition: CuratedDefinition, handler: str) -> dict[str, Any]:
+    values = definition.model_dump(mode="json", include=set(CuratedDefinition.model_fields))
+    return {
+        **values,
+        "handler": handler,
+        "source_config": Jsonb(values["source_config"]),
+        "gates": Jsonb(values["gates"]),
+    }
+
+
+def _unknown(connection: Connection, dataset_id: str) -> NotFound:
+    known = [row["dataset_id"] for row in connection.execute(_SQL["ids"])]
+    similar = difflib.get_close_matches(dataset_id, known, n=3)
+    hint = (
+        f"Did you mean {' or '.join(similar)}?"
+        if similar
+        else "GET /api/curated/datasets lists them."
+    )
+    return NotFound(
+        f"There is no curated dataset {dataset_id!r}. {hint}",
+        code="dataset_not_found",
+        dataset_id=dataset_id,
+        similar=similar,
+    )
