@@ -16,10 +16,15 @@ from pathlib import Path
 from web_interfaces.pages.registry import ROOT
 
 _FOLDER = Path(__file__).parent.parent / "static"
-_SERVED = {".css", ".js", ".svg", ".png", ".woff2"}
+_SERVED = {".css", ".geojson", ".js", ".svg", ".png", ".woff2"}
 
 # The registry of the machine is not asked: some say text/plain for scripts.
-_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_TYPES = {
+    ".css": "text/css",
+    ".geojson": "application/geo+json",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from pathlib import Path
 
 import pytest
+import shapely
+from shapely.geometry import shape
 
 import web_interfaces
 from web_interfaces.pages import assets
@@ -54,20 +58,37 @@ def test_a_link_to_a_file_that_does_not_exist_is_an_error() -> None:
 
 def test_every_vendored_library_is_in_the_table_with_version_and_licence() -> None:
     table = (STATIC / "vendor" / "README.md").read_text()
-    rows = re.findall(r"^\| \[(\w+)\]\S+ \| ([\d.]+) \| (\w+) \| `(\S+)` \|", table, re.MULTILINE)
-    listed = {file for _, _, _, file in rows}
+    rows = re.findall(
+        r"^\| \[(\w+)\]\S+ \| ([\d.]+) \| ([\w-]+) \| `(\S+)` \| .* \| `([0-9a-f]{64})` \|$",
+        table,
+        re.MULTILINE,
+    )
+    listed = {file for _, _, _, file, _ in rows}
     present = {
-        file.relative_to(STATIC / "vendor").as_posix()
-        for pattern in ("*.*s", "*.svg")
-        for file in STATIC.glob(f"vendor/*/{pattern}")
+        path.removeprefix("vendor/") for path in assets.assets() if path.startswith("vendor/")
     }
     assert listed == present
-    for name, version, licence, file in rows:
-        folder = (STATIC / "vendor" / file).parent
-        assert (folder / "LICENSE").is_file()
-        assert licence in ("0BSD", "ISC")
+    for name, version, licence, file, digest in rows:
+        content = (STATIC / "vendor" / file).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == digest, file
+        assert (STATIC / "vendor" / file).parent.joinpath("LICENSE").is_file()
+        assert licence in ("0BSD", "BSD-3-Clause", "ISC")
         if name == "htmx":
-            assert f'version:"{version}"' in (STATIC / "vendor" / file).read_text()
+            assert f'version:"{version}"'.encode() in content
+        if name == "maplibre" and file.endswith(".js"):
+            assert f"maplibre-gl-js/blob/v{version}/LICENSE.txt".encode() in content
+
+
+def test_the_land_of_the_maps_is_geojson_of_the_whole_world() -> None:
+    asset = assets.assets()["vendor/natural-earth/land.geojson"]
+    assert asset.media_type == "application/geo+json"
+    land = shapely.GeometryCollection(
+        [shape(each["geometry"]) for each in json.loads(asset.content)["features"]]
+    )
+    assert shapely.is_valid(shapely.get_parts(land)).all()
+    assert land.bounds == (-180.0, -90.0, 180.0, 83.6)
+    assert shapely.covers(land, shapely.points([[-73.9, 42.0], [14.4, 50.1], [133.0, -25.0]])).all()
+    assert not shapely.covers(land, shapely.points([[-30.0, 40.0], [-150.0, 0.0]])).any()
 
 
 def test_no_page_loads_anything_from_another_host() -> None:
