@@ -7,7 +7,7 @@ change with a note of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -65,13 +65,15 @@ class Change:
         *,
         deletions: TableName | None = None,
         delete_missing: bool = False,
+        ignored: Collection[str] = (),
     ) -> Counts:
         """Add the rows of another table, whose columns fit into this one's.
 
         With key columns a row whose key is there updates that row if it differs, in the columns
-        that the incoming table has. `deletions` is a table of keys whose rows are removed,
-        unless they come in again; `delete_missing` removes all that do not come in. Both want
-        key columns, whose values must be distinct and not null among the incoming.
+        that the incoming table has; that `ignored` ones differ is no reason, so a row that is
+        equal otherwise keeps their old values. `deletions` is a table of keys whose rows are
+        removed, unless they come in again; `delete_missing` removes all that do not come in.
+        Both want key columns, whose values must be distinct and not null among the incoming.
         """
         self._start_note()
         # Before rows are removed: a change that took up their numbers could not be undone.
@@ -79,7 +81,7 @@ class Change:
         if not key_columns:
             return Counts(added=self._insert(incoming, shape, last, matched=False))
         removed = 0
-        with self._matches(incoming, shape, key_columns) as (updated, unchanged):
+        with self._matches(incoming, shape, key_columns, ignored) as (updated, unchanged):
             if delete_missing or deletions is not None:
                 removed = self._delete(key_columns, deletions, delete_missing=delete_missing)
             if updated:
@@ -136,11 +138,15 @@ class Change:
 
     @contextmanager
     def _matches(
-        self, incoming: TableName, shape: FeatureTable, key_columns: Sequence[str]
+        self,
+        incoming: TableName,
+        shape: FeatureTable,
+        key_columns: Sequence[str],
+        ignored: Collection[str],
     ) -> Iterator[tuple[int, int]]:
         """Make gf_matched: the rows that have a key of an incoming one, and whether they
         differ; gives the numbers of those that do and those that do not."""
-        names = column_names(shape)[1:]
+        names = [name for name in column_names(shape)[1:] if name not in ignored]
         self._run(
             "CREATE TEMPORARY TABLE gf_matched ON COMMIT DROP AS"
             " SELECT r.{gid} AS gid, s.{gid} AS staged_gid,"

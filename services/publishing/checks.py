@@ -29,12 +29,14 @@ from services.publishing.staging import HASH_COLUMN
 
 _DIMENSIONS = {"Point": 0, "LineString": 1, "Polygon": 2}
 # Validity is a matter of the processor; the rest of the query is not worth mentioning. So
-# workers are asked for however small the table seems, and each is given what there is.
+# workers are asked for however small the table seems, and each is given what there is. What is
+# compared with each other is held in memory rather than in files.
 _IN_PARALLEL = {
     "max_parallel_workers_per_gather": "4",
     "parallel_setup_cost": "0",
     "parallel_tuple_cost": "0",
     "min_parallel_table_scan_size": "0",
+    "work_mem": "64MB",
     "jit": "off",
 }
 _PRIMARY_KEY = "_pkey"
@@ -89,7 +91,7 @@ def examine(
     With `duplicates` the hashes are compared, and then the rows behind equal hashes. A row is
     named once: as a duplicate, else for its key, else for its geometry.
     """
-    with _settings(connection, _IN_PARALLEL):
+    with in_parallel(connection):
         doubles = _duplicates(connection, name, table) if duplicates else []
         null_keys, repeated_keys = (
             _bad_keys(connection, name, key_columns, doubles) if key_columns else ([], [])
@@ -141,6 +143,13 @@ def mend(connection: Connection, name: str, table: FeatureTable, gids: Sequence[
         (list(gids),),
     ).fetchall()
     return sorted(row["gid"] for row in found)
+
+
+@contextmanager
+def in_parallel(connection: Connection) -> Iterator[None]:
+    """In this block a query that reads a whole table has all processors and some memory."""
+    with _settings(connection, _IN_PARALLEL):
+        yield
 
 
 def index(connection: Connection, name: str, table: FeatureTable) -> None:
@@ -208,7 +217,7 @@ def finish(
                     sql.Identifier(shortened(name, "_key")), relation, identifiers(key_columns)
                 )
             )
-    with _settings(connection, _IN_PARALLEL):
+    with in_parallel(connection):
         found = extent.measure(connection, staged(name), table)
         types = _types(connection, name, table, found.geometries)
     return Checked(

@@ -101,6 +101,6 @@ def shortened(base: str, suffix: str) -> str:
 
 def type_in_sql(name: str) -> sql.SQL:
     """A type's name as SQL. It comes from our own enumerations, and is checked to be one."""
-    if not re.fullmatch(r"[a-z ]+|geometry\([A-Za-z]+,\d+\)", name):
+    if not re.fullmatch(r"[a-z ]+(\[\])?|geometry\([A-Za-z]+,\d+\)", name):
         raise ValueError(f"not a type: {name!r}")
     return sql.SQL(name)

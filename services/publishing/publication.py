@@ -6,7 +6,7 @@ brought back, by the table that is kept or by the note of what was changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -118,6 +118,7 @@ class Publication:
         *,
         deletions: TableName | None,
         delete_missing: bool,
+        ignored: Collection[str],
     ) -> Next:
         """Add rows to the current table, or update them."""
         current = self.require_current()
@@ -149,6 +150,7 @@ class Publication:
             keys,
             deletions=deletions,
             delete_missing=delete_missing,
+            ignored=ignored,
         )
         self._drop(incoming)
         self._analyze(relation)

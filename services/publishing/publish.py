@@ -7,7 +7,7 @@ table's readers wait for it. Every publication of a table gets the next version 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -77,6 +77,7 @@ def publish(
     datetime_column: str | None = None,
     deletions: str | None = None,
     delete_missing: bool = False,
+    ignored: Collection[str] = (),
     patience: float = PATIENCE_SECONDS,
     check: Callable[[], None] = _never,
 ) -> Published:
@@ -86,7 +87,8 @@ def publish(
     the staged table in place of the old one, `append` adds its rows, and `upsert` updates rows
     by their key and adds the others; these two change the table in place, unless its columns
     have to change. With upsert, `deletions` names another staged table of keys whose rows are
-    removed, and `delete_missing` removes the rows that do not come in again.
+    removed, and `delete_missing` removes the rows that do not come in again; a row that differs
+    in the `ignored` columns only stays as it is.
 
     A job that published this table already gets that version again, whatever became of it
     since. Raises `PermanentTaskError` (table_not_ours, table_changed, columns_differ,
@@ -113,6 +115,7 @@ def publish(
             mode,
             deletions=None if deletions is None else definitions.staged(deletions),
             delete_missing=delete_missing,
+            ignored=ignored,
         )
     about = Description(
         provenance.title, provenance.description, provenance.attribution, restricted

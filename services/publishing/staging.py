@@ -34,6 +34,7 @@ HASH_COLUMN = "gf_hash"
 
 _SQL = queries.load("publishing")
 _JOB_DIGITS = 40
+_APART = "apart_"
 _JOB_ID = re.compile(r"[0-9a-f]{40,}")
 # A housekeeper does not queue behind a task that still writes.
 _DROP_PATIENCE = "200ms"
@@ -99,6 +100,29 @@ def drop(connection: Connection, job_id: str) -> list[str]:
     """Drop the staged tables of a job; their names. One that is still written to stays."""
     found = connection.execute(_SQL["staged"], {"prefix": _job_prefix(job_id)}).fetchall()
     return [row["name"] for row in found if _drop(connection, row["name"])]
+
+
+def set_apart(connection: Connection, name: str, job_id: str) -> str:
+    """Give a staged table a name that neither `drop` nor `sweep` takes; the name. Who does so
+    drops the table by `drop_one`."""
+    apart = f"{_APART}{job_id[:_JOB_DIGITS]}"
+    connection.execute(
+        sql.SQL("ALTER TABLE {} RENAME TO {}").format(
+            identifier(staged(name)), sql.Identifier(apart)
+        )
+    )
+    return apart
+
+
+def set_apart_tables(connection: Connection) -> list[str]:
+    """The names that `set_apart` gave to tables which are there still."""
+    found = connection.execute(_SQL["staged"], {"prefix": _APART}).fetchall()
+    return [row["name"] for row in found]
+
+
+def drop_one(connection: Connection, name: str) -> bool:
+    """Drop a staged table by its name; False where someone works with it at this moment."""
+    return _drop(connection, name)
 
 
 def sweep(connection: Connection) -> list[str]:
