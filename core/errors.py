@@ -8,6 +8,7 @@
     +-- Forbidden                 the caller may not do this             -> 403
     +-- NotFound                  there is no such job, dataset, ...     -> 404
     +-- Conflict                  the present state forbids it           -> 409
+    +-- PreconditionFailed        it was changed since the caller looked -> 412
     +-- PayloadTooLarge           the body is over the limit             -> 413
     +-- Unavailable               a dependency is down                   -> 503
     +-- TaskError                 a task (or a stage's planning) failed
@@ -84,6 +85,11 @@ class NotFound(GeoforgeError):
 class Conflict(GeoforgeError):
     code = "conflict"
     status = 409
+
+
+class PreconditionFailed(GeoforgeError):
+    code = "precondition_failed"
+    status = 412
 
 
 class PayloadTooLarge(GeoforgeError):

@@ -7,6 +7,8 @@ makes a new revision. What geoforge finds out (`checked`, `updated`, ...) does n
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -18,7 +20,20 @@ from infrastructure import queries
 from infrastructure.database import Connection, Row
 
 _SQL = queries.load("curated")
-_UNLIMITED: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Who published a table's rows: the job, and the dataset whose version they are, if any.
+
+    `job_type` is None where the job is no longer in the ledger.
+    """
+
+    job_id: str
+    job_type: str | None
+    dataset_id: str | None
+    source_version: str | None
+    published_at: datetime | None
 
 
 def find(
@@ -42,7 +57,7 @@ def all_datasets(
     connection: Connection,
     *,
     enabled_only: bool = False,
-    limit: int | None = _UNLIMITED,
+    limit: int | None = None,
     after: str | None = None,
 ) -> list[CuratedDataset]:
     """Datasets by id, beginning after one."""
@@ -62,6 +77,12 @@ def holder(connection: Connection, target: TableName) -> str | None:
         {"target_schema": target.schema_name, "target_table_name": target.table_name},
     ).fetchone()
     return None if row is None else str(row["dataset_id"])
+
+
+def publisher(connection: Connection, target: TableName) -> Publisher | None:
+    """Who published what has this name now; None where geoforge published nothing."""
+    row = connection.execute(_SQL["publisher"], target.model_dump()).fetchone()
+    return None if row is None else Publisher(**row)
 
 
 def insert(
@@ -94,10 +115,52 @@ def set_enabled(connection: Connection, dataset_id: str, enabled: bool) -> Curat
     return get(connection, dataset_id) if row is None else _dataset(row)
 
 
+def adopt(connection: Connection, dataset_id: str, publisher: Publisher) -> CuratedDataset:
+    """Record that the version which `publisher` published of its table is its current one."""
+    row = connection.execute(
+        _SQL["adopt"],
+        {
+            "dataset_id": dataset_id,
+            "source_version": publisher.source_version,
+            "published_at": publisher.published_at,
+        },
+    ).fetchone()
+    assert row is not None
+    return _dataset(row)
+
+
+def describe_table(connection: Connection, definition: CuratedDefinition) -> None:
+    """Tell of its published table what the definition says, and who may see it."""
+    connection.execute(
+        _SQL["describe_table"],
+        definition.model_dump(
+            include={
+                "name",
+                "description",
+                "restricted",
+                "attribution",
+                "target_schema",
+                "target_table_name",
+            }
+        ),
+    )
+
+
 def delete(connection: Connection, dataset_id: str) -> None:
     """Take a dataset out of the registry. Raises `NotFound`."""
     if connection.execute(_SQL["delete"], {"dataset_id": dataset_id}).rowcount == 0:
         raise _unknown(connection, dataset_id)
+
+
+def forget_versions(connection: Connection, dataset_id: str) -> list[str]:
+    """Remove the records of a dataset's versions; the staged tables of those on their way."""
+    rows = connection.execute(_SQL["forget_versions"], {"dataset_id": dataset_id})
+    return [row["staged"] for row in rows if row["staged"] is not None]
+
+
+def forget_styles(connection: Connection, collection_id: str) -> None:
+    """Remove how a collection is drawn."""
+    connection.execute(_SQL["forget_styles"], {"collection_id": collection_id})
 
 
 def checked(connection: Connection, dataset_id: str) -> None:

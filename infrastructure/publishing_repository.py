@@ -179,6 +179,12 @@ def forget_relations(connection: Connection, target: TableName, relations: Seque
         )
 
 
+def forget_table(connection: Connection, target: TableName) -> None:
+    """Remove all records of a table and its versions, which are gone."""
+    connection.execute(_SQL["forget_versions"], target.model_dump())
+    connection.execute(_SQL["forget_table"], target.model_dump())
+
+
 def check_ours(connection: Connection, target: TableName) -> None:
     """Raise `PermanentTaskError` (table_not_ours) if something else has the table's name."""
     if table(connection, target) is not None:

@@ -110,3 +110,35 @@ WHERE dataset_id = %(dataset_id)s
 UPDATE app.curated_datasets
 SET last_job_id = %(job_id)s
 WHERE dataset_id = %(dataset_id)s
+
+-- name: publisher
+-- Who published the rows that have a table's name: the dataset whose version they are, the type
+-- of the job.
+SELECT p.job_id, v.dataset_id, v.source_version, v.published_at, j.job_type
+FROM app.published_tables p
+LEFT JOIN app.curated_versions v ON v.job_id = p.job_id
+LEFT JOIN app.jobs j ON j.job_id = p.job_id
+WHERE p.schema_name = %(schema_name)s AND p.table_name = %(table_name)s
+
+-- name: adopt
+-- What is known of a dataset that is registered again while its table is published.
+UPDATE app.curated_datasets
+SET source_version = %(source_version)s, last_updated_at = %(published_at)s
+WHERE dataset_id = %(dataset_id)s
+RETURNING *
+
+-- name: forget_versions
+-- The staged tables of the versions that are forgotten come back.
+DELETE FROM app.curated_versions
+WHERE dataset_id = %(dataset_id)s
+RETURNING staged
+
+-- name: forget_styles
+DELETE FROM geo.feature_collection_styles WHERE collection_id = %(collection_id)s
+
+-- name: describe_table
+-- What people are told of the published table; how it may be shown counts at once.
+UPDATE app.published_tables
+SET title = %(name)s, description = %(description)s, restricted = %(restricted)s,
+    attribution = coalesce(%(attribution)s, attribution)
+WHERE schema_name = %(target_schema)s AND table_name = %(target_table_name)s

@@ -77,6 +77,14 @@ SET kept_as = CASE WHEN kept_as = ANY(%(relations)s) THEN NULL ELSE kept_as END,
 WHERE schema_name = %(schema_name)s AND table_name = %(table_name)s
   AND (kept_as = ANY(%(relations)s) OR undo_as = ANY(%(relations)s))
 
+-- name: forget_versions
+DELETE FROM app.published_versions
+WHERE schema_name = %(schema_name)s AND table_name = %(table_name)s
+
+-- name: forget_table
+DELETE FROM app.published_tables
+WHERE schema_name = %(schema_name)s AND table_name = %(table_name)s
+
 -- name: relation
 -- What has this name, of whatever kind: tables, views and indexes share their names.
 SELECT c.oid::bigint AS oid, c.relkind::text AS kind, pg_get_userbyid(c.relowner) AS owner

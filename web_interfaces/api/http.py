@@ -43,6 +43,7 @@ _TITLES = {
     403: "Forbidden",
     404: "Not found",
     409: "Conflict",
+    412: "Precondition failed",
     413: "Payload too large",
     422: "Invalid parameters",
     500: "Internal error",
