@@ -8,11 +8,14 @@ of a connection string.
 
 from __future__ import annotations
 
+import json
 import re
 from functools import lru_cache
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
+    BaseModel,
+    ConfigDict,
     Field,
     PostgresDsn,
     SecretStr,
@@ -20,8 +23,10 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+# Scheme, host and port, and nothing after them.
+_ORIGIN = r"^https?://[A-Za-z0-9.\-\[\]:]+$"
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -74,6 +79,15 @@ class DatabaseSettings(BaseSettings):
         if _STRAY_PERCENT.search(text):
             raise ValueError("a % in the user, password or database is written %25")
         return url
+
+
+class BoundToken(BaseModel):
+    """A bearer token, and the origin that it is for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    origin: str = Field(pattern=_ORIGIN)
+    token: SecretStr
 
 
 class Settings(DatabaseSettings):
@@ -141,6 +155,31 @@ class Settings(DatabaseSettings):
         "addresses although they are on a private network",
     )
 
+    curated_container: str = Field(
+        default="geoforge-curated",
+        alias="GEOFORGE_CURATED_CONTAINER",
+        description="Container of the files that were fetched for curated datasets, under "
+        "<dataset_id>/<version>/",
+    )
+    credentials: Annotated[dict[str, BoundToken], NoDecode] = Field(
+        default_factory=dict,
+        alias="GEOFORGE_CREDENTIALS",
+        description="Bearer tokens of sources, each bound to one origin, as JSON: "
+        '{"MY_KEY": {"origin": "https://data.example.org", "token": "..."}}',
+    )
+    ibat_url: str = Field(
+        default="https://app.ibat-alliance.org",
+        pattern=_ORIGIN,
+        alias="IBAT_URL",
+        description="Origin of IBAT's API: the only place where its credentials are sent",
+    )
+    ibat_auth_key: SecretStr | None = Field(
+        default=None, alias="IBAT_AUTH_KEY", description="Key of the IBAT account"
+    )
+    ibat_auth_token: SecretStr | None = Field(
+        default=None, alias="IBAT_AUTH_TOKEN", description="Token of the IBAT account"
+    )
+
     resend_after_seconds: float = Field(
         default=60,
         ge=1,
@@ -203,6 +242,16 @@ class Settings(DatabaseSettings):
         alias="APPLICATIONINSIGHTS_CONNECTION_STRING",
         description="Application Insights; telemetry is off without it",
     )
+
+    @field_validator("credentials", mode="before")
+    @classmethod
+    def _is_json(cls, given: Any) -> Any:
+        if not isinstance(given, str):
+            return given
+        try:
+            return json.loads(given)
+        except ValueError:
+            raise ValueError('must be JSON: {"NAME": {"origin": "...", "token": "..."}}') from None
 
     @model_validator(mode="after")
     def _one_way_to_each_service(self) -> Settings:

@@ -1,11 +1,16 @@
-"""Download a file from an address, going on where the connection broke off."""
+"""Download a file from an address, going on where the connection broke off.
+
+A download goes on within one process by itself, and in a later process from what was kept of it
+(`Begun`). Where the address is a signed one that expires, a function gives a fresh one.
+"""
 
 from __future__ import annotations
 
 import posixpath
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from email.message import Message
 from urllib.parse import unquote
 
@@ -16,35 +21,75 @@ from infrastructure.source_client import (
     SourceUnavailable,
 )
 
+# In a row, without as much as this coming in between.
 _RESUMPTIONS = 5
+_WORTHWHILE_BYTES = 4 << 20
 _FIRST_PAUSE_SECONDS = 1.0
+# How servers answer an address whose signature has expired.
+_EXPIRED = (400, 401, 403, 410)
 
 Check = Callable[[], None]
+# An address, or what makes one that can be used for some time.
+Address = str | Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What an earlier attempt kept: so many bytes of the content that `validator` names."""
+
+    received: int
+    validator: str
 
 
 class Download:
-    """A file on its way. `size` is None where the server does not say it."""
+    """A file on its way.
+
+    `position` is where its content begins: after what was `begun`, or 0 where the server has
+    something else by now. `size` is that of the whole file, and `validator` names exactly this
+    content (a strong ETag, or the date of its last change); None where the server does not say.
+    """
 
     def __init__(
-        self, client: SourceClient, url: str, limit_bytes: int, check: Check, stack: ExitStack
+        self,
+        client: SourceClient,
+        address: Address,
+        *,
+        limit_bytes: int,
+        check: Check,
+        stack: ExitStack,
+        headers: Mapping[str, str] | None = None,
+        begun: Begun | None = None,
     ) -> None:
         self._client = client
-        self._url = url
+        self._fresh = address if callable(address) else None
+        self._url = address() if callable(address) else address
+        self._headers = dict(headers or {})
         self._limit_bytes = limit_bytes
         self._check = check
         self._stack = stack
-        self._received = 0
-        self._response = self._open(None)
-        encoded = "content-encoding" in self._response.headers
-        self.size = None if encoded else self._response.content_length
+        self._received = 0 if begun is None else begun.received
+        self._response = self._ask(None if begun is None else begun.validator)
+        if not _continues(self._response, self._received):
+            if self._response.status == 206:
+                raise SourceUnavailable(
+                    f"{self._response.address} answered with a part that was not asked for."
+                )
+            self._received = 0
+        self.position = self._received
         self.name = file_name(self._response)
-        self._version = None if encoded else _strong_version(self._response)
+        encoded = "content-encoding" in self._response.headers
+        length = None if encoded else self._response.content_length
+        self.size = None if length is None else self.position + length
+        self.validator = None if encoded else validator_of(self._response)
+        if self.validator is None and begun is not None and self.position:
+            self.validator = begun.validator
 
     def iter_bytes(self) -> Iterator[bytes]:
-        """The content. A connection that breaks off is made again, up to five times, where the
-        server can go on from the middle of the same version; `check` is called between parts.
+        """The content from `position` on. A connection that breaks off is made again where the
+        server can go on from the middle of the same version, up to five times without anything
+        worthwhile coming in between; `check` is called between parts.
         """
-        resumptions = 0
+        resumptions, since = 0, self._received
         while True:
             try:
                 for part in self._response.iter_bytes():
@@ -59,11 +104,13 @@ class Download:
                     yield part
                 return
             except SourceUnavailable:
-                if self._version is None:
+                if self.validator is None:
                     raise
-                resumptions = self._resume(resumptions)
+                if self._received - since >= _WORTHWHILE_BYTES:
+                    resumptions, since = 0, self._received
+                resumptions = self._resume(resumptions, self.validator)
 
-    def _resume(self, resumptions: int) -> int:
+    def _resume(self, resumptions: int, validator: str) -> int:
         """Ask for the rest; how often that was done by now."""
         while True:
             if resumptions == _RESUMPTIONS:
@@ -74,7 +121,7 @@ class Download:
             self._pause(_FIRST_PAUSE_SECONDS * 2**resumptions)
             resumptions += 1
             try:
-                response = self._open(self._version)
+                response = self._ask_again(validator)
             except SourceUnavailable:
                 continue
             if not _continues(response, self._received):
@@ -84,11 +131,22 @@ class Download:
             self._response = response
             return resumptions
 
-    def _open(self, version: str | None) -> SourceResponse:
+    def _ask_again(self, validator: str) -> SourceResponse:
+        """As `_ask`, at a fresh address where the one that has served so far is refused."""
+        try:
+            return self._ask(validator)
+        except SourceRefused as refused:
+            if self._fresh is None or refused.details.get("status") not in _EXPIRED:
+                raise
+        self._url = self._fresh()
+        return self._ask(validator)
+
+    def _ask(self, validator: str | None) -> SourceResponse:
+        """Ask for all, or for what is missing of the content that `validator` names."""
         self._stack.close()
-        headers = {}
-        if version is not None:
-            headers = {"Range": f"bytes={self._received}-", "If-Range": version}
+        headers = dict(self._headers)
+        if validator is not None:
+            headers |= {"Range": f"bytes={self._received}-", "If-Range": validator}
         return self._stack.enter_context(
             self._client.stream("GET", self._url, headers=headers, limit_bytes=self._limit_bytes)
         )
@@ -102,11 +160,29 @@ class Download:
 
 @contextmanager
 def download(
-    client: SourceClient, url: str, *, limit_bytes: int, check: Check
+    client: SourceClient,
+    address: Address,
+    *,
+    limit_bytes: int,
+    check: Check,
+    headers: Mapping[str, str] | None = None,
+    begun: Begun | None = None,
 ) -> Iterator[Download]:
-    """Ask for the file at an address. Raises `SourceRefused` and `SourceUnavailable`."""
+    """Ask for the file at an address, or for the rest of one that was begun.
+
+    `headers` go to the address's own origin only, but for harmless ones. Raises `SourceRefused`
+    and `SourceUnavailable`.
+    """
     with ExitStack() as stack:
-        yield Download(client, url, limit_bytes, check, stack)
+        yield Download(
+            client,
+            address,
+            limit_bytes=limit_bytes,
+            check=check,
+            stack=stack,
+            headers=headers,
+            begun=begun,
+        )
 
 
 def file_name(response: SourceResponse) -> str:
@@ -118,7 +194,7 @@ def file_name(response: SourceResponse) -> str:
     return posixpath.basename(named.replace("\\", "/")).strip() or "source"
 
 
-def _strong_version(response: SourceResponse) -> str | None:
+def validator_of(response: SourceResponse) -> str | None:
     """What names exactly this content, for If-Range; a weak ETag does not."""
     etag = response.headers.get("etag", "")
     return etag if etag.startswith('"') else response.headers.get("last-modified")

@@ -140,7 +140,7 @@ def pin(parameters: _NamesABlob) -> SourceRef:
     elif Path(path).suffix.lower() in _SHAPEFILE_PARTS:
         ref = _shapefile(named)
     else:
-        ref = _of([named], path, [_safe_name(posixpath.basename(path))])
+        ref = _of([named], path, [safe_name(posixpath.basename(path))])
     limit = get_settings().max_source_bytes
     if ref.size > limit:
         raise PermanentTaskError(
@@ -172,7 +172,7 @@ def fetch_url(
 
     limit = get_settings().max_source_bytes
     with fetch_file(source_client(), url, limit_bytes=limit, check=check or _go_on) as source:
-        name = _safe_name(source.name)
+        name = safe_name(source.name)
         # A late attempt must not replace what another one's plan has pinned.
         path = f"work/{job_id}/source/{uuid4().hex}/{name}"
         blob_storage.ensure_container(container)
@@ -260,7 +260,7 @@ def _shapefile(named: BlobVersion) -> SourceRef:
     found[own_suffix.lower()] = named
     present = [suffix for suffix in _SHAPEFILE_PARTS if suffix in found]
     main = found.get(".shp", named)
-    name = posixpath.splitext(_safe_name(posixpath.basename(main.path)))[0]
+    name = posixpath.splitext(safe_name(posixpath.basename(main.path)))[0]
     return _of([found[suffix] for suffix in present], main.path, [name + s for s in present])
 
 
@@ -280,8 +280,8 @@ def _geodatabase(container: str, path: str) -> SourceRef | None:
     ]
     if not versions:
         return None
-    folder = _safe_name(posixpath.basename(path))
-    names = [f"{folder}/{_safe_name(posixpath.basename(version.path))}" for version in versions]
+    folder = safe_name(posixpath.basename(path))
+    names = [f"{folder}/{safe_name(posixpath.basename(version.path))}" for version in versions]
     return _of(versions, path, names)
 
 
@@ -327,7 +327,7 @@ def _nearest(container: str, path: str) -> str | None:
     return prefix + close[0] if close else None
 
 
-def _safe_name(name: str) -> str:
+def safe_name(name: str) -> str:
     """A file name that means the same on every file system: no separators or controls, not
     hidden, not too long; the ending stays."""
     name = re.sub(r"[\x00-\x1f\x7f/\\:*?\"<>|]", "_", unicodedata.normalize("NFC", name))

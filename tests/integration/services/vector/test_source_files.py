@@ -305,7 +305,7 @@ def test_a_connection_that_breaks_off_goes_on_where_it_was(
     with local_copy(ref) as source:
         assert source.files[0].read_bytes() == _NOISE
     with (
-        Web(_NOISE, breaks=9, etag='"v1"') as web,
+        Web(_NOISE, breaks=99, etag='"v1"') as web,
         pytest.raises(SourceUnavailable, match="again and again"),
     ):
         fetch_url(f"{web.url}/a.bin", "job1")

@@ -1,0 +1,361 @@
+"""The files of one version of a dataset, in blob storage.
+
+They lie under `<dataset_id>/<version>/` of the container of curated files. A download commits
+what has come piece by piece, so the next attempt goes on where one was cut off, in whatever
+process; what is complete is not fetched again. ::
+
+    stored = files.download("lakes.zip", url)
+    return files.ref(stored)
+
+No address is kept: a presigned one is a password.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote, unquote
+
+from azure.core.exceptions import ResourceNotFoundError
+
+from config import get_settings
+from core.errors import NotFound, PermanentTaskError, TransientTaskError
+from infrastructure import blob_storage
+from infrastructure.blob_append import PIECE_BYTES, AppendBlob
+from infrastructure.source_client import SourceClient, source_client
+from infrastructure.source_download import Address, Begun, Download, download
+from services.vector.source_files import SourceBlob, SourceRef, safe_name
+
+# Of a blob's metadata, whose names are C# identifiers and whose values are ASCII.
+_STATE = "geoforge_state"
+_SOURCE = "geoforge_source"
+_VALIDATOR = "geoforge_validator"
+_SIZE = "geoforge_size"
+_SHA256 = "geoforge_sha256"
+_JOB = "geoforge_job_id"
+_FETCHED = "geoforge_fetched_at"
+_PARTIAL, _COMPLETE = "partial", "complete"
+
+Check = Callable[[], None]
+Progress = Callable[..., None]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file that is there whole. `validator` is the source's ETag or date of its last change."""
+
+    name: str
+    container: str
+    path: str
+    etag: str
+    size: int
+    sha256: str
+    validator: str | None
+
+    def as_record(self) -> dict[str, Any]:
+        """What is kept of it with the version that was made of it."""
+        return {
+            "name": self.name,
+            "container": self.container,
+            "blob": self.path,
+            "bytes": self.size,
+            "sha256": self.sha256,
+        }
+
+
+class FileStore:
+    """The files of one version of a dataset, for one job.
+
+    With `fresh`, what another job has fetched is fetched again. `check` is called between parts
+    and may raise; `progress` is told `bytes_fetched` and `bytes_total`.
+    """
+
+    def __init__(
+        self,
+        dataset_id: str,
+        version: str,
+        job_id: str,
+        *,
+        check: Check,
+        progress: Progress,
+        fresh: bool = False,
+        client: SourceClient | None = None,
+    ) -> None:
+        self._container = get_settings().curated_container
+        self._folder = f"{dataset_id}/{folder_of(version)}"
+        self._job_id = job_id
+        self._fresh = fresh
+        self._check = check
+        self._progress = progress
+        self._client = client or source_client()
+
+    def download(
+        self,
+        name: str,
+        open_url: Address,
+        *,
+        source: str = "",
+        headers: Mapping[str, str] | None = None,
+        validator: str | None = None,
+        size: int | None = None,
+        expected_sha256: str | None = None,
+        expected_md5: str | None = None,
+    ) -> StoredFile:
+        """Bring a file here, unless it is here already.
+
+        `open_url` is the address, or makes one; it is called again where the server refuses in
+        mid-download an address that it took before. `source` says in the dataset's own words
+        what is behind it: a file of this name from another source is replaced. `headers` go to
+        the address's origin only. `validator` is the ETag, or the date of the last change, that
+        the content must have. `size` is in bytes, the digests are in hex.
+
+        Raises `PermanentTaskError` (source_changed) where the source has another content,
+        `SourceRefused`, `SourceUnavailable`, `TransientTaskError` (source_incomplete,
+        checksum_differs, blob_contended) and `Unavailable`.
+        """
+        name = safe_name(name)
+        wanted = _Wanted(_digest(source), validator, size, expected_sha256, expected_md5)
+        blob = AppendBlob.at(self._container, f"{self._folder}/{name}")
+        stored = self._stored(name, blob)
+        if stored is not None and self._is_ours(blob) and wanted.is_met_by(stored, blob.metadata):
+            return stored
+        begun, digests = self._begun(blob, wanted)
+        if begun is None or not _is_all(blob, begun):
+            with download(
+                self._client,
+                open_url,
+                limit_bytes=get_settings().max_source_bytes,
+                check=self._check,
+                headers=headers,
+                begun=begun,
+            ) as arriving:
+                digests = self._write(blob, arriving, wanted, digests)
+        return self._complete(name, blob, wanted, digests)
+
+    def existing(self, name: str) -> StoredFile | None:
+        """The file, if it is here whole and this job may use it."""
+        name = safe_name(name)
+        blob = AppendBlob.at(self._container, f"{self._folder}/{name}")
+        return self._stored(name, blob) if self._is_ours(blob) else None
+
+    def ref(self, *files: StoredFile) -> SourceRef:
+        """The exact version of these files, for those who read them. The first names the source."""
+        if not files:
+            raise ValueError("a source has one file at least")
+        return SourceRef(
+            container=self._container,
+            path=files[0].path,
+            blobs=tuple(
+                SourceBlob(path=file.path, etag=file.etag, size=file.size, local=file.name)
+                for file in files
+            ),
+        )
+
+    def _is_ours(self, blob: AppendBlob) -> bool:
+        return not self._fresh or blob.metadata.get(_JOB) == self._job_id
+
+    def _stored(self, name: str, blob: AppendBlob) -> StoredFile | None:
+        facts = blob.metadata
+        if facts.get(_STATE) != _COMPLETE or str(blob.size) != facts.get(_SIZE):
+            return None
+        return StoredFile(
+            name=name,
+            container=blob.container,
+            path=blob.path,
+            etag=blob.etag,
+            size=blob.size,
+            sha256=facts[_SHA256],
+            validator=_validator(facts),
+        )
+
+    def _begun(self, blob: AppendBlob, wanted: _Wanted) -> tuple[Begun | None, _Digests]:
+        """What can be gone on with, and the digests of that; they are made by reading it."""
+        digests = _Digests(wanted)
+        validator = _validator(blob.metadata)
+        usable = (
+            blob.is_append
+            and blob.metadata.get(_STATE) == _PARTIAL
+            and blob.size > 0
+            and validator is not None
+            and self._is_ours(blob)
+            and wanted.may_be(blob.metadata)
+        )
+        if not usable or validator is None:
+            return None, digests
+        for part in blob.iter_bytes():
+            self._check()
+            digests.add(part)
+        return Begun(blob.size, validator), digests
+
+    def _write(
+        self, blob: AppendBlob, arriving: Download, wanted: _Wanted, digests: _Digests
+    ) -> _Digests:
+        """Append what arrives; the digests of the whole file."""
+        if wanted.validator is not None and arriving.validator != wanted.validator:
+            raise PermanentTaskError(
+                "The source has changed since its version was asked for: the next update takes "
+                "what it offers now.",
+                code="source_changed",
+            )
+        if arriving.position == 0:
+            digests = _Digests(wanted)
+            blob.begin(self._facts(arriving, wanted))
+        buffer = bytearray()
+        try:
+            for part in arriving.iter_bytes():
+                buffer += part
+                while len(buffer) >= PIECE_BYTES:
+                    self._append(blob, bytes(buffer[:PIECE_BYTES]), digests, arriving.size)
+                    del buffer[:PIECE_BYTES]
+        except TransientTaskError:
+            # The next attempt goes on from here, also where little comes at a time.
+            self._append(blob, bytes(buffer), digests, arriving.size)
+            raise
+        self._append(blob, bytes(buffer), digests, arriving.size)
+        return digests
+
+    def _append(self, blob: AppendBlob, piece: bytes, digests: _Digests, total: int | None) -> None:
+        if piece:
+            blob.append(piece)
+            digests.add(piece)
+            self._progress(bytes_fetched=blob.size, bytes_total=total)
+
+    def _facts(self, arriving: Download, wanted: _Wanted) -> dict[str, str]:
+        facts = {_STATE: _PARTIAL, _SOURCE: wanted.source, _JOB: self._job_id}
+        if arriving.validator is not None:
+            facts[_VALIDATOR] = quote(arriving.validator, safe="")
+        if arriving.size is not None:
+            facts[_SIZE] = str(arriving.size)
+        return facts
+
+    def _complete(
+        self, name: str, blob: AppendBlob, wanted: _Wanted, digests: _Digests
+    ) -> StoredFile:
+        """Check that the file is what was promised, and mark it so."""
+        promised = wanted.size if wanted.size is not None else _size(blob.metadata)
+        if promised is not None and blob.size != promised:
+            blob.remove()
+            raise TransientTaskError(
+                f"{name} has {blob.size:,} bytes, and not the {promised:,} that the source says.",
+                code="source_incomplete",
+            )
+        differs = digests.differ_from(wanted)
+        if differs is not None:
+            blob.remove()
+            raise TransientTaskError(
+                f"The {differs} of {name} is not the one that the source says.",
+                code="checksum_differs",
+            )
+        blob.describe(
+            {
+                **blob.metadata,
+                _STATE: _COMPLETE,
+                _SIZE: str(blob.size),
+                _SHA256: digests.sha256,
+                _JOB: self._job_id,
+                _FETCHED: datetime.now(UTC).isoformat(timespec="seconds"),
+            }
+        )
+        stored = self._stored(name, blob)
+        assert stored is not None  # Just made so, under the ETag of what was written.
+        return stored
+
+
+def tidy(dataset_id: str, keep: Collection[str], *, check: Check) -> int:
+    """Remove the files of all versions of a dataset but these; the number of files removed.
+
+    Raises `Unavailable`.
+    """
+    container = get_settings().curated_container
+    kept = {folder_of(version) for version in keep}
+    removed = 0
+    try:
+        for path in _listed(container, f"{dataset_id}/"):
+            check()
+            if path.split("/")[1] not in kept:
+                with blob_storage.faults(container, path), suppress(ResourceNotFoundError):
+                    blob_storage.blob_client(container, path).delete_blob()
+                    removed += 1
+    except NotFound:  # nothing was ever fetched
+        return removed
+    return removed
+
+
+def folder_of(version: str) -> str:
+    """The name of a version's folder: readable, and another one for every version."""
+    readable = re.sub(r"[^a-z0-9]+", "-", version.lower()).strip("-")[:40].strip("-")
+    return f"{readable or 'version'}-{hashlib.sha256(version.encode()).hexdigest()[:8]}"
+
+
+def _listed(container: str, prefix: str) -> Iterator[str]:
+    with blob_storage.faults(container):
+        yield from blob_storage.container_client(container).list_blob_names(name_starts_with=prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is said of a file before it is there."""
+
+    source: str
+    validator: str | None
+    size: int | None
+    sha256: str | None
+    md5: str | None
+
+    def may_be(self, facts: Mapping[str, str]) -> bool:
+        """Whether a file with these metadata is from this source, in this version of it."""
+        return facts.get(_SOURCE) == self.source and self.validator in (None, _validator(facts))
+
+    def is_met_by(self, stored: StoredFile, facts: Mapping[str, str]) -> bool:
+        return (
+            self.may_be(facts)
+            and self.size in (None, stored.size)
+            and self.sha256 in (None, stored.sha256)
+        )
+
+
+class _Digests:
+    """Checksums of what has come so far. MD5 is made only where it is asked for."""
+
+    def __init__(self, wanted: _Wanted) -> None:
+        self._sha256 = hashlib.sha256()
+        self._md5 = None if wanted.md5 is None else hashlib.md5(usedforsecurity=False)
+
+    @property
+    def sha256(self) -> str:
+        return self._sha256.hexdigest()
+
+    def add(self, part: bytes) -> None:
+        self._sha256.update(part)
+        if self._md5 is not None:
+            self._md5.update(part)
+
+    def differ_from(self, wanted: _Wanted) -> str | None:
+        """The name of the checksum that is not the one that was promised."""
+        if wanted.sha256 is not None and wanted.sha256.lower() != self.sha256:
+            return "SHA-256"
+        if self._md5 is not None and self._md5.hexdigest() != str(wanted.md5).lower():
+            return "MD5"
+        return None
+
+
+def _is_all(blob: AppendBlob, begun: Begun) -> bool:
+    """Whether all had come when the earlier attempt was cut off."""
+    return begun.received == _size(blob.metadata)
+
+
+def _validator(facts: Mapping[str, str]) -> str | None:
+    return unquote(facts[_VALIDATOR]) if _VALIDATOR in facts else None
+
+
+def _size(facts: Mapping[str, str]) -> int | None:
+    return int(facts[_SIZE]) if _SIZE in facts else None
+
+
+def _digest(source: str) -> str:
+    return hashlib.sha256(source.encode()).hexdigest()[:32]
