@@ -1,4 +1,5 @@
-"""Stage 3: what PostgreSQL and PostGIS say of the staged rows, and their indexes.
+"""What PostgreSQL and PostGIS say of the staged rows, and their indexes: stage 3 of
+process_vector, whose steps finalize of curated_update takes as well.
 
 Records that must not be published go to quarantine: the duplicates, those without a key, and
 those that PostGIS calls invalid and cannot repair. (Its GEOS may be another version than the
@@ -7,7 +8,7 @@ one that cleaned them.)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from psycopg import sql
@@ -45,14 +46,12 @@ def validate_layer(context: Context) -> JsonObject:
     Returns {tables: [{table, rows}]} of those that have rows, by their place in the plan.
     """
     layer = read_plan(context).layers[context.task["layer"]]
-    with ThreadPoolExecutor(1, thread_name_prefix="index") as beside:
-        indexing = beside.submit(_index, layer)
-        findings = [_examine(context, layer, table) for table in layer.tables]
-        indexing.result()
+    findings = examine(
+        layer, duplicates=context.parameters.duplicates == "quarantine", check=context.check
+    )
     checked = []
     with database.transaction() as connection:
-        for table, found in zip(layer.tables, findings, strict=True):
-            _set_aside(context, connection, layer, table, found)
+        set_aside(connection, context.job_id, layer, findings)
         for number, table in enumerate(layer.tables):
             context.check()
             finished = checks.finish(
@@ -65,16 +64,78 @@ def validate_layer(context: Context) -> JsonObject:
             if finished.rows:
                 checked.append({"table": number, "rows": finished.rows})
             context.progress(tables_checked=number + 1, tables_total=len(layer.tables))
-        _compare(context, connection, layer, [layer.tables[each["table"]] for each in checked])
+        compare_counts(
+            connection, context.job_id, layer, [layer.tables[each["table"]] for each in checked]
+        )
     return {"tables": checked}
 
 
-def _compare(
-    context: Context, connection: Connection, layer: LayerPlan, tables: list[TablePlan]
+def examine(
+    layer: LayerPlan, *, duplicates: bool, check: Callable[[], None], index: bool = True
+) -> list[Findings]:
+    """What PostgreSQL says of the rows of each of a layer's tables; nothing is changed.
+
+    With `index` the tables are indexed meanwhile: one keeps a processor busy, one the others.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="index") as beside:
+        indexing = beside.submit(_index, layer) if index else None
+        findings = [_examine(layer, table, duplicates, check) for table in layer.tables]
+        if indexing is not None:
+            indexing.result()
+    return findings
+
+
+def set_aside(
+    connection: Connection, job_id: str, layer: LayerPlan, findings: Sequence[Findings]
 ) -> None:
-    """Hold what was counted against the rows that there are. A record that was split by
-    dimension is in several tables."""
-    counts = vector_report_repository.totals(connection, context.job_id)
+    """Mend what can be mended, and move the other rows that `examine` named into quarantine."""
+    for table, found in zip(layer.tables, findings, strict=True):
+        invalid = [each.gid for each in found.invalid]
+        mended = set(checks.mend(connection, table.staged, table.shape, invalid))
+        for reason, details in _faults(found, mended, layer.key_columns):
+            if details:
+                quarantine(connection, job_id, layer, table, details, reason)
+
+
+def quarantine(
+    connection: Connection,
+    job_id: str,
+    layer: LayerPlan,
+    table: TablePlan,
+    details: Mapping[int, str],
+    reason: Reason,
+) -> None:
+    """Move rows of one of a layer's staged tables into quarantine; `details` says for each
+    gid what is wrong with it."""
+    vector_report_repository.set_aside(
+        connection,
+        job_id,
+        layer.index,
+        identifier(staged(table.staged)),
+        table.shape,
+        details,
+        reason.value,
+    )
+    # Of a record that was split by dimension no part stays alone.
+    for other in layer.tables:
+        if other is not table:
+            connection.execute(
+                sql.SQL("DELETE FROM {} WHERE gid = ANY(%s::bigint[])").format(
+                    identifier(staged(other.staged))
+                ),
+                (list(details),),
+            )
+
+
+def compare_counts(
+    connection: Connection, job_id: str, layer: LayerPlan, tables: Sequence[TablePlan]
+) -> None:
+    """Hold what was counted against the rows that there are in those of a layer's tables that
+    have any. A record that was split by dimension is in several of them.
+
+    Raises `PermanentTaskError` (counts_do_not_add_up).
+    """
+    counts = vector_report_repository.totals(connection, job_id)
     wanted = counts.get(layer.index, RecordCounts()).loaded
     found = 0
     if tables:
@@ -96,54 +157,23 @@ def _compare(
 
 
 def _index(layer: LayerPlan) -> None:
-    """Index the tables while they are examined: one keeps a processor busy, one the others."""
     for table in layer.tables:
         with database.transaction() as connection:
             checks.index(connection, table.staged, table.shape)
 
 
-def _examine(context: Context, layer: LayerPlan, table: TablePlan) -> Findings:
-    context.check()
+def _examine(
+    layer: LayerPlan, table: TablePlan, duplicates: bool, check: Callable[[], None]
+) -> Findings:
+    check()
     with database.transaction() as connection:
         return checks.examine(
             connection,
             table.staged,
             table.shape,
             key_columns=layer.key_columns,
-            duplicates=context.parameters.duplicates == "quarantine",
+            duplicates=duplicates,
         )
-
-
-def _set_aside(
-    context: Context,
-    connection: Connection,
-    layer: LayerPlan,
-    table: TablePlan,
-    findings: Findings,
-) -> None:
-    invalid = [each.gid for each in findings.invalid]
-    mended = set(checks.mend(connection, table.staged, table.shape, invalid))
-    for reason, details in _faults(findings, mended, layer.key_columns):
-        if not details:
-            continue
-        vector_report_repository.set_aside(
-            connection,
-            context.job_id,
-            layer.index,
-            identifier(staged(table.staged)),
-            table.shape,
-            details,
-            reason.value,
-        )
-        # Of a record that was split by dimension no part stays alone.
-        for other in layer.tables:
-            if other is not table:
-                connection.execute(
-                    sql.SQL("DELETE FROM {} WHERE gid = ANY(%s::bigint[])").format(
-                        identifier(staged(other.staged))
-                    ),
-                    (list(details),),
-                )
 
 
 def _faults(
