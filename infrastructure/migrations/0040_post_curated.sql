@@ -36,12 +36,13 @@ CREATE TABLE IF NOT EXISTS app.curated_datasets (
 );
 
 -- Every attempt, and what became of it. It has no foreign key: the log of a dataset that was
--- deleted stays. `base_version` is the version of the table that the attempt was compared with;
+-- deleted stays. `job_id` is null where no job was begun: a run that could not start, a rollback.
+-- `base_version` is the version of the table that the attempt was compared with;
 -- `details` holds the plan, the gates and their verdicts, and where the time went.
 CREATE TABLE IF NOT EXISTS app.curated_update_log (
     log_id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     dataset_id         text NOT NULL,
-    job_id             text NOT NULL,
+    job_id             text,
     update_type        text NOT NULL CHECK (update_type IN ('scheduled', 'manual', 'triggered')),
     action             text NOT NULL DEFAULT 'update'
         CHECK (action IN ('update', 'publish', 'rollback')),
@@ -71,7 +72,8 @@ CREATE TABLE IF NOT EXISTS app.curated_update_log (
 );
 CREATE INDEX IF NOT EXISTS curated_update_log_newest
     ON app.curated_update_log (dataset_id, log_id DESC);
-CREATE INDEX IF NOT EXISTS curated_update_log_of_job ON app.curated_update_log (job_id);
+CREATE UNIQUE INDEX IF NOT EXISTS curated_update_log_of_job
+    ON app.curated_update_log (job_id);
 -- One update of a dataset at a time, whoever begins it.
 CREATE UNIQUE INDEX IF NOT EXISTS curated_update_log_one_open
     ON app.curated_update_log (dataset_id) WHERE completed_at IS NULL;
