@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -19,6 +20,7 @@ E = TypeVar("E", bound=StrEnum)
 # The largest integer and bigint of PostgreSQL, which refuses to compare with more.
 _INT4 = 2**31 - 1
 _INT8 = 2**63 - 1
+_DATASET_ID = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def bad_query(name: str, message: str) -> InvalidParameters:
@@ -63,6 +65,11 @@ def table_key(cursor: str) -> TableName:
     return _read(cursor, lambda schema, table: TableName(schema_name=schema, table_name=table))
 
 
+def dataset_key(cursor: str) -> str:
+    """The dataset's id out of a cursor of datasets, or `InvalidParameters`."""
+    return _read(cursor, _dataset_id)
+
+
 def _read(cursor: str, parse: Callable[..., T]) -> T:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
@@ -76,6 +83,12 @@ def _job_key(time: str, job_id: str) -> tuple[datetime, str]:
     if created_at.tzinfo is None or not is_job_id(job_id):
         raise ValueError(job_id)
     return created_at.astimezone(UTC), job_id
+
+
+def _dataset_id(text: str) -> str:
+    if not _DATASET_ID.fullmatch(text):
+        raise ValueError(text)
+    return text
 
 
 def _number(text: str, most: int) -> int:
