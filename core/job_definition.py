@@ -22,9 +22,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
+
+from core.models.job import JobRecord, JobStatus
+
+if TYPE_CHECKING:  # the domain does no I/O: it only hands a job's hooks the transaction
+    from psycopg import Connection
 
 JsonObject = dict[str, Any]
 
@@ -205,6 +210,8 @@ Planner = Callable[[JobContext[P]], Iterable[TaskSpec]]
 Handler = Callable[[TaskContext[P]], JsonObject | None]
 Finalizer = Callable[[JobContext[P]], JsonObject | None]
 Preview = Callable[[P], JsonObject]
+EndHook = Callable[["Connection[JsonObject]", JobRecord, JobStatus, JsonObject | None], None]
+ResumeHook = Callable[["Connection[JsonObject]", JobRecord], None]
 
 
 def plan_one_task(_context: JobContext[Any]) -> Iterator[TaskSpec]:
@@ -255,6 +262,12 @@ def _resolve(value: int | Callable[[P], int], parameters: P) -> int:
 class JobDefinition(Generic[P]):
     """A job type. `finalize` makes the job's result from the ledger, after the last stage;
     `preview` says, for a dry run, what a job would find. It writes nothing and is quick.
+
+    `on_end` and `on_resume` write what must be true exactly when the job has ended, or goes on.
+    They run in the transaction that says so, once for each end and each resume, and are given
+    the job as it was before (and how it ends: state and error). They are quick, and touch
+    nothing but the database. Where `on_end` raises, the job has not ended, and its end is tried
+    again; where `on_resume` raises `Conflict`, the job stays as it was, and the caller is told.
     """
 
     name: str
@@ -263,6 +276,8 @@ class JobDefinition(Generic[P]):
     stages: tuple[Stage[P], ...]
     finalize: Finalizer[P] | None = None
     preview: Preview[P] | None = None
+    on_end: EndHook | None = None
+    on_resume: ResumeHook | None = None
 
     def __post_init__(self) -> None:
         names = [self.name, *(stage.name for stage in self.stages)]

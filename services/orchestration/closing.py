@@ -6,8 +6,9 @@ import logging
 from typing import Any, Literal, TypedDict
 
 from core import jsonb
-from core.errors import Unavailable
+from core.errors import NotFound, Unavailable
 from core.models.job import JobRecord, JobStatus, StageStatus
+from core.registry import registry
 from infrastructure import database, faults, job_progress, job_repository, task_repository
 from infrastructure.blob_storage import BlobWorkspace
 from infrastructure.database import Connection
@@ -158,6 +159,7 @@ def _end(
                 task_repository.abandon_running(connection, job_id, stage.stage)
         if status in (JobStatus.FAILED, JobStatus.CANCELLED):
             job_repository.close_open_stages(connection, job_id, StageStatus(status.value))
+        _tell_job_type(connection, job, status, error)
     job_progress.sample(job_id, force=True)
     message = f"Job {status.value.replace('_', ' ')}"
     job_progress.event(
@@ -172,6 +174,17 @@ def _end(
         except Unavailable as failure:  # the job is complete all the same
             log.warning("housekeeping will remove the work files: %s", failure.message)
     return True
+
+
+def _tell_job_type(
+    connection: Connection, job: JobRecord, status: JobStatus, error: dict[str, Any] | None
+) -> None:
+    try:
+        definition = registry.get(job.job_type)
+    except NotFound:  # a job whose type was taken out of the app ends all the same
+        return
+    if definition.on_end is not None:
+        definition.on_end(connection, job, status, error)
 
 
 def remove_work(job_id: str) -> None:

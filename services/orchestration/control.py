@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.counting import counted
 from core.errors import Conflict
 from core.models.job import JobStatus, StageStatus
+from core.registry import registry
 from infrastructure import database, job_progress, job_repository, task_repository
 from infrastructure.task_repository import Stage
 from services.orchestration import window
@@ -45,7 +46,7 @@ def resume(job_id: str) -> int:
     A failed or cancelled job goes on with the stage at which it stopped; one that completed
     with errors, with the first stage that has failed tasks, and plans the later stages anew.
     The caller starts the orchestration. Raises `NotFound`, or `Conflict` where the job is
-    under way or has nothing to resume.
+    under way, has nothing to resume, or its job type does not let it go on now.
     """
     with database.transaction() as connection:
         job_repository.lock(connection, job_id)
@@ -71,6 +72,9 @@ def resume(job_id: str) -> int:
             task_repository.forget_after(connection, job_id, first)
         stage = job.total_stages - 1 if first is None else first
         job_repository.reopen(connection, job_id, stage)
+        definition = registry.get(job.job_type)
+        if definition.on_resume is not None:
+            definition.on_resume(connection, job)
     job_progress.event(
         job_id, "job_resumed", f"Resumed: {counted(reopened, 'task')} put back", tasks=reopened
     )

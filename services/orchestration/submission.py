@@ -15,6 +15,7 @@ from core.errors import FieldError, InvalidParameters, NotFound, PermanentTaskEr
 from core.job_definition import JobDefinition, JobParameters
 from core.registry import registry
 from infrastructure import database, job_progress, job_repository, locks
+from infrastructure.database import Connection
 from infrastructure.job_repository import NewStage
 from services.orchestration.context import PreviewContext
 
@@ -27,6 +28,7 @@ class Submission:
     job_type: str
     status: str
     created: bool
+    run: int = 0
 
 
 def validate(definition: JobDefinition[Any], parameters: Mapping[str, Any]) -> JobParameters:
@@ -72,27 +74,44 @@ def submit(job_type: str, parameters: Mapping[str, Any], *, rerun: bool = False)
 
     Raises `NotFound` for an unknown job type, `InvalidParameters` for bad parameters.
     """
+    with database.transaction() as connection:
+        job = submit_in(connection, job_type, parameters, rerun=rerun)
+    announce(job)
+    return job
+
+
+def submit_in(
+    connection: Connection, job_type: str, parameters: Mapping[str, Any], *, rerun: bool = False
+) -> Submission:
+    """`submit` in a transaction of the caller's, who writes more in it: `announce` what came of
+    it once it is committed.
+
+    Raises as `submit` does.
+    """
     definition = registry.get(job_type)
     checked = validate(definition, parameters)
     canonical = checked.model_dump(mode="json")
     key = identifiers.submission_key(job_type, canonical)
-    with database.transaction() as connection:
-        locks.lock(connection, locks.Space.SUBMISSION, key)
-        run = job_repository.next_run(connection, key) if rerun else 0
-        job_id = identifiers.job_id(job_type, canonical, run)
-        created = job_repository.insert(
-            connection,
-            job_id=job_id,
-            job_type=job_type,
-            parameters=canonical,
-            submission_key=key,
-            run=run,
-            stages=_stages(definition, checked),
-        )
-        status = job_repository.get(connection, job_id).status
-    if created:
-        job_progress.event(job_id, "job_submitted", f"{job_type} submitted", run=run)
-    return Submission(job_id, job_type, status, created)
+    locks.lock(connection, locks.Space.SUBMISSION, key)
+    run = job_repository.next_run(connection, key) if rerun else 0
+    job_id = identifiers.job_id(job_type, canonical, run)
+    created = job_repository.insert(
+        connection,
+        job_id=job_id,
+        job_type=job_type,
+        parameters=canonical,
+        submission_key=key,
+        run=run,
+        stages=_stages(definition, checked),
+    )
+    status = job_repository.get(connection, job_id).status
+    return Submission(job_id, job_type, status, created, run)
+
+
+def announce(job: Submission) -> None:
+    """Show a job that was made on its page."""
+    if job.created:
+        job_progress.event(job.job_id, "job_submitted", f"{job.job_type} submitted", run=job.run)
 
 
 def preview(job_type: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
