@@ -14,7 +14,7 @@ of a block for each tuple; Arrow then joins blocks and values row by row.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
@@ -27,7 +27,7 @@ from core.models.feature_table import ColumnType, FeatureTable
 HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER: Final = b"\xff\xff"
 
-FieldType: TypeAlias = ColumnType | Literal["text[]", "geometry"]
+FieldType: TypeAlias = ColumnType | Literal["geometry"]
 # Arrow arrays; for "geometry" also a numpy array of WKB or EWKB as bytes, or None.
 Values: TypeAlias = "pa.Array[Any] | npt.NDArray[np.object_]"
 
@@ -39,6 +39,7 @@ _EPOCH_MICROSECONDS = _EPOCH_DAYS * 86_400_000_000
 _JSONB_VERSION = b"\x01"
 _TEXT_OID = 25
 _LENGTH_BYTES = 4
+_FIRST_INDEX = 1
 
 
 def encode_rows(
@@ -78,8 +79,8 @@ def encode(fields: Sequence[tuple[FieldType, Values]]) -> bytes:
     for kind, values in fields:
         if kind == "geometry":
             layout.variable(_binary(values))
-        elif kind == "text[]":
-            layout.variable(pa.array(map(_text_array, values.tolist()), pa.large_binary()))
+        elif kind is ColumnType.TEXT_ARRAY:
+            layout.variable(_text_arrays(_plain(values)))
         elif kind is ColumnType.TEXT:
             layout.variable(_binary(_plain(values).cast(pa.large_string())))
         elif kind is ColumnType.JSON:
@@ -114,7 +115,7 @@ class _Layout:
         if valid is None:
             self.constant(struct.pack(">i", width))
         else:
-            self._lengths(np.where(valid, width, -1))
+            self.block(np.where(valid, width, -1).astype(">i4"))
         self._block.append((values, valid))
 
     def variable(self, values: pa.Array[Any], prefix: bytes = b"") -> None:
@@ -124,22 +125,29 @@ class _Layout:
         if values.null_count:
             valid = values.is_valid().to_numpy(zero_copy_only=False)
             values = values.fill_null(b"")
-        self._lengths(lengths)
+        self.block(lengths.astype(">i4"))
         if prefix:
             self.constant(prefix, valid)
+        self.piece(values)
+
+    def piece(self, values: pa.Array[Any]) -> None:
+        """Binary values as they are, without their lengths; none is null."""
         self._close_block()
         self._pieces.append(values)
 
+    def block(self, numbers: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None = None) -> None:
+        """Numbers as they are, a row of them for each tuple, left out where not `valid`."""
+        self._block.append((_as_bytes(numbers), valid))
+
+    def rows(self) -> pa.Array[Any]:
+        """The tuples, each as its bytes."""
+        self._close_block()
+        return pc.binary_join_element_wise(*self._pieces, pa.scalar(b"", pa.large_binary()))
+
     def joined(self) -> bytes:
         """All tuples, one after the other."""
-        self._close_block()
-        joined = pc.binary_join_element_wise(*self._pieces, pa.scalar(b"", pa.large_binary()))
-        _, offsets, data = joined.buffers()
-        first, last = np.frombuffer(offsets, np.int64)[[joined.offset, joined.offset + self._rows]]
-        return bytes(memoryview(data)[first:last])
-
-    def _lengths(self, lengths: npt.NDArray[Any]) -> None:
-        self._block.append((_as_bytes(lengths.astype(">i4")), None))
+        offsets, data = _content(self.rows())
+        return bytes(data[offsets[0] : offsets[-1]])
 
     def _close_block(self) -> None:
         if not self._block:
@@ -228,16 +236,56 @@ def _binary(values: Values) -> pa.Array[Any]:
     return _plain(values).cast(pa.large_binary())
 
 
-def _text_array(texts: Iterable[str | None] | None) -> bytes | None:
-    """A text[] of one dimension, as array_recv reads it."""
-    if texts is None:
-        return None
-    items = [None if text is None else text.encode() for text in texts]
-    has_null = any(item is None for item in items)
-    if not items:
-        return struct.pack(">iii", 0, 0, _TEXT_OID)
-    parts = [struct.pack(">iiiii", 1, has_null, _TEXT_OID, len(items), 1)]
-    for item in items:
-        parts.append(struct.pack(">i", -1) if item is None else struct.pack(">i", len(item)))
-        parts.append(item or b"")
-    return b"".join(parts)
+def _text_arrays(values: pa.Array[Any]) -> pa.Array[Any]:
+    """Lists of texts as array_recv reads arrays of one dimension, each as its bytes.
+
+    That is the number of dimensions, whether there are nulls, the type of the elements, then,
+    unless the array is empty, its length and first index, and the elements as fields.
+    """
+    lists = values.cast(pa.large_list(pa.large_string()))
+    rows = len(lists)
+    # An empty list in the place of a null, whose own extent may be any.
+    lists = pc.if_else(lists.is_valid(), lists, pa.array([[]], lists.type)[0])
+    lengths = pc.list_value_length(lists).to_numpy()
+    texts = lists.flatten()
+    ends = np.concatenate([[0], np.cumsum(lengths)])
+    nulls = np.concatenate([[0], np.cumsum(texts.is_null().to_numpy(zero_copy_only=False))])
+    filled = lengths > 0
+    header = np.empty((rows, 3), dtype=">i4")
+    header[:, 0] = filled
+    header[:, 1] = nulls[ends[1:]] > nulls[ends[:-1]]
+    header[:, 2] = _TEXT_OID
+    extent = np.empty((rows, 2), dtype=">i4")
+    extent[:, 0] = lengths
+    extent[:, 1] = _FIRST_INDEX
+    layout = _Layout(rows)
+    layout.block(header)
+    layout.block(extent, filled)
+    layout.piece(_grouped(_fields(texts), ends))
+    return pc.if_else(values.is_valid(), layout.rows(), pa.scalar(None, pa.large_binary()))
+
+
+def _fields(texts: pa.Array[Any]) -> pa.Array[Any]:
+    """Each text with its length before it."""
+    if not len(texts):
+        return pa.array([], pa.large_binary())
+    layout = _Layout(len(texts))
+    layout.variable(texts.cast(pa.large_binary()))
+    return layout.rows()
+
+
+def _grouped(values: pa.Array[Any], ends: npt.NDArray[np.int64]) -> pa.Array[Any]:
+    """Runs of binary values joined to one each; `ends` are the places where they begin and end."""
+    offsets, data = _content(values)
+    return pa.Array.from_buffers(
+        pa.large_binary(),
+        len(ends) - 1,
+        [None, pa.py_buffer(np.ascontiguousarray(offsets[ends])), pa.py_buffer(data)],
+    )
+
+
+def _content(values: pa.Array[Any]) -> tuple[npt.NDArray[np.int64], memoryview]:
+    """Where the values of a large_binary array begin and end, and the bytes that hold them."""
+    _, offsets, data = values.buffers()
+    places = np.frombuffer(offsets, np.int64)[values.offset : values.offset + len(values) + 1]
+    return places, memoryview(b"" if data is None else data)

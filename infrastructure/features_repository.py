@@ -41,7 +41,7 @@ COUNT_SECONDS = 0.1
 EXTENT_SECONDS = 1.0
 
 # The types of which PostgreSQL keeps values of any length.
-_LONG_TYPES = (ColumnType.TEXT, ColumnType.JSON, ColumnType.BYTES)
+_LONG_TYPES = (ColumnType.TEXT, ColumnType.TEXT_ARRAY, ColumnType.JSON, ColumnType.BYTES)
 _TIMES = (ColumnType.DATE, ColumnType.TIMESTAMP, ColumnType.TIMESTAMPTZ)
 
 _SQL = queries.load("features")

@@ -21,6 +21,7 @@ class ColumnType(StrEnum):
     INTEGER = "bigint"
     REAL = "double precision"
     TEXT = "text"
+    TEXT_ARRAY = "text[]"
     DATE = "date"
     TIME = "time"
     TIMESTAMP = "timestamp"

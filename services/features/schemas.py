@@ -16,6 +16,7 @@ _TYPES: dict[ColumnType, JsonObject] = {
     ColumnType.INTEGER: {"type": "integer", "format": "int64"},
     ColumnType.REAL: {"type": "number", "format": "double"},
     ColumnType.TEXT: {"type": "string"},
+    ColumnType.TEXT_ARRAY: {"type": "array", "items": {"type": "string"}},
     ColumnType.DATE: {"type": "string", "format": "date"},
     ColumnType.TIME: {"type": "string", "format": "time"},
     # Without a zone these are no `date-time` of JSON Schema, which is RFC 3339's.

@@ -15,6 +15,7 @@ ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
     ColumnType.INTEGER: pa.int64(),
     ColumnType.REAL: pa.float64(),
     ColumnType.TEXT: pa.string(),
+    ColumnType.TEXT_ARRAY: pa.list_(pa.string()),
     ColumnType.DATE: pa.date32(),
     ColumnType.TIME: pa.time64("us"),
     ColumnType.TIMESTAMP: pa.timestamp("us"),
@@ -22,6 +23,9 @@ ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
     ColumnType.JSON: pa.string(),
     ColumnType.BYTES: pa.binary(),
 }
+
+# Beyond this a double does not tell whole numbers apart.
+_EXACT = float(2**53)
 
 
 def cast(array: pa.Array[Any], wanted: ColumnType) -> tuple[pa.Array[Any], int]:
@@ -34,10 +38,21 @@ def cast(array: pa.Array[Any], wanted: ColumnType) -> tuple[pa.Array[Any], int]:
         return array, 0
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
+    if wanted is ColumnType.TEXT and pa.types.is_floating(array.type):
+        return _number_texts(array), 0
     try:
         return pc.cast(array, target, safe=True), 0
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return _cast_each(array, target)
+
+
+def _number_texts(array: pa.Array[Any]) -> pa.Array[Any]:
+    """Numbers as texts; whole ones as such, where Arrow writes 1e+10 from eleven digits on."""
+    whole = pc.fill_null(
+        pc.and_(pc.equal(pc.floor(array), array), pc.less_equal(pc.abs(array), _EXACT)), False
+    )
+    integers = pc.if_else(whole, array, 0.0).cast(pa.int64())
+    return pc.if_else(whole, integers.cast(pa.string()), array.cast(pa.string()))
 
 
 def _cast_each(array: pa.Array[Any], target: pa.DataType) -> tuple[pa.Array[Any], int]:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from services.vector.binary import layout
 
@@ -28,6 +29,7 @@ _HALF: Final = np.uint64(32)
 _NULL: Final = np.uint64(0x6E756C6C)
 _WORD: Final = 8
 _LONG_BYTES: Final = 4096
+_BETWEEN_ITEMS: Final = "\x1f"
 
 
 def of_records(columns: Sequence[pa.Array[Any]], shapes: Hashes) -> npt.NDArray[np.int64]:
@@ -67,6 +69,8 @@ def _mix(values: Hashes) -> None:
 def _of_column(array: pa.Array[Any]) -> Hashes:
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
+    if pa.types.is_list(array.type):
+        array = pc.binary_join(array, _BETWEEN_ITEMS)
     found = _of_numbers(array) if pa.types.is_primitive(array.type) else _of_bytes(array)
     if array.null_count:
         found[np.asarray(array.is_null())] = _NULL

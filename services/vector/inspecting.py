@@ -166,7 +166,7 @@ def _layer_view(plan: LayerPlan) -> JsonObject:
         "details": details,
         "chunks": len(layer.chunks),
         "columns": [
-            {**column.model_dump(mode="json"), "column": column_of[column.name]}
+            {**column.model_dump(mode="json"), "column": column_of.get(column.name)}
             for column in layer.columns
         ],
         "cleaning": plan.cleaning.model_dump(mode="json"),

@@ -41,6 +41,7 @@ class Reason(StrEnum):
     TOO_FEW_POINTS = "too_few_points"  # nothing is left that could be a line or a ring
     UNREADABLE_GEOMETRY = "unreadable_geometry"  # the driver or GEOS cannot decode it
     UNSUPPORTED_GEOMETRY = "unsupported_geometry"  # a kind that a table cannot hold
+    WRONG_DIMENSION = "wrong_dimension"  # points, lines or polygons where others belong
     INVALID_GEOMETRY = "invalid_geometry"  # invalid, and geometry_repair is none
     NOT_REPAIRABLE = "not_repairable"  # the repair left nothing, or is itself invalid
     REPAIR_CHANGES_AREA = "repair_changes_area"  # by more than max_area_change
@@ -185,7 +186,8 @@ class CleaningOptions(_Model):
     `promote_to_multi` is for lines and polygons, `promote_points` for points. With `add_z`
     geometries that have no heights get 0, for a table whose geometries have them. `elsewhere`
     says that the layer as a whole is far from where its CRS is used: no record is then set
-    aside for that.
+    aside for that. `dimensions` are those that belong into the layer's one table (None among
+    them: no geometry at all): a record of another one, or of several at once, is set aside.
     """
 
     source_crs: str | None
@@ -199,3 +201,4 @@ class CleaningOptions(_Model):
     elsewhere: bool = False
     orient_rings: bool = False
     max_area_change: float = 0.1
+    dimensions: tuple[Literal[0, 1, 2] | None, ...] | None = None

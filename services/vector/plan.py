@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from core.models.feature_table import Column, FeatureTable, TableName
 from services.vector.model import CleaningOptions, SourceLayer
@@ -23,16 +23,22 @@ class _Model(BaseModel):
 class ColumnPlan(_Model):
     """A column of the table and the attribute that fills it.
 
-    With `plain_text` it holds the text of the attribute's HTML.
+    With `plain_text` it holds the text of the attribute's HTML. `values` are texts that are put
+    in place of others, None for null (see `services.vector.recoding`); `split` is the separator
+    at which texts become text[]. A column without a source holds `constant` in every row.
     """
 
-    source: str
+    source: str | None
     column: Column
     plain_text: bool = False
+    values: dict[str, str | None] = Field(default_factory=dict)
+    split: str | None = None
+    constant: str | None = None
 
 
 class TablePlan(_Model):
-    """One table of a layer: what has this dimension (None: a layer without geometries)."""
+    """One table of a layer: what has this dimension. None: a layer without geometries, or with
+    all of them in one table."""
 
     dimension: Dimension | None
     target: TableName

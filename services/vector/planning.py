@@ -7,7 +7,7 @@ workspace, where every later task reads it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
@@ -46,14 +46,14 @@ _SINGLE: Mapping[int, Literal["Point", "LineString", "Polygon"]] = {
     1: "LineString",
     2: "Polygon",
 }
-_MULTI: Mapping[int, Literal["MultiPoint", "MultiLineString", "MultiPolygon"]] = {
+MULTI: Mapping[int, Literal["MultiPoint", "MultiLineString", "MultiPolygon"]] = {
     0: "MultiPoint",
     1: "MultiLineString",
     2: "MultiPolygon",
 }
 _DIMENSION_OF: Mapping[str, int] = {
     **{name: dimension for dimension, name in _SINGLE.items()},
-    **{name: dimension for dimension, name in _MULTI.items()},
+    **{name: dimension for dimension, name in MULTI.items()},
     "LinearRing": 1,
     "CircularString": 1,
     "CompoundCurve": 1,
@@ -135,27 +135,42 @@ def _plan_layer(
     published: Published,
 ) -> LayerPlan:
     layer = _with_types(layer, parameters)
-    columns = _columns(layer)
+    columns = attribute_columns(layer)
     drop_z = _drops_z(layer, parameters)
     return LayerPlan(
         index=index,
         layer=layer,
         columns=columns,
-        cleaning=CleaningOptions(
-            source_crs=layer.crs.value,
-            target_crs=parameters.target_crs,
-            repair=parameters.geometry_repair,
-            promote_to_multi=parameters.promote_to_multi,
-            promote_points=_point_type(layer) == "MultiPoint",
-            drop_z=drop_z,
-            add_z=not drop_z,
-            swap_axes=parameters.swap_axes,
-            elsewhere=layer.details.get("elsewhere", False),
-            orient_rings=layer.kind in _ORIENTED,
-            max_area_change=parameters.max_area_change,
+        cleaning=cleaning_options(
+            parameters, layer, drop_z=drop_z, promote_points=point_type([layer]) == "MultiPoint"
         ),
-        key_columns=_keys(parameters, columns, layer),
+        key_columns=key_columns(parameters.key_columns, columns, layer),
         tables=_tables(parameters, index, layer, name, columns, drop_z, staged_name, published),
+    )
+
+
+def cleaning_options(
+    parameters: ProcessVector,
+    layer: SourceLayer,
+    *,
+    drop_z: bool,
+    promote_points: bool,
+    dimensions: tuple[Dimension | None, ...] | None = None,
+) -> CleaningOptions:
+    """How the layer's geometries are cleaned; `dimensions` are those of a layer in one table."""
+    return CleaningOptions(
+        source_crs=layer.crs.value,
+        target_crs=parameters.target_crs,
+        repair=parameters.geometry_repair,
+        promote_to_multi=parameters.promote_to_multi,
+        promote_points=promote_points,
+        drop_z=drop_z,
+        add_z=not drop_z,
+        swap_axes=parameters.swap_axes,
+        elsewhere=layer.details.get("elsewhere", False),
+        orient_rings=layer.kind in _ORIENTED,
+        max_area_change=parameters.max_area_change,
+        dimensions=dimensions,
     )
 
 
@@ -199,7 +214,7 @@ def _with_types(layer: SourceLayer, parameters: ProcessVector) -> SourceLayer:
     return layer.model_copy(update={"columns": changed})
 
 
-def _columns(layer: SourceLayer) -> list[ColumnPlan]:
+def attribute_columns(layer: SourceLayer) -> list[ColumnPlan]:
     """The attributes in the source's order, each followed by its plain text where it is HTML."""
     wanted: list[tuple[str, ColumnType, bool]] = []
     for column in layer.columns:
@@ -237,20 +252,23 @@ def _distinct(keys: list[str]) -> list[str]:
     return result
 
 
-def _keys(parameters: ProcessVector, columns: list[ColumnPlan], layer: SourceLayer) -> list[str]:
-    """The key columns by their names in the table; the user may name them as in the source."""
+def key_columns(wanted: Sequence[str], columns: list[ColumnPlan], layer: SourceLayer) -> list[str]:
+    """The key columns by their names in the table; the user may name them as in the source.
+
+    Raises `PermanentTaskError` (unknown_column) with the names that there are.
+    """
     by_name = {plan.source: plan.column.name for plan in columns if not plan.plain_text}
     by_name |= {plan.column.name: plan.column.name for plan in columns}
-    missing = [name for name in parameters.key_columns if name not in by_name]
+    missing = [name for name in wanted if name not in by_name]
     if missing:
         raise PermanentTaskError(
             f"key_columns: layer {layer.name!r} has no column {missing[0]!r}. It has "
-            + (", ".join(repr(plan.source) for plan in columns) or "none")
+            + (", ".join(repr(plan.source) for plan in columns if plan.source) or "none")
             + ".",
             code="unknown_column",
             field="key_columns",
         )
-    return [by_name[name] for name in parameters.key_columns]
+    return [by_name[name] for name in wanted]
 
 
 def _drops_z(layer: SourceLayer, parameters: ProcessVector) -> bool:
@@ -304,12 +322,18 @@ def _main_dimension(layer: SourceLayer, existing: FeatureTable | None) -> Dimens
         kept = _DIMENSION_OF.get(existing.geometry.type)
         if kept is not None:
             return _as_dimension(kept)
-    counts = {0: 0, 1: 0, 2: 0}
+    counts = records_by_dimension(layer)
+    return max(counts, key=lambda dimension: (counts[dimension], dimension))
+
+
+def records_by_dimension(layer: SourceLayer) -> dict[Dimension, int]:
+    """How many of the records that were looked at are of points, of lines and of polygons."""
+    counts: dict[Dimension, int] = {0: 0, 1: 0, 2: 0}
     for geometry_type, count in layer.geometry_types.items():
         dimension = _DIMENSION_OF.get(geometry_type)
         if dimension is not None:
-            counts[dimension] += count
-    return _as_dimension(max(counts, key=lambda dimension: (counts[dimension], dimension)))
+            counts[_as_dimension(dimension)] += count
+    return counts
 
 
 def _as_dimension(value: int) -> Dimension:
@@ -321,16 +345,18 @@ def _geometry_column(
 ) -> GeometryColumn:
     srid = int(parameters.target_crs.removeprefix("EPSG:"))
     if dimension == 0:
-        return GeometryColumn(type=_point_type(layer), srid=srid, has_z=has_z)
+        return GeometryColumn(type=point_type([layer]), srid=srid, has_z=has_z)
     # A repair can make several parts out of one, so without promotion any type must fit.
     return GeometryColumn(
-        type=_MULTI[dimension] if parameters.promote_to_multi else "Geometry",
+        type=MULTI[dimension] if parameters.promote_to_multi else "Geometry",
         srid=srid,
         has_z=has_z,
     )
 
 
-def _point_type(layer: SourceLayer) -> Literal["Point", "MultiPoint"]:
-    """Points stay points where nothing in the layer can be several of them."""
+def point_type(layers: Iterable[SourceLayer]) -> Literal["Point", "MultiPoint"]:
+    """Points stay points where nothing in the layers can be several of them."""
     single = {"Point", "None", *(name for name, d in _DIMENSION_OF.items() if d > 0)}
-    return "Point" if layer.geometry_types.keys() <= single else "MultiPoint"
+    return (
+        "Point" if all(layer.geometry_types.keys() <= single for layer in layers) else "MultiPoint"
+    )

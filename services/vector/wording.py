@@ -62,6 +62,11 @@ REASONS: Mapping[str, Wording] = {
         "A kind of geometry that a table cannot hold.",
         "Convert it to points, lines or polygons before the export.",
     ),
+    Reason.WRONG_DIMENSION: Wording(
+        "Wrong dimension",
+        "It consists of points, lines or polygons, or of nothing, where the table takes others.",
+        "Correct the geometry in the source, or move the record to the layer where it belongs.",
+    ),
     Reason.INVALID_GEOMETRY: Wording(
         "Invalid geometry",
         "It is invalid, and geometry_repair is none.",

@@ -18,16 +18,17 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from core.job_definition import JsonObject
+from core.models.feature_table import ColumnType
 from core.models.vector_report import RecordCounts
 from infrastructure import copy_binary
-from services.vector import casting, hashing, html_text, values
+from services.vector import casting, hashing, html_text, recoding, values
 from services.vector.batch import Batch
 from services.vector.child import report_rows
 from services.vector.formats import registry
 from services.vector.geometry.cleaning import Cleaned
 from services.vector.geometry.cleaning import clean as clean_geometries
 from services.vector.model import ReadOptions
-from services.vector.plan import LayerPlan
+from services.vector.plan import ColumnPlan, LayerPlan
 
 Emit = Callable[[str, bytes], None]
 Columns: TypeAlias = "dict[str, pa.Array[Any]]"
@@ -100,17 +101,27 @@ class _Cleaner:
         self._value_faults.update(batch.value_faults)
         columns: Columns = {}
         for plan in self._plan.columns:
-            array = batch.columns[plan.source]
-            if plan.plain_text:
-                array = html_text.plain_texts(array)
-            array, unfit = casting.cast(array, plan.column.type)
-            if unfit:
-                self._value_faults[plan.source, f"not a {plan.column.type.value}"] += unfit
-            array, faults = values.storable(plan.source, array, plan.column.type)
-            if not plan.plain_text:
-                self._value_faults.update(faults)
-            columns[plan.column.name] = array
+            columns[plan.column.name] = (
+                _constant(plan, len(batch))
+                if plan.source is None
+                else self._column(plan, batch.columns[plan.source], plan.source)
+            )
         return columns
+
+    def _column(self, plan: ColumnPlan, array: pa.Array[Any], source: str) -> pa.Array[Any]:
+        # What is split is first a text that can be kept.
+        wanted = plan.column.type if plan.split is None else ColumnType.TEXT
+        if plan.plain_text:
+            array = html_text.plain_texts(array)
+        if plan.values:
+            array = recoding.recoded(array, plan.values)
+        array, unfit = casting.cast(array, wanted)
+        if unfit:
+            self._value_faults[source, f"not a {wanted.value}"] += unfit
+        array, faults = values.storable(source, array, wanted)
+        if not plan.plain_text:
+            self._value_faults.update(faults)
+        return array if plan.split is None else recoding.split(array, plan.split)
 
     def _send_rows(self, batch: Batch, columns: Columns, cleaned: Cleaned) -> None:
         hashes = _hashes(columns, cleaned, len(batch))
@@ -154,6 +165,14 @@ class _Cleaner:
                 hashes=hashes[rows],
             ),
         )
+
+
+def _constant(plan: ColumnPlan, count: int) -> pa.Array[Any]:
+    """A column without an attribute: the same value, or null, in every row."""
+    kind = casting.ARROW_TYPES[plan.column.type]
+    if plan.constant is None:
+        return pa.nulls(count, kind)
+    return pa.repeat(plan.constant, count).cast(kind)
 
 
 def _hashes(columns: Columns, cleaned: Cleaned, count: int) -> npt.NDArray[np.int64]:

@@ -43,7 +43,10 @@ def repairs(batch: Batch, found: list[Repair], already: int) -> bytes:
     return copy_binary.encode(
         [
             (ColumnType.INTEGER, pa.array(batch.rows[[each.position for each in found]] + 1)),
-            ("text[]", pa.array([[kind.value for kind in each.kinds] for each in found])),
+            (
+                ColumnType.TEXT_ARRAY,
+                pa.array([[kind.value for kind in each.kinds] for each in found]),
+            ),
             (ColumnType.TEXT, pa.array([each.detail for each in found], pa.string())),
             ("geometry", _ewkb([each.fault for each in found])),
             numbers("area_before"),

@@ -5,8 +5,8 @@ and counts is told to users in docs/vector-cleaning.md; the order and its reason
 
 1.  measures (M) left out, heights left out or completed, axes swapped where that was asked:
     what the coordinates are must be settled before they are judged;
-2.  unsupported types, collections taken apart by dimension, empty parts: from here on each
-    geometry is of points, of lines or of polygons;
+2.  unsupported types, collections taken apart by dimension, empty parts, dimensions that do
+    not belong into the table: from here on each geometry is of points, of lines or of polygons;
 3.  coordinates that are not finite or not in the CRS's range: no later step could use them;
 4.  repeated points;
 5.  longitudes that jump over the antimeridian made to run on: before validity, since such a
@@ -46,6 +46,10 @@ from services.vector.inference.crs import same_crs
 from services.vector.model import CleaningOptions, Reason, RepairKind
 
 __all__ = ["Cleaned", "Repair", "clean"]
+
+# GEOS's number for the dimension of no geometry.
+_NO_GEOMETRY = -1
+_NAMES = {_NO_GEOMETRY: "no geometry", 0: "points", 1: "lines", 2: "polygons"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,7 @@ class _Cleaning:
         self.geometry = geometry.copy()
 
     def run(self) -> Cleaned:
+        self._keep_dimensions()
         self._keep_finite()
         self._keep_in_range()
         self._leave_out_repeated_points()
@@ -158,6 +163,29 @@ class _Cleaning:
             )
         self._counts["empty_parts"] += len(thinned)
         return geometry, positions
+
+    def _keep_dimensions(self) -> None:
+        """Set aside what does not belong into the one table that takes the whole layer."""
+        wanted = self._options.dimensions
+        if wanted is None:
+            return
+        accepted = [_NO_GEOMETRY if each is None else each for each in wanted]
+        found = shapely.get_dimensions(self.geometry)
+        belongs = ", ".join(_NAMES[each] for each in accepted)
+        for item in np.flatnonzero(~np.isin(found, accepted)):
+            self._reject(
+                item,
+                Reason.WRONG_DIMENSION,
+                f"Consists of {_NAMES[found[item]]}; what belongs here: {belongs}.",
+            )
+        # The items of a record follow each other.
+        again = np.flatnonzero(np.diff(self.position) == 0)
+        for item in np.union1d(again, again + 1):
+            self._reject(
+                item,
+                Reason.WRONG_DIMENSION,
+                "Holds geometries of several dimensions, which are not one row of a table.",
+            )
 
     # 3. Coordinates.
 
