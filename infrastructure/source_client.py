@@ -156,8 +156,9 @@ class SourceClient:
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
+        redirects: int = _MAX_REDIRECTS,
     ) -> Iterator[SourceResponse]:
-        """Send a request, follow its redirects, and stream the answer.
+        """Send a request, follow so many redirects, and stream the answer.
 
         `params` are added to the URL's query, `form` is sent as a form. To another origin go
         neither the headers that may say who asks, nor the form. `limit_bytes` is for the
@@ -176,7 +177,7 @@ class SourceClient:
         request = _Request(method.upper(), sent, dict(form) if form else None)
         deadline = time.monotonic() + self._timeouts.total
         with ExitStack() as stack:
-            response, final = self._follow(parsed, request, stack)
+            response, final = self._follow(parsed, request, redirects, stack)
             _judge(response, final)
             answer = SourceResponse(response, final, limit_bytes, deadline)
             if (answer.content_length or 0) > limit_bytes:
@@ -190,19 +191,20 @@ class SourceClient:
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         limit_bytes: int = _JSON_BYTES,
+        redirects: int = _MAX_REDIRECTS,
     ) -> Any:
         """The JSON at an address. Raises what `stream` does."""
         wanted = {"accept": "application/json", "accept-encoding": "gzip", **(headers or {})}
         with self.stream(
-            "GET", url, headers=wanted, params=params, limit_bytes=limit_bytes
+            "GET", url, headers=wanted, params=params, limit_bytes=limit_bytes, redirects=redirects
         ) as response:
             return response.json()
 
     def _follow(
-        self, url: httpx.URL, request: _Request, stack: ExitStack
+        self, url: httpx.URL, request: _Request, redirects: int, stack: ExitStack
     ) -> tuple[httpx.Response, httpx.URL]:
         """The answer at the end of the redirects, and where that is."""
-        for _ in range(_MAX_REDIRECTS + 1):
+        for _ in range(redirects + 1):
             target = source_addresses.check(url, self._resolver, self._allowed_hosts)
             hop = stack.enter_context(ExitStack())
             response = self._send(target, request, hop)
@@ -212,7 +214,9 @@ class SourceClient:
             hop.close()
             url, request = _redirected(target, response.status_code, location, request)
         raise SourceRefused(
-            f"{shown(url)} lies behind more than {_MAX_REDIRECTS} redirects.",
+            f"{shown(url)} lies behind more than {redirects} redirects."
+            if redirects
+            else f"{shown(url)} lies behind a redirect, which is not followed.",
             code="too_many_redirects",
         )
 
