@@ -77,12 +77,7 @@ def begin(
             return int(row["log_id"])
         _refuse_second(connection, dataset_id)
         if due_at is not None and with_due_times(connection, {dataset_id: due_at}):
-            raise Conflict(
-                f"The run of {dataset_id} that fell due at {due_at:%Y-%m-%d %H:%M:%S} UTC "
-                "has been begun already.",
-                code="due_already",
-                dataset_id=dataset_id,
-            )
+            raise due_already(dataset_id, due_at)
 
 
 def record(
@@ -259,6 +254,16 @@ def now(connection: Connection) -> datetime:
     assert row is not None
     moment: datetime = row["now"]
     return moment
+
+
+def due_already(dataset_id: str, due_at: datetime) -> Conflict:
+    """The error for a due time that has its row."""
+    return Conflict(
+        f"The run of {dataset_id} that fell due at {due_at:%Y-%m-%d %H:%M:%S} UTC has been "
+        "begun already.",
+        code="due_already",
+        dataset_id=dataset_id,
+    )
 
 
 def _refuse_second(connection: Connection, dataset_id: str) -> None:

@@ -71,13 +71,14 @@ UPDATE app.curated_update_log SET due_at = %(due_at)s, update_type = 'scheduled'
 WHERE job_id = %(job_id)s AND due_at IS NULL
 
 -- name: get
-SELECT * FROM app.curated_update_log WHERE log_id = %(log_id)s
+SELECT l.* FROM app.curated_update_log l WHERE log_id = %(log_id)s
 
 -- name: of_job
-SELECT * FROM app.curated_update_log WHERE job_id = %(job_id)s
+SELECT l.* FROM app.curated_update_log l WHERE job_id = %(job_id)s
 
 -- name: under_way
-SELECT * FROM app.curated_update_log WHERE dataset_id = %(dataset_id)s AND completed_at IS NULL
+SELECT l.* FROM app.curated_update_log l
+WHERE dataset_id = %(dataset_id)s AND completed_at IS NULL
 
 -- name: of_due_times
 -- Which of some datasets' due times have their row.
@@ -86,7 +87,9 @@ FROM unnest(%(dataset_ids)s::text[], %(due_times)s::timestamptz[]) AS due (datas
 JOIN app.curated_update_log l USING (dataset_id, due_at)
 
 -- name: page
-SELECT * FROM app.curated_update_log
+-- has_report: whether its job came as far as a quality report.
+SELECT l.*, EXISTS (SELECT FROM app.vector_reports r WHERE r.job_id = l.job_id) AS has_report
+FROM app.curated_update_log l
 WHERE dataset_id = %(dataset_id)s
   AND (%(before)s::bigint IS NULL OR log_id < %(before)s)
   AND (%(statuses)s::text[] IS NULL OR status = ANY (%(statuses)s))

@@ -1,0 +1,259 @@
+"""Beginning updates of curated datasets, and their log.
+
+The log tells the truth because it is written where the truth changes. A row is opened in the
+transaction that makes the job, and closed in the one that publishes or skips; should neither
+come about, in the one that ends the job (`ended`, its hook). A dataset has one open row at most,
+so there is one update of it at a time, whoever begins it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from core.errors import Conflict
+from core.job_definition import JobContext, JsonObject
+from core.models.curated import CuratedDataset, UpdateStatus, UpdateType
+from core.models.job import JobRecord, JobStatus
+from infrastructure import curated_repository as datasets
+from infrastructure import curated_updates_repository as updates_log
+from infrastructure import database
+from infrastructure.curated_updates_repository import Action
+from infrastructure.database import Connection
+from services.curated.parameters import CuratedPublish, CuratedUpdate
+from services.curated.readiness import require_ready
+from services.orchestration import status, submission
+from services.orchestration.paging import cursor_after, row_key
+from services.orchestration.submission import Submission
+from services.vector import reports
+
+_ENDS = {
+    JobStatus.COMPLETED: UpdateStatus.COMPLETED,
+    JobStatus.COMPLETED_WITH_ERRORS: UpdateStatus.COMPLETED,
+    JobStatus.FAILED: UpdateStatus.FAILED,
+    JobStatus.CANCELLED: UpdateStatus.CANCELLED,
+}
+
+
+def start(
+    dataset_id: str,
+    update_type: UpdateType,
+    *,
+    force: bool = False,
+    dry_run: bool = False,
+    due_at: datetime | None = None,
+    request_id: str | None = None,
+    actor: str | None = None,
+) -> Submission:
+    """Begin an update; the caller starts the job's orchestration.
+
+    The same `request_id` again is the same job, and so is the same `due_at` of a scheduled
+    update. Raises `NotFound` (dataset_not_found), and `Conflict`: update_under_way naming the
+    job, handler_missing, credentials_missing naming the settings, and for a scheduled update
+    not_due or due_already.
+    """
+    if (update_type is UpdateType.SCHEDULED) != (due_at is not None):
+        raise ValueError("a scheduled update has a due time, and no other has one")
+    with database.transaction() as connection:
+        dataset = datasets.get(connection, dataset_id, for_update=True)
+        if due_at is None:
+            begun_by = {"request_id": request_id or uuid.uuid4().hex}
+        else:
+            _require_due(connection, dataset, due_at)
+            begun_by = {"due_at": due_at.isoformat()}
+        job = submission.submit_in(
+            connection,
+            dataset.job_type,
+            {
+                "dataset_id": dataset_id,
+                "update_type": update_type.value,
+                "force_update": force,
+                "dry_run": dry_run,
+                **begun_by,
+            },
+        )
+        if job.created:
+            require_ready(dataset)
+            logged(
+                connection,
+                dataset,
+                job,
+                update_type,
+                due_at=due_at,
+                actor=actor,
+                dry_run=dry_run,
+                forced=force,
+            )
+        elif due_at is not None:
+            # Somebody submitted the very job of this due time by its parameters.
+            updates_log.take_due(connection, job.job_id, due_at)
+    submission.announce(job)
+    return job
+
+
+def _require_due(connection: Connection, dataset: CuratedDataset, due_at: datetime) -> None:
+    """Raise `Conflict` where the dataset is no longer as it was when it was found to be due."""
+    schedule = dataset.schedule
+    if (
+        not dataset.enabled
+        or schedule is None
+        or schedule.last_before(due_at, after=dataset.schedule_from) != due_at
+    ):
+        raise Conflict(
+            f"{dataset.dataset_id} is not due at {due_at}.",
+            code="not_due",
+            dataset_id=dataset.dataset_id,
+        )
+    if updates_log.with_due_times(connection, {dataset.dataset_id: due_at}):
+        raise updates_log.due_already(dataset.dataset_id, due_at)
+
+
+def logged(
+    connection: Connection,
+    dataset: CuratedDataset,
+    job: Submission,
+    update_type: UpdateType,
+    *,
+    action: Action = "update",
+    due_at: datetime | None = None,
+    actor: str | None = None,
+    dry_run: bool = False,
+    forced: bool = False,
+) -> int:
+    """Open the row of a job that this transaction has made; its log_id.
+
+    Raises `Conflict` (update_under_way) naming the job that is in the way.
+    """
+    log_id = updates_log.begin(
+        connection,
+        dataset.dataset_id,
+        job.job_id,
+        update_type,
+        due_at=due_at,
+        actor=actor,
+        dry_run=dry_run,
+        forced=forced,
+        action=action,
+    )
+    datasets.set_last_job(connection, dataset.dataset_id, job.job_id)
+    return log_id
+
+
+def opened(connection: Connection, context: JobContext[CuratedUpdate | CuratedPublish]) -> int:
+    """The log_id of a job that is at work, whose row is opened where it has none.
+
+    A job has none where it was submitted as such, by its parameters, and not by `start`: so
+    it counts as triggered, whatever its parameters say. Raises `NotFound`
+    (dataset_not_found), and `Conflict` (update_under_way) naming the job that is in the way.
+    """
+    parameters = context.parameters
+    known = updates_log.of_job(connection, context.job_id)
+    if known is not None:
+        return int(known["log_id"])
+    dataset = datasets.get(connection, parameters.dataset_id, for_update=True)
+    log_id = updates_log.begin(
+        connection,
+        dataset.dataset_id,
+        context.job_id,
+        UpdateType.TRIGGERED,
+        **_asked(parameters.model_dump()),
+    )
+    datasets.set_last_job(connection, dataset.dataset_id, context.job_id)
+    return log_id
+
+
+def ended(
+    connection: Connection, job: JobRecord, status: JobStatus, error: JsonObject | None
+) -> None:
+    """Close the row of a job that ends, where its work has not: `on_end` of its definition.
+
+    A job that ends before it had a row, such as one that was refused because of another, gets
+    its row now.
+    """
+    end, error = _ENDS[status], error or {}
+    outcome: dict[str, Any] = {
+        "error_code": error.get("code"),
+        "error_message": error.get("message"),
+        "details": {"error": error} if error else None,
+    }
+    if not updates_log.finish(connection, job.job_id, end, **outcome):
+        updates_log.record(
+            connection,
+            job.parameters["dataset_id"],
+            UpdateType.TRIGGERED,
+            end,
+            job_id=job.job_id,
+            started_at=job.created_at,
+            **_asked(job.parameters),
+            **outcome,
+        )
+
+
+def resumed(connection: Connection, job: JobRecord) -> None:
+    """Open the row of a job that goes on again: `on_resume` of its definition.
+
+    Raises `Conflict` (update_under_way) where another job updates the dataset by now.
+    """
+    updates_log.reopen(connection, job.parameters["dataset_id"], job.job_id)
+
+
+def _asked(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """What the parameters of a job ask for, as the log's columns name it."""
+    return {
+        "action": "publish" if "version_id" in parameters else "update",
+        "dry_run": parameters.get("dry_run", False),
+        "forced": parameters.get("force_update", False),
+    }
+
+
+def log_id_of(job_id: str) -> int | None:
+    """The log_id of a job's attempt; None as long as it has none."""
+    with database.transaction() as connection:
+        row = updates_log.of_job(connection, job_id)
+    return None if row is None else int(row["log_id"])
+
+
+def history(
+    dataset_id: str,
+    *,
+    limit: int = 100,
+    cursor: str | None = None,
+    statuses: Sequence[UpdateStatus] | None = None,
+    base_url: str = "",
+) -> JsonObject:
+    """A page of a dataset's log, newest first: {history, next}.
+
+    The log of a dataset that was deleted is there still. Raises `NotFound`
+    (dataset_not_found), and `InvalidParameters` for a cursor that is none.
+    """
+    before = None if cursor is None else row_key(cursor)
+    with database.transaction() as connection:
+        rows = updates_log.page(
+            connection, dataset_id, limit=limit + 1, before=before, statuses=statuses
+        )
+        if not rows:
+            datasets.get(connection, dataset_id)
+    last = rows[limit - 1] if len(rows) > limit else None
+    return {
+        "history": [log_view(row, base_url) for row in rows[:limit]],
+        "next": last and cursor_after(last["log_id"]),
+    }
+
+
+def log_view(row: Mapping[str, Any], base_url: str = "") -> JsonObject:
+    """A row of the log as JSON, with links to its job and that one's quality report."""
+    shown = {name: value for name, value in row.items() if name != "has_report"}
+    return {**shown, "links": _links(row, base_url)}
+
+
+def _links(row: Mapping[str, Any], base_url: str) -> JsonObject:
+    job_id = row["job_id"]
+    if job_id is None:
+        return {}
+    job, report = status.links(job_id, base_url), reports.links(job_id, base_url)
+    found = {"job": job["self"], "job_page": job["page"]}
+    if not row["has_report"]:
+        return found
+    return {**found, "report": report["self"], "report_page": report["page"]}
