@@ -18,6 +18,6 @@ def situations(connection: Connection, dataset_ids: Sequence[str]) -> dict[str, 
 
 
 def last_attempts(connection: Connection, dataset_ids: Sequence[str]) -> dict[str, Row]:
-    """By dataset the newest row of app.curated_update_log, of those that have one."""
+    """By dataset the open row of app.curated_update_log, else the newest one, if it has any."""
     rows = connection.execute(_SQL["last_attempts"], {"dataset_ids": list(dataset_ids)})
     return {row["dataset_id"]: row for row in rows}

@@ -32,13 +32,10 @@ LEFT JOIN LATERAL (
 WHERE d.dataset_id = ANY(%(dataset_ids)s)
 
 -- name: last_attempts
--- The newest entry of the log of each dataset.
-SELECT l.*
+-- The open entry of the log of each dataset, else its newest one: a rollback may be the newer.
+SELECT l.*, EXISTS (SELECT FROM app.vector_reports r WHERE r.job_id = l.job_id) AS has_report
 FROM unnest(%(dataset_ids)s::text[]) AS wanted (dataset_id)
-CROSS JOIN LATERAL (
-    SELECT *
-    FROM app.curated_update_log
-    WHERE dataset_id = wanted.dataset_id
-    ORDER BY log_id DESC
-    LIMIT 1
-) l
+JOIN app.curated_update_log l ON l.log_id = coalesce(
+    (SELECT log_id FROM app.curated_update_log
+     WHERE dataset_id = wanted.dataset_id AND completed_at IS NULL),
+    (SELECT max(log_id) FROM app.curated_update_log WHERE dataset_id = wanted.dataset_id))

@@ -23,6 +23,7 @@ SHOWN_ONLY = frozenset(set(CuratedDataset.model_fields) - _FIELDS) | {
     "age_seconds",
     "bbox",
     "credentials",
+    "etag",
     "handler_known",
     "held",
     "last_update",

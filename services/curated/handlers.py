@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from importlib import import_module
-
 from core.errors import Conflict
 from services.curated.handler import Handler
+from services.curated.kba_handler import KbaHandler
+from services.curated.vector_file import VectorFile
+from services.curated.wdpa_handler import WdpaHandler
 
-FALLBACK = "vector_file"
+# What reads any file, for a dataset whose name is not that of a handler.
+FALLBACK = VectorFile.name
 
-
-@lru_cache
-def _by_name() -> dict[str, Handler]:
-    # Those that are not there yet are left out until they are.
-    found: dict[str, Handler] = {}
-    for module, kind in (
-        ("services.curated.vector_file", "VectorFile"),
-        ("services.curated.wdpa_handler", "WdpaHandler"),
-        ("services.curated.kba_handler", "KbaHandler"),
-    ):
-        try:
-            handler = getattr(import_module(module), kind)()
-        except ModuleNotFoundError:
-            continue
-        found[handler.name] = handler
-    return found
+_HANDLERS: tuple[Handler, ...] = (KbaHandler(), VectorFile(), WdpaHandler())
+_BY_NAME = {handler.name: handler for handler in _HANDLERS}
 
 
 def known() -> list[Handler]:
     """All handlers, by name."""
-    return sorted(_by_name().values(), key=lambda handler: handler.name)
+    return sorted(_HANDLERS, key=lambda handler: handler.name)
 
 
 def find(name: str) -> Handler | None:
     """The handler of this name, or None."""
-    return _by_name().get(name)
+    return _BY_NAME.get(name)
 
 
 def get(name: str) -> Handler:

@@ -1,0 +1,109 @@
+"""A definition in a request: what is accepted, and how what is not is named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from core.errors import InvalidParameters
+from core.models.curated import CuratedDefinition, Drift, SourceType
+from services.curated.declaring import SHOWN_ONLY, declared
+
+LAKES = {
+    "dataset_id": "lakes",
+    "name": "Lakes",
+    "source_url": "https://data.example.org/lakes.gpkg",
+    "target_table_name": "curated_lakes",
+}
+
+
+def refused(body: dict[str, Any], **options: Any) -> dict[str, str]:
+    """The faults by field."""
+    with pytest.raises(InvalidParameters) as error:
+        declared(body, **options)
+    return {".".join(map(str, fault["loc"])): fault["msg"] for fault in error.value.errors}
+
+
+def test_what_is_not_given_has_its_default() -> None:
+    definition = declared(LAKES)
+    assert definition.source_type is SourceType.API_BULK_DOWNLOAD
+    assert definition.enabled is False
+    assert definition.handler is None
+    assert definition.gates.row_count_change_pct == 20.0
+
+
+def test_nested_values_are_read_as_json_has_them() -> None:
+    definition = declared(
+        {**LAKES, "gates": {"refused_drift": ["new"], "invalid_pct": None, "min_rows": 3}}
+    )
+    assert definition.gates.refused_drift == (Drift.NEW,)
+    assert definition.gates.invalid_pct is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("dataset_id", "Lakes", "pattern"),
+        ("target_table_name", "lakes", "pattern"),
+        ("target_schema", "app", "must not be 'app'"),
+        ("update_schedule", "every night", "field"),
+        ("credential_key", "sk-live-12345", "not the secret itself"),
+        ("source_type", "ftp", "Input should be"),
+        ("source_url", "https://me:hunter2@example.org/", "pattern"),
+        ("keep_versions", "3", "integer"),
+        ("enabled", "yes", "boolean"),
+        ("name", "a\0b", "NUL"),
+        ("source_config", {"factor": float("inf")}, "cannot be kept"),
+        ("surprise", 1, "not permitted"),
+        ("handler", "crystal_ball", "kba, vector_file, wdpa"),
+        ("job_type", "hello_fan_out", "curated_update"),
+    ],
+)
+def test_a_field_at_fault_is_named(field: str, value: Any, message: str) -> None:
+    faults = refused({**LAKES, field: value})
+    assert list(faults) == [field]
+    assert message in faults[field]
+
+
+def test_all_fields_at_fault_are_named_at_once() -> None:
+    faults = refused({"dataset_id": "1", "update_schedule": "never", "gates": {"min_rows": -1}})
+    assert set(faults) == {
+        "dataset_id",
+        "name",
+        "target_table_name",
+        "update_schedule",
+        "gates.min_rows",
+    }
+
+
+def test_a_manual_dataset_with_a_schedule_is_told_of_its_schedule() -> None:
+    faults = refused({**LAKES, "source_type": "manual", "update_schedule": "0 2 * * *"})
+    assert faults == {"update_schedule": "a dataset whose source_type is manual has none"}
+
+
+def test_no_value_at_fault_is_repeated() -> None:
+    secret = "sk-live-12345"
+    with pytest.raises(InvalidParameters) as error:
+        declared({**LAKES, "credential_key": secret, "source_url": f"https://u:{secret}@e.org"})
+    assert secret not in repr(error.value.errors) + str(error.value)
+
+
+def test_the_id_of_the_address_need_not_be_repeated_and_cannot_be_another() -> None:
+    body = {name: value for name, value in LAKES.items() if name != "dataset_id"}
+    assert declared(body, dataset_id="lakes").dataset_id == "lakes"
+    assert declared(LAKES, dataset_id="lakes").dataset_id == "lakes"
+    assert refused(LAKES, dataset_id="ponds") == {
+        "dataset_id": "must be 'ponds', as in the address"
+    }
+
+
+def test_what_a_dataset_is_shown_with_may_come_back() -> None:
+    shown = {**LAKES, **dict.fromkeys(SHOWN_ONLY, "whatever")}
+    assert declared(shown) == declared(LAKES)
+    assert SHOWN_ONLY.isdisjoint(CuratedDefinition.model_fields)
+
+
+def test_a_dataset_keeps_a_handler_that_is_not_here_yet() -> None:
+    assert declared({**LAKES, "handler": "acled"}, kept_handler="acled").handler == "acled"
+    assert "handler" in refused({**LAKES, "handler": "acled"}, kept_handler="vector_file")
