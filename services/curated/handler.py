@@ -71,6 +71,12 @@ class Field:
     constant: str | None = None
     optional: bool = False
 
+    def __post_init__(self) -> None:
+        if (self.split is None) is (self.type is ColumnType.TEXT_ARRAY):
+            raise ValueError(f"{self.name}: text[], and no other type, is split")
+        if self.constant is not None and self.sources:
+            raise ValueError(f"{self.name}: a constant stands in place of sources")
+
 
 @dataclass(frozen=True, slots=True)
 class Style:

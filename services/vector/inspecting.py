@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import time
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from core.errors import PermanentTaskError
@@ -44,13 +45,24 @@ def inspect_source(context: Context) -> JsonObject:
         return staging.staged_name(context.job_id, layer, dimension)
 
     plan = _plan(parameters, ref, found, staged_name)
-    layers = plan.layers
+    begin(context, plan, _source_facts(parameters, ref))
+    return {
+        "layers": len(plan.layers),
+        "chunks": sum(len(layer.layer.chunks) for layer in plan.layers),
+        "bytes": ref.size,
+    }
+
+
+def begin(context: JobContext[Any], plan: Plan, source: JsonObject) -> None:
+    """Begin the report with what is known of the source, make the staging tables, keep the plan
+    for later stages.
+
+    Raises `PermanentTaskError` for a target that is not geoforge's.
+    """
     with database.transaction() as connection:
-        vector_report_repository.begin_report(
-            connection, context.job_id, _source_facts(parameters, ref), inference(plan)
-        )
+        vector_report_repository.begin_report(connection, context.job_id, source, inference(plan))
         made = False
-        for table in (table for layer in layers for table in layer.tables):
+        for table in (table for layer in plan.layers for table in layer.tables):
             # What geoforge may not replace is found now, and not after hours of work.
             publishing_repository.check_ours(connection, table.target)
             made |= staging.create(connection, table.staged, table.shape)
@@ -58,15 +70,10 @@ def inspect_source(context: Context) -> JsonObject:
             # A job of the same id may have been here before, and been deleted since.
             vector_report_repository.forget_chunks(connection, context.job_id)
     context.workspace.write_bytes(_PLAN_FILE, plan.model_dump_json().encode())
-    return {
-        "layers": len(layers),
-        "chunks": sum(len(layer.layer.chunks) for layer in layers),
-        "bytes": ref.size,
-    }
 
 
-def read_plan(context: JobContext[ProcessVector]) -> Plan:
-    """The plan that stage 1 wrote."""
+def read_plan(context: JobContext[Any]) -> Plan:
+    """The plan that `begin` has kept."""
     return Plan.model_validate_json(context.workspace.read_bytes(_PLAN_FILE))
 
 

@@ -101,11 +101,13 @@ class SourceColumn(_Model):
     """One attribute of a layer, under the name that it has in the source.
 
     `html` says that texts hold markup; `nulls` and `distinct` are over all rows where
-    `exact`, else over the rows that were looked at.
+    `exact`, else over the rows that were looked at. `inferred` is the type that the content
+    has, where somebody's word stands in `type`.
     """
 
     name: str
     type: ColumnType
+    inferred: ColumnType | None = None
     confidence: float = 1.0
     evidence: list[str] = Field(default_factory=list)
     html: bool = False

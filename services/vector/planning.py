@@ -21,7 +21,14 @@ from core.models.feature_table import (
     TableName,
 )
 from services.vector import names
-from services.vector.model import CleaningOptions, Kind, Note, ReadOptions, SourceLayer
+from services.vector.model import (
+    CleaningOptions,
+    Kind,
+    Note,
+    ReadOptions,
+    SourceColumn,
+    SourceLayer,
+)
 from services.vector.parameters import ProcessVector
 from services.vector.plan import ColumnPlan, Dimension, LayerPlan, TablePlan
 from services.vector.source_files import SourceRef
@@ -203,15 +210,21 @@ def _with_types(layer: SourceLayer, parameters: ProcessVector) -> SourceLayer:
             type_ = _OVERRIDES[override]
             if type_ is ColumnType.TIMESTAMP and column.type is ColumnType.TIMESTAMPTZ:
                 type_ = column.type
-            column = column.model_copy(
-                update={
-                    "type": type_,
-                    "confidence": 1.0,
-                    "evidence": [*column.evidence, f"column_types says {override}"],
-                }
-            )
+            column = as_type(column, type_, f"column_types says {override}")
         changed.append(column)
     return layer.model_copy(update={"columns": changed})
+
+
+def as_type(column: SourceColumn, type_: ColumnType, why: str) -> SourceColumn:
+    """The attribute, to be read as a type that somebody named, whatever was inferred."""
+    return column.model_copy(
+        update={
+            "type": type_,
+            "inferred": column.inferred or column.type,
+            "confidence": 1.0,
+            "evidence": [*column.evidence, why],
+        }
+    )
 
 
 def attribute_columns(layer: SourceLayer) -> list[ColumnPlan]:

@@ -11,7 +11,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import IO, LiteralString
+from typing import IO, Any, LiteralString
 
 from core.errors import PermanentTaskError, TransientTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec
@@ -22,12 +22,11 @@ from infrastructure.sandbox import Sandbox, SandboxError, SandboxFault
 from services.publishing import staging
 from services.vector import source_files
 from services.vector.inspecting import read_plan
-from services.vector.parameters import ProcessVector
 from services.vector.plan import LayerPlan
 from services.vector.planning import Plan
 from services.vector.survey import child_of, root_of
 
-Context = TaskContext[ProcessVector]
+Context = TaskContext[Any]
 
 _CHILD = "services.vector.child.cleaning:clean"
 # Repairs and quarantine are small as a rule; what is more goes to disk.
@@ -35,7 +34,7 @@ _SPOOL_BYTES = 4 << 20
 _COPY_BYTES = 1 << 20
 
 
-def plan_chunks(context: JobContext[ProcessVector]) -> Iterator[TaskSpec]:
+def plan_chunks(context: JobContext[Any]) -> Iterator[TaskSpec]:
     """One task for each chunk of each layer."""
     for layer in read_plan(context).layers:
         for chunk in range(len(layer.layer.chunks)):

@@ -27,6 +27,7 @@ from services.vector.child import report_rows
 from services.vector.formats import registry
 from services.vector.geometry.cleaning import Cleaned
 from services.vector.geometry.cleaning import clean as clean_geometries
+from services.vector.inference import text_forms
 from services.vector.model import ReadOptions
 from services.vector.plan import ColumnPlan, LayerPlan
 
@@ -115,7 +116,7 @@ class _Cleaner:
             array = html_text.plain_texts(array)
         if plan.values:
             array = recoding.recoded(array, plan.values)
-        array, unfit = casting.cast(array, wanted)
+        array, unfit = _converted(array, wanted)
         if unfit:
             self._value_faults[source, f"not a {wanted.value}"] += unfit
         array, faults = values.storable(source, array, wanted)
@@ -165,6 +166,13 @@ class _Cleaner:
                 hashes=hashes[rows],
             ),
         )
+
+
+def _converted(array: pa.Array[Any], wanted: ColumnType) -> tuple[pa.Array[Any], int]:
+    """The array in the column's type, and how many values became null because they do not fit."""
+    if pa.types.is_string(array.type) and casting.ARROW_TYPES[wanted] != array.type:
+        return text_forms.convert(array, wanted)
+    return casting.cast(array, wanted)
 
 
 def _constant(plan: ColumnPlan, count: int) -> pa.Array[Any]:

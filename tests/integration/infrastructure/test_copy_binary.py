@@ -84,7 +84,11 @@ def copied(
         ),
         (ColumnType.JSON, pa.array(['{"a": [1, null]}', None]), [{"a": [1, None]}, None]),
         (ColumnType.BYTES, pa.array([b"\x00\xff", None, b""]), [b"\x00\xff", None, b""]),
-        (ColumnType.TEXT_ARRAY, pa.array([["a", None, "ü"], None, []]), [["a", None, "ü"], None, []]),
+        (
+            ColumnType.TEXT_ARRAY,
+            pa.array([["a", None, "ü"], None, []]),
+            [["a", None, "ü"], None, []],
+        ),
     ],
 )
 def test_values_of_every_type(
