@@ -8,6 +8,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 import jobs
+import jobs.curated_timers
 import jobs.orchestration
 import web_interfaces
 from config import get_settings
@@ -17,5 +18,9 @@ telemetry.configure(get_settings())
 jobs.discover()
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
-for blueprint in (jobs.orchestration.bp, *web_interfaces.blueprints()):
+for blueprint in (
+    jobs.orchestration.bp,
+    jobs.curated_timers.bp,
+    *web_interfaces.blueprints(),
+):
     app.register_functions(blueprint)

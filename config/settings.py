@@ -197,6 +197,17 @@ class Settings(DatabaseSettings):
         alias="GEOFORGE_HOUSEKEEPING_SCHEDULE",
         description="NCRONTAB of the timer that removes old metrics and orphaned work files",
     )
+    curated_schedule: str = Field(
+        default="0 0 2 * * *",
+        alias="GEOFORGE_CURATED_SCHEDULE",
+        description="NCRONTAB of the nightly round over the curated datasets, in UTC",
+    )
+    curated_due_check: str = Field(
+        default="0 */5 * * * *",
+        alias="GEOFORGE_CURATED_DUE_CHECK",
+        description="NCRONTAB of the check for curated datasets that are due by schedules of "
+        "their own, and for what was missed",
+    )
     light_threads: int = Field(
         default=16,
         ge=1,
@@ -227,6 +238,27 @@ class Settings(DatabaseSettings):
         le=600,
         alias="GEOFORGE_FEATURES_TIMEOUT_SECONDS",
         description="Longest that one request may keep the database at reading features",
+    )
+    tile_max_bytes: int = Field(
+        default=1_000_000,
+        ge=20_000,
+        le=50_000_000,
+        alias="GEOFORGE_TILE_MAX_BYTES",
+        description="Largest vector tile, in bytes before compression; a fuller one is thinned out",
+    )
+    tile_max_features: int = Field(
+        default=20_000,
+        ge=100,
+        le=1_000_000,
+        alias="GEOFORGE_TILE_MAX_FEATURES",
+        description="Most features of a vector tile; of more the largest are shown",
+    )
+    tile_timeout_seconds: float = Field(
+        default=10,
+        gt=0,
+        le=600,
+        alias="GEOFORGE_TILE_TIMEOUT_SECONDS",
+        description="Longest that one vector tile may keep the database",
     )
     max_request_bytes: int = Field(
         default=1_048_576,

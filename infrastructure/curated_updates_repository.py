@@ -242,6 +242,14 @@ def page(
     return connection.execute(_SQL["page"], values).fetchall()
 
 
+def enabled(connection: Connection) -> list[str]:
+    """The ids of the datasets that the scheduler updates.
+
+    Ids alone, so that a definition that cannot be read is trouble of its own dataset only.
+    """
+    return [row["dataset_id"] for row in connection.execute(_SQL["enabled"])]
+
+
 def pull_back_schedules(connection: Connection, now: datetime) -> list[str]:
     """Let what was scheduled from a time that is yet to come be scheduled from now on; the
     datasets that were."""

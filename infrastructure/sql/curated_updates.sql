@@ -105,3 +105,7 @@ RETURNING dataset_id
 
 -- name: now
 SELECT clock_timestamp() AS now
+
+-- name: enabled
+-- Whom the scheduler looks at.
+SELECT dataset_id FROM app.curated_datasets WHERE enabled ORDER BY dataset_id
