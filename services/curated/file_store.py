@@ -18,7 +18,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import quote, unquote
 
 from azure.core.exceptions import ResourceNotFoundError
@@ -57,16 +56,6 @@ class StoredFile:
     sha256: str
     validator: str | None
 
-    def as_record(self) -> dict[str, Any]:
-        """What is kept of it with the version that was made of it."""
-        return {
-            "name": self.name,
-            "container": self.container,
-            "blob": self.path,
-            "bytes": self.size,
-            "sha256": self.sha256,
-        }
-
 
 class FileStore:
     """The files of one version of a dataset, for one job.
@@ -93,6 +82,7 @@ class FileStore:
         self._check = check
         self._progress = progress
         self._client = client or source_client()
+        self._checksums: dict[str, str] = {}
 
     def download(
         self,
@@ -123,6 +113,7 @@ class FileStore:
         blob = AppendBlob.at(self._container, f"{self._folder}/{name}")
         stored = self._stored(name, blob)
         if stored is not None and self._is_ours(blob) and wanted.is_met_by(stored, blob.metadata):
+            self._checksums[stored.path] = stored.sha256
             return stored
         begun, digests = self._begun(blob, wanted)
         if begun is None or not _is_all(blob, begun):
@@ -135,7 +126,9 @@ class FileStore:
                 begun=begun,
             ) as arriving:
                 digests = self._write(blob, arriving, wanted, digests)
-        return self._complete(name, blob, wanted, digests)
+        stored = self._complete(name, blob, wanted, digests)
+        self._checksums[stored.path] = stored.sha256
+        return stored
 
     def existing(self, name: str) -> StoredFile | None:
         """The file, if it is here whole and this job may use it."""
@@ -155,6 +148,10 @@ class FileStore:
                 for file in files
             ),
         )
+
+    def sha256_of(self, path: str) -> str | None:
+        """The checksum of a file that was brought here, by its path; None for any other."""
+        return self._checksums.get(path)
 
     def _is_ours(self, blob: AppendBlob) -> bool:
         return not self._fresh or blob.metadata.get(_JOB) == self._job_id

@@ -135,7 +135,7 @@ class VectorFile(Handler):
         url = run.dataset.source_url
         if url is None:
             ref = pin(VectorFileConfig.of(run.dataset))
-            if _etags(ref) != remote.facts["etag"]:
+            if _version_of(ref) != remote.facts["etag"]:
                 raise _changed(
                     f"{ref.container}/{ref.path} was replaced since its version was asked for: "
                     "the next update takes what is there then."
@@ -209,15 +209,16 @@ def _content(url: str, headers: Mapping[str, str], limit_bytes: int, run: Run) -
 
 
 def _of_blob(ref: SourceRef) -> RemoteVersion:
-    """The version of what was put into a container: of several blobs, that of all of them."""
-    etag = _etags(ref)
-    version = etag if len(ref.blobs) == 1 else hashlib.sha256(etag.encode()).hexdigest()
-    facts = {"container": ref.container, "files": ref.names, "etag": etag, "version_from": "etag"}
-    return RemoteVersion(version, size=ref.size, facts=facts)
+    """The version of what was put into a container, which may be several blobs."""
+    version = _version_of(ref)
+    facts = {"container": ref.container, "files": ref.names, "version_from": "etag"}
+    return RemoteVersion(version, size=ref.size, facts={**facts, "etag": version})
 
 
-def _etags(ref: SourceRef) -> str:
-    return ",".join(blob.etag for blob in ref.blobs)
+def _version_of(ref: SourceRef) -> str:
+    """The ETag of the one blob; of several, a digest of all their ETags."""
+    etags = [blob.etag for blob in ref.blobs]
+    return etags[0] if len(etags) == 1 else hashlib.sha256(",".join(etags).encode()).hexdigest()
 
 
 def _changed(message: str) -> PermanentTaskError:

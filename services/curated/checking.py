@@ -1,0 +1,102 @@
+"""Stage 1 of an update: ask the source what it offers, and say whether that is wanted."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from core.job_definition import JobContext, JsonObject, TaskContext
+from core.models.curated import CuratedDataset, UpdateStatus
+from infrastructure import (
+    curated_repository,
+    curated_updates_repository,
+    database,
+    publishing_repository,
+)
+from services.curated import handlers, updates
+from services.curated.handler import RemoteVersion, Run
+from services.curated.parameters import CuratedUpdate
+
+STAGE = "check_source"
+
+_UPDATE, _SKIP = "update", "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the update is to bring: a version of the source, and the version of the published
+    table that it is held against (None: nothing is published)."""
+
+    remote: RemoteVersion
+    base_version: int | None
+
+
+def check_source(context: TaskContext[CuratedUpdate]) -> JsonObject:
+    """Ask the source for its version, and decide.
+
+    Returns {action: update, source_version, remote, base_version}, or {action: skip, reason,
+    source_version} where that version is published, or was rolled back by an operator; then the
+    log says skipped. Raises what the dataset's handler raises, `NotFound` for an unknown
+    dataset, and `Conflict` (update_under_way, handler_missing).
+    """
+    parameters = context.parameters
+    with database.transaction() as connection:
+        updates.opened(connection, context)
+        dataset = curated_repository.get(connection, parameters.dataset_id)
+        published = publishing_repository.table(connection, dataset.target)
+    base_version = None if published is None else published.version
+    remote = handlers.get(dataset.handler).check(run_of(context, dataset))
+    reason = None
+    if not (parameters.force_update or parameters.dry_run):
+        reason = _unwanted(dataset, remote.version, is_published=published is not None)
+    offered = asdict(remote)
+    with database.transaction() as connection:
+        curated_repository.checked(connection, dataset.dataset_id)
+        if reason is not None:
+            curated_updates_repository.finish(
+                connection,
+                context.job_id,
+                UpdateStatus.SKIPPED,
+                source_version=remote.version,
+                base_version=base_version,
+                details={"reason": reason, "remote": offered},
+            )
+            return {"action": _SKIP, "reason": reason, "source_version": remote.version}
+        curated_updates_repository.mark(
+            connection,
+            context.job_id,
+            UpdateStatus.STARTED,
+            source_version=remote.version,
+            source_bytes=remote.size,
+            base_version=base_version,
+            details={"remote": offered},
+        )
+    return {
+        "action": _UPDATE,
+        "source_version": remote.version,
+        "remote": offered,
+        "base_version": base_version,
+    }
+
+
+def wanted(context: JobContext[CuratedUpdate]) -> Wanted | None:
+    """What stage 1 decided: what the later stages bring, or None after a skip."""
+    for task in context.results(STAGE):
+        if task.result["action"] == _UPDATE:
+            remote: dict[str, Any] = task.result["remote"]
+            return Wanted(RemoteVersion(**remote), task.result["base_version"])
+    return None
+
+
+def run_of(context: TaskContext[CuratedUpdate], dataset: CuratedDataset) -> Run:
+    """What a handler is told of the update that it works for."""
+    return Run(dataset, context.job_id, check=context.check, progress=context.progress)
+
+
+def _unwanted(dataset: CuratedDataset, version: str, *, is_published: bool) -> str | None:
+    """Why a version is left where it is; None where it is wanted."""
+    if is_published and version == dataset.source_version:
+        return f"The source offers {version}, which is published."
+    if version == dataset.rejected_version:
+        return f"The source offers {version}, which was rolled back."
+    return None
