@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import ValidationError
 
@@ -37,6 +39,12 @@ SHOWN_ONLY = frozenset(set(CuratedDataset.model_fields) - _FIELDS) | {
     "version",
 }
 
+# Names under which credentials are given: token, sig, auth_key, X-Amz-Signature.
+_SECRET = re.compile(
+    r"(?i)(?:.*[_-])?(?:password|passwd|pwd|secret|token|signature|sig|credentials?)"
+    r"|(?:.*[_-])?(?:access|account|api|auth|private|subscription)[_-]?key|key"
+)
+
 
 def declared(
     body: Mapping[str, Any], *, dataset_id: str | None = None, kept_handler: str | None = None
@@ -57,7 +65,11 @@ def declared(
         definition = CuratedDefinition.model_validate_json(json.dumps(fields), strict=True)
     except ValidationError as error:
         raise _invalid(_field_errors(error)) from None
-    errors = [*_check_handler(definition, kept_handler), *_check_job_type(definition)]
+    errors = [
+        *_check_handler(definition, kept_handler),
+        *_check_job_type(definition),
+        *_check_secrets(definition),
+    ]
     if errors:
         raise _invalid(errors)
     return definition
@@ -102,6 +114,29 @@ def _check_job_type(definition: CuratedDefinition) -> list[FieldError]:
     if definition.job_type in able:
         return []
     return [_fault("job_type", f"cannot update a dataset; {', '.join(sorted(able))} can")]
+
+
+def _check_secrets(definition: CuratedDefinition) -> Iterator[FieldError]:
+    """The registry is shown to everyone with a function key: secrets belong into settings."""
+    elsewhere = "credentials are kept in settings, and credential_key names the one to use"
+    query = urlsplit(definition.source_url or "").query
+    for name, _ in parse_qsl(query, keep_blank_values=True):
+        if _SECRET.fullmatch(name):
+            yield _fault("source_url", f"must not have {name!r} in its query: {elsewhere}")
+    for path in _paths(definition.source_config):
+        if _SECRET.fullmatch(str(path[-1])):
+            yield {"loc": ["source_config", *path], "msg": f"must not be here: {elsewhere}"}
+
+
+def _paths(value: Any, *to: str | int) -> Iterator[tuple[str | int, ...]]:
+    """The paths of all names in a JSON value."""
+    if isinstance(value, dict):
+        for name, each in value.items():
+            yield (*to, name)
+            yield from _paths(each, *to, name)
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _paths(each, *to, index)
 
 
 def _fault(field: str, message: str) -> FieldError:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -28,10 +29,28 @@ class Response:
         return json.loads(self.text)
 
 
+@dataclass
+class Orchestrations:
+    """A Durable client that keeps the ids of those it was told to start."""
+
+    started: list[str] = field(default_factory=list)
+
+    async def start_new(
+        self, orchestration_function_name: str, instance_id: str | None = None
+    ) -> str:
+        assert instance_id is not None
+        self.started.append(instance_id)
+        return instance_id
+
+
 class InProcessClient:
-    """A client of the HTTP functions of some blueprints; their functions take only a request."""
+    """A client of the HTTP functions of some blueprints.
+
+    A function that takes a Durable client gets `orchestrations`.
+    """
 
     def __init__(self, *blueprints: df.Blueprint) -> None:
+        self.orchestrations = Orchestrations()
         app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
         for blueprint in blueprints:
             app.register_functions(blueprint)
@@ -64,7 +83,13 @@ class InProcessClient:
             headers={**({"Content-Type": "application/json"} if body else {}), **(headers or {})},
             body=body,
         )
-        answer = function.get_user_function()(request)
+        called = function.get_user_function()
+        # The Durable SDK keeps the function without its client's wrapping.
+        with_client = getattr(called, "client_function", None)
+        if with_client is None:
+            answer = called(request)
+        else:
+            answer = asyncio.run(with_client(request, client=self.orchestrations))
         return Response(
             answer.status_code, answer.mimetype, dict(answer.headers), answer.get_body().decode()
         )

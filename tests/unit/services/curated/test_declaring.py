@@ -89,6 +89,29 @@ def test_no_value_at_fault_is_repeated() -> None:
     assert secret not in repr(error.value.errors) + str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "loc"),
+    [
+        ("source_url", "https://e.org/d?layer=a&sig=hunter2", "source_url"),
+        ("source_url", "https://e.org/d?X-Amz-Signature=hunter2", "source_url"),
+        ("source_url", "https://e.org/d?auth_key=hunter2", "source_url"),
+        ("source_config", {"auth": {"api_key": "hunter2"}}, "source_config.auth.api_key"),
+        ("source_config", {"users": [{"password": "hunter2"}]}, "source_config.users.0.password"),
+    ],
+)
+def test_credentials_are_sent_to_the_settings(field: str, value: Any, loc: str) -> None:
+    faults = refused({**LAKES, field: value})
+    assert list(faults) == [loc]
+    assert "credential_key" in faults[loc]
+    assert "hunter2" not in faults[loc]
+
+
+def test_what_only_looks_like_a_credential_is_not_one() -> None:
+    url = "https://e.org/d?keyword=lakes&tokens=3&f=json"
+    config = {"key_columns": ["id"], "layer": "token", "secretary": "x"}
+    assert declared({**LAKES, "source_url": url, "source_config": config}).source_url == url
+
+
 def test_the_id_of_the_address_need_not_be_repeated_and_cannot_be_another() -> None:
     body = {name: value for name, value in LAKES.items() if name != "dataset_id"}
     assert declared(body, dataset_id="lakes").dataset_id == "lakes"
