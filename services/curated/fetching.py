@@ -26,8 +26,8 @@ def fetch_data(context: TaskContext[CuratedUpdate]) -> JsonObject:
     """Fetch the version that stage 1 found, and plan what is made of it.
 
     What an earlier attempt or an earlier job has fetched of this version is used, unless the
-    update is forced. Returns {files: [{container, blob, bytes, etag, sha256}], bytes, layers, chunks}.
-    Raises what the dataset's handler and the planning of its layers raise.
+    update is forced. Returns {files, bytes, layers, chunks}; a file is {container, blob, bytes,
+    etag, sha256}. Raises what the dataset's handler and the planning of its layers raise.
     """
     due = wanted(context)
     if due is None:
