@@ -51,7 +51,8 @@ class Selection:
 
     `areas` are alternatives (a box across the antimeridian has two parts). `heights` are the
     least and the greatest z. `values` are columns and what they must equal, each as its
-    `ColumnType` has it. `after` is the gid behind which a page begins.
+    `ColumnType` has it; a column of lists must hold the item. `after` is the gid behind which
+    a page begins.
     """
 
     areas: tuple[Area, ...] = ()
@@ -174,6 +175,12 @@ def _values(
     kinds = {column.name: column.type for column in shape.columns}
     for number, (name, value) in enumerate(values.items()):
         parameters[f"value{number}"] = value
+        if kinds[name] is ColumnType.TEXT_ARRAY:
+            # As a list, since a GIN index knows lists within lists, and not items of them.
+            yield sql.SQL("{} @> ARRAY[{}::text]").format(
+                sql.Identifier(name), sql.Placeholder(f"value{number}")
+            )
+            continue
         yield sql.SQL("{} = {}::{}").format(
             sql.Identifier(name),
             sql.Placeholder(f"value{number}"),

@@ -7,7 +7,8 @@ finalize can put them together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -106,10 +107,12 @@ def reading(dataset: CuratedDataset, ref: SourceRef) -> ProcessVector:
         )
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        field = ".".join(["source_config", *map(str, first["loc"])])
-        raise PermanentTaskError(
-            f"{field}: {first['msg']}", code="invalid_source_config", field=field
-        ) from None
+        if said and (not first["loc"] or first["loc"][0] in said):
+            field = ".".join(["source_config", *map(str, first["loc"])])
+            raise PermanentTaskError(
+                f"{field}: {first['msg']}", code="invalid_source_config", field=field
+            ) from None
+        raise
 
 
 def plan_found(
@@ -128,7 +131,7 @@ def plan_found(
     """
     _refuse_parts(dataset, found)
     about = handler.describe(dataset)
-    wanted, notes = _wanted(dataset, handler, found.layers)
+    wanted, left_out = _wanted(dataset, handler, found.layers)
     if about.fields is None and len(wanted) > 1:
         raise PermanentTaskError(
             f"The source of {dataset.dataset_id} has several layers, and its table takes one: "
@@ -137,10 +140,11 @@ def plan_found(
             field="source_config.layer",
         )
     geometry = geometry_column(about, wanted)
-    layers = []
+    layers: list[LayerPlan] = []
+    notes: Counter[tuple[str, str]] = Counter()
     for index, each in enumerate(wanted):
         columns, layer, said = _columns(each, about, source_version)
-        notes += said
+        notes.update(said)
         layers.append(
             LayerPlan(
                 index=index,
@@ -172,7 +176,11 @@ def plan_found(
         source=ref,
         read=survey.read_options(parameters),
         layers=layers,
-        notes=[*found.notes, *notes],
+        notes=[
+            *found.notes,
+            *left_out,
+            *(Note(code=code, message=text, count=n) for (code, text), n in notes.items()),
+        ],
     )
 
 
@@ -249,8 +257,9 @@ def _wanted(
 
 def _columns(
     wanted: _Wanted, about: About, source_version: str
-) -> tuple[list[ColumnPlan], SourceLayer, list[Note]]:
-    """The layer's columns, the layer as it is to be read for them, and what to say of it."""
+) -> tuple[list[ColumnPlan], SourceLayer, list[tuple[str, str]]]:
+    """The layer's columns, the layer as it is to be read for them, and what to note of it: codes
+    and sentences, which may be the same for several layers."""
     if wanted.use.fields is None:
         return attribute_columns(wanted.layer), wanted.layer, []
     found = mapped(wanted.layer, wanted.use.fields, source_version=source_version)
@@ -261,19 +270,16 @@ def _columns(
                 f"of its records. It has {_some(column.name for column in wanted.layer.columns)}.",
                 code="key_missing",
             )
-    return found.columns, found.layer, _notes(found)
+    return found.columns, found.layer, list(_notes(found))
 
 
-def _notes(found: Mapped) -> list[Note]:
-    notes = []
+def _notes(found: Mapped) -> Iterator[tuple[str, str]]:
+    name = found.layer.name
     if found.missing:
-        names = _some(field.name for field in found.missing)
-        message = f"{found.layer.name}: no attribute fills {names}; every row has null there."
-        notes.append(Note(code="columns_missing", message=message, count=len(found.missing)))
+        missing = _some(field.name for field in found.missing)
+        yield "columns_missing", f"{name}: no attribute fills {missing}; rows have null there."
     if found.unmapped:
-        message = f"{found.layer.name}: not loaded, as no column takes it: {_some(found.unmapped)}."
-        notes.append(Note(code="attributes_new", message=message, count=len(found.unmapped)))
-    return notes
+        yield "attributes_new", f"{name}: no column takes {_some(found.unmapped)}."
 
 
 def _types(layer: LayerPlan) -> tuple[tuple[str, str], ...]:

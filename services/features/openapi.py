@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.models.feature_table import Column, ColumnType
 from infrastructure import features_repository
 from infrastructure.features_repository import PublishedTable
 from services.features.links import (
@@ -20,7 +21,7 @@ from services.features.links import (
 )
 from services.features.parameters import DEFAULT_LIMIT, MAX_LIMIT, queryables
 from services.features.reference_systems import CRS84
-from services.features.schemas import column_schema
+from services.features.schemas import parameter_schema
 
 VERSION = "1.0.0"
 
@@ -153,13 +154,18 @@ def _get(
     }
 
 
+def _asks(column: Column) -> str:
+    if column.type is ColumnType.TEXT_ARRAY:
+        return f"Features among whose {column.name} this is"
+    return f"Features whose {column.name} is this"
+
+
 def _paths(table: PublishedTable) -> JsonObject:
     name = collection_id(table.name)
     path, title = f"/collections/{name}", table.title or name
     shared = [{"$ref": f"#/components/parameters/{each}"} for each in parameters()]
     own = [
-        _query(column.name, column_schema(column), f"Features whose {column.name} is this")
-        for column in queryables(table)
+        _query(column.name, parameter_schema(column), _asks(column)) for column in queryables(table)
     ]
     missing = (400, 404, 500, 503)
     refused = (400, 403, 404, 500, 503)

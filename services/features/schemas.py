@@ -35,6 +35,13 @@ def column_schema(column: Column) -> JsonObject:
     return schema
 
 
+def parameter_schema(column: Column) -> JsonObject:
+    """The schema of what a request asks of a column: of a list, one of its items."""
+    schema = column_schema(column)
+    items: JsonObject = schema.pop("items", {})
+    return {**schema, **items}
+
+
 def queryables_schema(collection: str, at: Addresses) -> JsonObject:
     """The columns that a request for items can name. Raises `NotFound`."""
     table = features_repository.published_table(table_name(collection))

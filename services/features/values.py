@@ -186,6 +186,7 @@ _PARSERS: dict[ColumnType, Callable[[str], Any]] = {
     ColumnType.INTEGER: integer,
     ColumnType.REAL: number,
     ColumnType.TEXT: _text,
+    ColumnType.TEXT_ARRAY: _text,
     ColumnType.DATE: _iso(date.fromisoformat, "2020-01-31"),
     ColumnType.TIME: _iso(time.fromisoformat, "12:30:00"),
     ColumnType.TIMESTAMP: _iso(_without_zone, "2020-01-31T12:30:00"),
@@ -195,5 +196,5 @@ QUERYABLE_TYPES = frozenset(_PARSERS)
 
 
 def value(text: str, kind: ColumnType) -> Any:
-    """What a column of a queryable type must equal."""
+    """What a column of a queryable type must equal, or, where it holds lists, one of the items."""
     return _PARSERS[kind](text)

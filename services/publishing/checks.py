@@ -118,14 +118,24 @@ def mend(connection: Connection, name: str, table: FeatureTable, gids: Sequence[
         made = sql.SQL("ST_CollectionExtract({}, {})").format(
             made, sql.Literal(_DIMENSIONS[single] + 1)
         )
-    made = sql.SQL("ST_{}({})").format(
-        sql.SQL("Multi" if single != table.geometry.type else "CollectionHomogenize"), made
-    )
+    if single != table.geometry.type:
+        made = sql.SQL("ST_Multi({})").format(made)
+    else:
+        made = sql.SQL("ST_CollectionHomogenize({})").format(made)
     accepted: sql.Composable = sql.SQL("NOT ST_IsEmpty(made) AND ST_IsValid(made)")
     if single in _DIMENSIONS:
         accepted += sql.SQL(" AND GeometryType(made) = {}").format(
             sql.Literal(table.geometry.type.upper())
         )
+    else:
+        # What was a multi-geometry stays one, beside others of the same column.
+        made = sql.SQL("CASE WHEN ST_IsCollection({}) THEN ST_Multi({}) ELSE {} END").format(
+            geom, made, made
+        )
+        accepted += sql.SQL(
+            " AND NOT GeometryType(made) = 'GEOMETRYCOLLECTION'"
+            " AND ST_Dimension(made) = ST_Dimension(t.{})"
+        ).format(geom)
     found = connection.execute(
         sql.SQL(
             # Materialised, so that each geometry is repaired once.

@@ -160,3 +160,15 @@ def test_any_type_of_geometry_is_counted(db: Connection) -> None:
     name = stage(db, [(1, SQUARE), (2, "POINT (1 1)"), (3, "POINT (2 1)")], table, finished=False)
     assert checks.finish(db, name, table).types == {"POINT": 2, "MULTIPOLYGON": 1}
     assert checks.mend(db, name, table, [1, 2]) == [1, 2]
+
+
+def test_a_multi_geometry_that_is_mended_stays_one_beside_others(db: Connection) -> None:
+    """Also where its repair has one part; what it would take the dimension stays as it was."""
+    table = AREAS.model_copy(update={"geometry": GeometryColumn(type="Geometry", srid=4326)})
+    doubled = "MULTIPOLYGON (((0 0, 0 1, 1 1, 0 0)), ((0 0, 0 1, 1 1, 0 0)))"
+    name = stage(db, [(1, doubled), (2, "POINT (1 1)"), (3, FLAT)], table, finished=False)
+    assert [each.gid for each in checks.examine(db, name, table).invalid] == [1, 3]
+    assert checks.mend(db, name, table, [1, 3]) == [1]
+    assert contents(
+        db, f"SELECT gid, GeometryType(geom), ST_NumGeometries(geom) FROM geo_staging.{name}"
+    ) == [(1, "MULTIPOLYGON", 1), (2, "POINT", 1), (3, "MULTIPOLYGON", 1)]

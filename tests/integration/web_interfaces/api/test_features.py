@@ -41,6 +41,7 @@ HIGH = NAMED.model_copy(update={"geometry": GeometryColumn(type="Point", srid=43
 DATED = FeatureTable(columns=(Column(name="day", type=ColumnType.DATE),), geometry=None)
 LOCAL_TIME = FeatureTable(columns=(Column(name="at", type=ColumnType.TIMESTAMP),), geometry=None)
 NUMBERS = FeatureTable(columns=(Column(name="value", type=ColumnType.REAL),), geometry=None)
+LISTS = FeatureTable(columns=(Column(name="iso3", type=ColumnType.TEXT_ARRAY),), geometry=None)
 EMPTY = FeatureTable(columns=(), geometry=GeometryColumn(type="Point", srid=4326))
 
 
@@ -90,6 +91,8 @@ def _tables() -> Iterator[tuple[str, FeatureTable, list[dict[str, Any]], dict[st
     numbers = [1.5, float("nan"), float("inf"), float("-inf"), None, 1e308]
     rows = [{"gid": gid, "value": value} for gid, value in enumerate(numbers, 1)]
     yield "numbers", NUMBERS, rows, {}
+    lists = [["FRA"], ["FRA", "ITA"], [], None, ["FRA;ITA"]]
+    yield "lists", LISTS, [{"gid": gid, "iso3": iso3} for gid, iso3 in enumerate(lists, 1)], {}
     yield "empty", EMPTY, [], {}
     yield "secret", EMPTY, [{"gid": 1, "geom": "SRID=4326;POINT(0 0)"}], {"restricted": True}
 
@@ -223,8 +226,8 @@ def test_the_landing_page_leads_to_everything(api: InProcessClient) -> None:
 def test_collections_are_listed_as_each_is_described(api: InProcessClient) -> None:
     found: Collections = read(api.get(f"{ROOT}/collections"), Collections)
     assert [each.id for each in found.collections] == [
-        "empty", "high", "laea", "local_time", "numbers", "places", "projected", "secret", "shapes",
-        "vanished", "other.dated", "other.lost",
+        "empty", "high", "laea", "lists", "local_time", "numbers", "places", "projected", "secret",
+        "shapes", "vanished", "other.dated", "other.lost",
     ]  # fmt: skip
     for each in found.collections:
         if each.id != "vanished":
@@ -569,6 +572,19 @@ def test_every_queryable_finds_its_feature(api: InProcessClient, number: int) ->
         text = json.dumps(value) if isinstance(value, bool) else str(value)
         assert feature.id in items(api, "places", **{name: text}, limit=COUNT).ids, name
     assert items(api, "places", people="123").ids == []
+
+
+def test_lists_are_shown_as_such_and_found_by_their_items(api: InProcessClient) -> None:
+    schema = api.get(f"{ROOT}/collections/lists/schema").json()
+    assert schema["properties"]["iso3"] == {"type": "array", "items": {"type": "string"}}
+    shown = [feature.properties["iso3"] for feature in items(api, "lists").features]
+    assert shown == [["FRA"], ["FRA", "ITA"], [], None, ["FRA;ITA"]]
+    assert items(api, "lists", iso3="ITA").ids == [2]
+    assert items(api, "lists", iso3="FRA").ids == [1, 2]
+    assert items(api, "lists", iso3="{FRA}").ids == []
+    operation = api.get(f"{ROOT}/api").json()["paths"]["/collections/lists/items"]["get"]
+    [asked] = [each for each in operation["parameters"] if each.get("name") == "iso3"]
+    assert asked["schema"] == {"type": "string"}
 
 
 def test_a_filter_is_data_and_never_sql(api: InProcessClient) -> None:

@@ -124,6 +124,7 @@ def test_a_moment_is_read_as_it_was_written(written: datetime) -> None:
         (ColumnType.INTEGER, "+7", 7),
         (ColumnType.REAL, "1.5e-3", 0.0015),
         (ColumnType.TEXT, "", ""),
+        (ColumnType.TEXT_ARRAY, "FRA;ITA", "FRA;ITA"),
         (ColumnType.TEXT, "Łódź, 1%", "Łódź, 1%"),
         (ColumnType.DATE, "2020-02-29", date(2020, 2, 29)),
         (ColumnType.TIME, "08:30:00", time(8, 30)),
