@@ -95,7 +95,7 @@ SELECT p.version, p.change, p.restores, p.row_count, p.bbox, p.job_id, p.details
 FROM app.published_versions p
 LEFT JOIN app.curated_versions v USING (job_id)
 WHERE p.schema_name = %(schema_name)s AND p.table_name = %(table_name)s
-  AND (%(before)s::integer IS NULL OR p.version < %(before)s)
+  AND (%(before)s::bigint IS NULL OR p.version < %(before)s)
 ORDER BY p.version DESC
 LIMIT %(limit)s
 

@@ -1,0 +1,58 @@
+"""curated_publish: publish a version that a gate stopped, by a person's word."""
+
+from __future__ import annotations
+
+from core.errors import PermanentTaskError
+from core.job_definition import JobContext, JsonObject, TaskContext
+from infrastructure import curated_repository, curated_versions_repository, database
+from services.curated import handlers, holding, publication, updates
+from services.curated.finalizing import result_of
+from services.curated.parameters import CuratedPublish
+
+STAGE = "publish"
+
+
+def publish_held(context: TaskContext[CuratedPublish]) -> JsonObject:
+    """Publish the version, whatever its gates said.
+
+    Returns what an update returns. Raises `PermanentTaskError`: version_not_held, superseded
+    where another version was published since, and what publishing raises; the published table
+    is then as it was, and the version is still held.
+    """
+    parameters = context.parameters
+    with database.transaction() as connection:
+        log_id = updates.opened(connection, context)
+        dataset = curated_repository.get(connection, parameters.dataset_id)
+        version = curated_versions_repository.find(
+            connection, parameters.dataset_id, parameters.version_id
+        )
+    if version is None or version.state not in ("held", "published"):
+        raise PermanentTaskError(
+            f"{parameters.dataset_id} has no version {parameters.version_id} that is held.",
+            code="version_not_held",
+        )
+    if version.state == "held":
+        about = handlers.get(dataset.handler).describe(dataset)
+        assert version.changes is not None  # of the review that led to its being held
+        with database.transaction() as connection:
+            publication.publish_version(
+                connection,
+                dataset,
+                about,
+                version,
+                changes=version.changes,
+                gates=version.gates,
+                job_id=context.job_id,
+                check=context.check,
+            )
+            version = curated_versions_repository.find(
+                connection, version.dataset_id, version.version_id
+            )
+            assert version is not None
+        holding.tidy(dataset, context.check)
+    return {**result_of("updated", version), "log_id": log_id}
+
+
+def job_result(context: JobContext[CuratedPublish]) -> JsonObject:
+    """The job's result, as that of an update."""
+    return next(context.results(STAGE)).result

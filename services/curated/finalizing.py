@@ -1,0 +1,271 @@
+"""Stage 4 of an update: put the rows together, judge them, publish them or hold them.
+
+It goes from one committed step to the next, so that an attempt after a crash goes on behind the
+last one: the version is recorded when its table is whole (`assembling`), compared and judged
+without any change (`reviewing`), and published with its log in one transaction (`publication`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from core.errors import PermanentTaskError
+from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec
+from core.models.curated import CuratedDataset, UpdateStatus, UpdateStrategy
+from infrastructure import (
+    curated_repository,
+    curated_updates_repository,
+    curated_versions_repository,
+    database,
+    publishing_repository,
+)
+from infrastructure.curated_updates_repository import Counts
+from infrastructure.curated_versions_repository import CuratedVersion
+from infrastructure.database import Connection
+from services.curated import assembling, handlers, holding, mapping, publication, reviewing
+from services.curated.assembling import Arrival
+from services.curated.checking import wanted
+from services.curated.fetching import STAGE as FETCH
+from services.curated.handler import About
+from services.curated.parameters import CuratedUpdate
+from services.curated.reviewing import Review
+from services.vector import reports
+from services.vector.inspecting import read_plan
+from services.vector.planning import Plan
+
+STAGE = "finalize"
+
+Context = TaskContext[CuratedUpdate]
+
+
+def plan_finalize(context: JobContext[CuratedUpdate]) -> Iterator[TaskSpec]:
+    """One task, and none after a skip."""
+    if wanted(context) is not None:
+        yield TaskSpec()
+
+
+def finalize(context: Context) -> JsonObject:
+    """Publish what was staged, or hold it where a gate stops it.
+
+    Returns what `job_result` says of it. Raises `PermanentTaskError`: gate_failed naming every
+    gate that failed, superseded where another version was published meanwhile, and what
+    publishing raises; the published table is then as it was.
+    """
+    with database.transaction() as connection:
+        dataset = curated_repository.get(connection, context.parameters.dataset_id)
+    about = handlers.get(dataset.handler).describe(dataset)
+    _check_keys(dataset, about)
+    version = _assembled(context, dataset, about)
+    if version.state == "published":
+        return result_of("updated", version)
+    if version.state == "discarded":
+        if context.parameters.dry_run:
+            return result_of("planned", version)
+        raise _discarded(version)
+    review = _reviewed(context, dataset, about, version)
+    if context.parameters.dry_run:
+        version = _report_plan(context, version, review)
+        holding.drop_discarded()
+        return result_of("planned", version)
+    if review.refused:
+        _hold(context, dataset, version, review)
+        holding.drop_discarded()
+        raise _gate_failed(dataset, version, review)
+    version = _published(context, dataset, about, version, review)
+    holding.tidy(dataset, context.check)
+    return result_of("updated", version)
+
+
+def job_result(context: JobContext[CuratedUpdate]) -> JsonObject:
+    """The job's result: {action: updated | skipped | planned, dataset_id, source_version}, and
+    unless it was skipped {version, changes, rows, read, loaded, quarantined, gates, report,
+    log_id}."""
+    for task in context.results(STAGE):
+        return task.result
+    skipped = next(context.results("check_source")).result
+    return {
+        "action": "skipped",
+        "dataset_id": context.parameters.dataset_id,
+        "source_version": skipped["source_version"],
+        "reason": skipped["reason"],
+    }
+
+
+def _check_keys(dataset: CuratedDataset, about: About) -> None:
+    if dataset.update_strategy is UpdateStrategy.UPSERT and not about.key_columns:
+        raise PermanentTaskError(
+            f"{dataset.dataset_id} is updated by upsert, and nothing says which columns are its "
+            "key. Set source_config.key_columns, or update_strategy to full_replace.",
+            code="keys_missing",
+        )
+
+
+def _assembled(context: Context, dataset: CuratedDataset, about: About) -> CuratedVersion:
+    """The version that this job stages; an earlier attempt may have done so."""
+    with database.transaction() as connection:
+        done = curated_versions_repository.of_job(connection, context.job_id)
+        entry = curated_updates_repository.of_job(connection, context.job_id)
+    if done is not None:
+        return done
+    due = wanted(context)
+    if due is None:
+        raise ValueError("there is nothing to publish after a skip")
+    plan = read_plan(context)
+    _check_target(dataset, plan)
+    arrival = Arrival(
+        dataset_id=dataset.dataset_id,
+        job_id=context.job_id,
+        log_id=None if entry is None else entry["log_id"],
+        base_version=due.base_version,
+        source_version=due.remote.version,
+        source_columns=mapping.source_columns(plan, dataset, handlers.get(dataset.handler)),
+        files=next(context.results(FETCH)).result["files"],
+        licence=due.remote.licence or dataset.licence or about.licence,
+    )
+    return assembling.assemble(
+        arrival,
+        plan.layers,
+        indexed=about.indexed,
+        check=context.check,
+        progress=context.progress,
+    )
+
+
+def _check_target(dataset: CuratedDataset, plan: Plan) -> None:
+    targets = {table.target for layer in plan.layers for table in layer.tables}
+    if targets != {dataset.target}:
+        raise PermanentTaskError(
+            f"{dataset.dataset_id} was given another table while this update was under way. "
+            "Run the update again.",
+            code="superseded",
+        )
+
+
+def _reviewed(
+    context: Context, dataset: CuratedDataset, about: About, version: CuratedVersion
+) -> Review:
+    with database.transaction() as connection:
+        published = publishing_repository.table(connection, dataset.target)
+        try:
+            publication.require_base(dataset, version, published)
+        except PermanentTaskError:
+            _give_up(version)
+            raise
+        return reviewing.review(connection, dataset, about, version, context.check)
+
+
+def _give_up(version: CuratedVersion) -> None:
+    """What the version was made for is gone, and does not come back."""
+    with database.transaction() as connection:
+        curated_versions_repository.discard(connection, version.version_id)
+    holding.drop_discarded()
+
+
+def _report_plan(context: Context, version: CuratedVersion, review: Review) -> CuratedVersion:
+    """End a dry run: what would change goes to the log, and nothing is left of the rows."""
+    with database.transaction() as connection:
+        curated_versions_repository.discard(
+            connection, version.version_id, review.changes, review.gates
+        )
+        publication.finish_report(connection, version, [])
+        curated_updates_repository.finish(
+            connection,
+            context.job_id,
+            UpdateStatus.COMPLETED,
+            source_version=version.source_version,
+            base_version=version.base_version,
+            counts=Counts(**review.difference.counts, quarantined=version.quarantined),
+            details={"changes": review.changes, "gates": review.gates},
+        )
+        return _again(connection, version)
+
+
+def _hold(
+    context: Context, dataset: CuratedDataset, version: CuratedVersion, review: Review
+) -> None:
+    """Keep the version for a person's word. It takes the place of one that is held already."""
+    with database.transaction() as connection:
+        curated_versions_repository.hold(
+            connection, version.version_id, review.changes, review.gates
+        )
+        curated_versions_repository.discard_others(
+            connection, dataset.dataset_id, version.version_id
+        )
+        publication.finish_report(connection, version, [])
+        # The end of the job ends the log, with the error that is raised next.
+        curated_updates_repository.mark(
+            connection,
+            context.job_id,
+            UpdateStatus.PROCESSING,
+            details={
+                "changes": review.changes,
+                "gates": review.gates,
+                "version_id": version.version_id,
+            },
+        )
+
+
+def _published(
+    context: Context, dataset: CuratedDataset, about: About, version: CuratedVersion, review: Review
+) -> CuratedVersion:
+    with database.transaction() as connection:
+        publication.publish_version(
+            connection,
+            dataset,
+            about,
+            version,
+            changes=review.changes,
+            gates=review.gates,
+            job_id=context.job_id,
+            check=context.check,
+        )
+        return _again(connection, version)
+
+
+def _again(connection: Connection, version: CuratedVersion) -> CuratedVersion:
+    found = curated_versions_repository.find(connection, version.dataset_id, version.version_id)
+    assert found is not None
+    return found
+
+
+def _gate_failed(
+    dataset: CuratedDataset, version: CuratedVersion, review: Review
+) -> PermanentTaskError:
+    reasons = " ".join(f"{verdict.gate}: {verdict.message}" for verdict in review.refused)
+    return PermanentTaskError(
+        f"{version.source_version} is held back. {reasons} "
+        f"POST /api/curated/datasets/{dataset.dataset_id}/publish publishes it all the same.",
+        code="gate_failed",
+        gates=[verdict.as_json() for verdict in review.refused],
+        version_id=version.version_id,
+    )
+
+
+def _discarded(version: CuratedVersion) -> PermanentTaskError:
+    return PermanentTaskError(
+        f"What was staged of {version.source_version} was discarded since. Run the update again.",
+        code="superseded",
+        version_id=version.version_id,
+    )
+
+
+def result_of(action: str, version: CuratedVersion) -> JsonObject:
+    """What came of a version, as the result of a job."""
+    changes: Mapping[str, Any] = version.changes or {}
+    return {
+        "action": action,
+        "dataset_id": version.dataset_id,
+        "source_version": version.source_version,
+        "version": version.version,
+        "changes": {
+            name: changes.get(name) for name in ("added", "updated", "deleted", "unchanged")
+        },
+        "rows": changes.get("rows"),
+        "read": version.read,
+        "loaded": version.loaded,
+        "quarantined": version.quarantined,
+        "gates": list(version.gates),
+        "report": reports.links(version.job_id)["self"],
+        "log_id": version.log_id,
+    }

@@ -1,0 +1,158 @@
+"""Bring an earlier version of a dataset's table back, with the log and the registry."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+from core.job_definition import JsonObject
+from core.models.curated import CuratedDataset, UpdateStatus, UpdateType
+from infrastructure import (
+    curated_repository,
+    curated_updates_repository,
+    curated_versions_repository,
+)
+from infrastructure import publishing_repository as records
+from infrastructure.curated_updates_repository import UNKNOWN, Counts
+from infrastructure.database import Connection
+from infrastructure.publishing_repository import PublishedTable, Version
+from services.curated import comparing, handlers
+from services.curated.comparing import Rows
+from services.publishing import history, publish
+from services.publishing.definitions import kept
+from services.publishing.history import Way
+from services.publishing.locking import take_turn
+from services.publishing.publish import Published
+
+_COUNTED = ("added", "updated", "deleted", "unchanged")
+
+
+def restore(
+    connection: Connection,
+    dataset_id: str,
+    to_version: int | None,
+    *,
+    actor: str,
+    patience: float,
+) -> JsonObject:
+    """Roll the dataset's table back in the caller's transaction, and write down what follows.
+
+    See `services.curated.versions.roll_back`, which calls it. Raises what `publish.rollback`
+    raises.
+    """
+    dataset = curated_repository.get(connection, dataset_id)
+    started = curated_updates_repository.now(connection)
+    take_turn(connection, dataset.target, _never)
+    before = records.table(connection, dataset.target)
+    counts = UNKNOWN  # of a way that leads over a kept table and back in place from there
+    found = _way(connection, dataset, before, to_version)
+    if before is not None and found is not None and found[0].base != before.version:
+        way, base = found
+        if not way.undos:
+            counts = _compared(connection, dataset, before, base)
+    done = publish.rollback(
+        connection,
+        dataset.target,
+        to_version,
+        actor=actor,
+        keep_versions=dataset.keep_versions,
+        patience=patience,
+    )
+    dataset = curated_repository.get(connection, dataset_id, for_update=True)
+    restored = curated_versions_repository.current(connection, dataset.target)
+    source_version = None if restored is None else restored.source_version
+    rejected = _rejected(connection, dataset, source_version)
+    curated_repository.updated(connection, dataset_id, source_version)
+    curated_repository.set_rejected(connection, dataset_id, rejected)
+    restores = history.origin(records.versions(connection, dataset.target), done.version)
+    if before is not None and found is not None and found[0].base == before.version:
+        counts = _undone(done)
+    log_id = curated_updates_repository.record(
+        connection,
+        dataset_id,
+        UpdateType.MANUAL,
+        UpdateStatus.COMPLETED,
+        action="rollback",
+        actor=actor,
+        source_version=source_version,
+        base_version=None if before is None else before.version,
+        published_version=done.version,
+        counts=replace(counts, total=done.rows),
+        details={"restores": restores, "rejected_version": rejected},
+        started_at=started,
+    )
+    return {
+        "dataset_id": dataset_id,
+        "version": done.version,
+        "restores": restores,
+        "source_version": source_version,
+        "rejected_version": rejected,
+        "rows": done.rows,
+        "bbox": done.bbox,
+        "changes": {name: value for name, value in asdict(counts).items() if name in _COUNTED},
+        "log_id": log_id,
+    }
+
+
+def _way(
+    connection: Connection,
+    dataset: CuratedDataset,
+    current: PublishedTable | None,
+    to_version: int | None,
+) -> tuple[Way, Version] | None:
+    """The way that the rollback will go, and the version that it begins at; None where it will
+    find that it cannot be done."""
+    if current is None:
+        return None
+    versions = records.versions(connection, dataset.target)
+    wanted = to_version or history.origin(versions, current.version) - 1
+    way = history.way_back(versions, current.version, wanted)
+    if way is None:
+        return None
+    return way, next(version for version in versions if version.version == way.base)
+
+
+def _compared(
+    connection: Connection, dataset: CuratedDataset, current: PublishedTable, base: Version
+) -> Counts:
+    """What going back to a table that is kept whole changes. It takes a while, and keeps
+    nobody waiting."""
+    assert base.kept_as is not None
+    handler = handlers.find(dataset.handler)
+    difference = comparing.compare(
+        connection,
+        Rows(dataset.target, current.shape, current.key_columns),
+        Rows(kept(base.kept_as), base.shape, base.key_columns),
+        ignored=() if handler is None else handler.describe(dataset).ignored,
+        check=_never,
+    )
+    return Counts(**difference.counts)
+
+
+def _undone(done: Published) -> Counts:
+    """What undoing in place changed."""
+    return Counts(
+        added=done.added,
+        updated=done.updated,
+        deleted=done.removed,
+        unchanged=done.rows - done.added - done.updated,
+    )
+
+
+def _rejected(
+    connection: Connection, dataset: CuratedDataset, source_version: str | None
+) -> str | None:
+    """The version of the source that is not to be fetched again by itself: the newest one,
+    also after a second rollback; one that was discarded before is newer still."""
+    rejected = dataset.rejected_version
+    if rejected is not None and not curated_versions_repository.was_published(
+        connection, dataset.dataset_id, rejected
+    ):
+        return rejected
+    newest = curated_versions_repository.newest_published(connection, dataset.dataset_id)
+    if newest is None or newest.source_version == source_version:
+        return None
+    return newest.source_version
+
+
+def _never() -> None:
+    """Nobody asks to stop."""

@@ -1,0 +1,127 @@
+"""What a staged version would change, and what the gates say of that. Nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.job_definition import JsonObject
+from core.models.curated import CuratedDataset, UpdateStrategy
+from core.models.feature_table import TableName
+from infrastructure import curated_versions_repository, publishing_repository
+from infrastructure.curated_versions_repository import CuratedVersion
+from infrastructure.database import Connection
+from infrastructure.publishing_repository import Bbox, PublishedTable
+from services.curated import comparing
+from services.curated.comparing import Difference, Rows
+from services.curated.gates import Figures, Verdict, judge
+from services.curated.handler import About
+from services.publishing import attachments, checks, extent
+from services.publishing.definitions import staged
+from services.publishing.extent import Extent
+
+_NOTHING = Extent(rows=0, geometries=0, bbox=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a version would make of the published table; `figures` are of the table then."""
+
+    difference: Difference
+    figures: Figures
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def refused(self) -> list[Verdict]:
+        """The verdicts of the gates that do not let it pass."""
+        return [verdict for verdict in self.verdicts if not verdict.passed]
+
+    @property
+    def changes(self) -> JsonObject:
+        """The plan as it is kept and shown: counts and samples of rows, and the figures."""
+        figures = self.figures
+        return {
+            **self.difference.as_json(),
+            "rows_before": figures.published_rows,
+            "rows": figures.rows,
+            "row_count_change_pct": _rounded(figures.row_count_change_pct),
+            "bbox_before": figures.published_bbox,
+            "bbox": figures.bbox,
+            "extent_change_pct": _rounded(figures.extent_change_pct),
+            "columns": {kind.value: columns for kind, columns in figures.drift.items()},
+        }
+
+    @property
+    def gates(self) -> list[JsonObject]:
+        """The verdicts as they are kept and shown."""
+        return [verdict.as_json() for verdict in self.verdicts]
+
+
+def removes_missing(dataset: CuratedDataset, about: About) -> bool:
+    """Whether rows that do not come in again go."""
+    is_replaced = dataset.update_strategy is UpdateStrategy.FULL_REPLACE
+    return is_replaced or about.delivers == "snapshot"
+
+
+def review(
+    connection: Connection,
+    dataset: CuratedDataset,
+    about: About,
+    version: CuratedVersion,
+    check: Callable[[], None],
+) -> Review:
+    """Hold a staged version against what is published, and judge it by the dataset's gates."""
+    assert version.staged is not None
+    published = _published(connection, dataset.target)
+    if published is None:
+        difference = comparing.first_version(version.rows)
+        before = _NOTHING
+    else:
+        with checks.in_parallel(connection):
+            before = extent.measure(connection, dataset.target, published.shape)
+        in_place = dataset.update_strategy is UpdateStrategy.UPSERT
+        difference = comparing.compare(
+            connection,
+            Rows(dataset.target, published.shape, published.key_columns),
+            Rows(staged(version.staged), version.shape, version.key_columns),
+            ignored=about.ignored,
+            keeps_missing_rows=not removes_missing(dataset, about),
+            keeps_missing_columns=in_place,
+            check=check,
+        )
+    current = curated_versions_repository.current(connection, dataset.target)
+    stays = removes_missing(dataset, about)
+    figures = Figures(
+        read=version.read,
+        quarantined=version.quarantined,
+        rows=before.rows + difference.added - difference.deleted,
+        bbox=version.bbox if stays else _around(before.bbox, version.bbox),
+        columns=version.source_columns,
+        published_rows=None if published is None else before.rows,
+        published_bbox=before.bbox,
+        published_columns=None if current is None else current.source_columns,
+    )
+    return Review(difference, figures, tuple(judge(dataset.gates, figures)))
+
+
+def _published(connection: Connection, target: TableName) -> PublishedTable | None:
+    """What is recorded of the published table, None also where it was dropped by someone."""
+    if attachments.oid_of(connection, target) is None:
+        return None
+    return publishing_repository.table(connection, target)
+
+
+def _around(one: Bbox | None, other: Bbox | None) -> Bbox | None:
+    """The box around both: what rows that come on top of others extend over."""
+    if one is None or other is None:
+        return one or other
+    return (
+        min(one[0], other[0]),
+        min(one[1], other[1]),
+        max(one[2], other[2]),
+        max(one[3], other[3]),
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
