@@ -37,7 +37,7 @@ class File:
 
 @dataclass(frozen=True)
 class Asked:
-    """One request, and what was sent of the content."""
+    """One request, its query decoded, its headers by names in small letters."""
 
     path: str
     query: dict[str, str]
@@ -45,12 +45,11 @@ class Asked:
 
 
 class FileServer:
-    """Serves `files` by path; remembers what it was asked, and how many bytes it sent."""
+    """Serves `files` by path; remembers what it was asked."""
 
     def __init__(self) -> None:
         self.files: dict[str, File] = {}
         self.asked: list[Asked] = []
-        self.served = 0
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -132,7 +131,6 @@ class FileServer:
                 request.wfile.write(piece)
             except OSError:
                 return  # The client has hung up.
-            self.served += len(piece)
 
 
 class _Quiet(ThreadingHTTPServer):
