@@ -152,10 +152,9 @@ def delete(connection: Connection, dataset_id: str) -> None:
         raise _unknown(connection, dataset_id)
 
 
-def forget_versions(connection: Connection, dataset_id: str) -> list[str]:
-    """Remove the records of a dataset's versions; the staged tables of those on their way."""
-    rows = connection.execute(_SQL["forget_versions"], {"dataset_id": dataset_id})
-    return [row["staged"] for row in rows if row["staged"] is not None]
+def forget_versions(connection: Connection, dataset_id: str) -> None:
+    """Remove the records of a dataset's versions; no staged table is needed any more."""
+    connection.execute(_SQL["forget_versions"], {"dataset_id": dataset_id})
 
 
 def forget_styles(connection: Connection, collection_id: str) -> None:

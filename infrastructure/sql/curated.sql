@@ -128,10 +128,7 @@ WHERE dataset_id = %(dataset_id)s
 RETURNING *
 
 -- name: forget_versions
--- The staged tables of the versions that are forgotten come back.
-DELETE FROM app.curated_versions
-WHERE dataset_id = %(dataset_id)s
-RETURNING staged
+DELETE FROM app.curated_versions WHERE dataset_id = %(dataset_id)s
 
 -- name: forget_styles
 DELETE FROM geo.feature_collection_styles WHERE collection_id = %(collection_id)s

@@ -18,11 +18,11 @@ from infrastructure import curated_repository as datasets
 from infrastructure import curated_updates_repository as updates_log
 from infrastructure import database, locks, publishing_repository
 from infrastructure.database import Connection
-from services.curated import handlers, readiness, views
+from services.curated import file_store, handlers, holding, readiness, views
 from services.curated.declaring import declared
 from services.features.links import collection_id
 from services.orchestration.paging import cursor_after, dataset_key
-from services.publishing import removal, staging
+from services.publishing import removal
 
 log = logging.getLogger(__name__)
 
@@ -157,6 +157,8 @@ def delete(
         _refuse_under_way(connection, dataset_id, "it cannot be deleted now")
         dropped = drop and _drop(connection, dataset)
         datasets.delete(connection, dataset_id)
+    if drop:
+        _drop_leftovers(dataset_id)
     log.info("curated dataset %s was deleted%s", dataset_id, ", with its table" if dropped else "")
     return {
         "dataset_id": dataset_id,
@@ -251,7 +253,7 @@ def _refuse_under_way(connection: Connection, dataset_id: str, what: str) -> Non
 
 
 def _drop(connection: Connection, dataset: CuratedDataset) -> bool:
-    """Drop what the dataset has published and staged; whether anything was published."""
+    """Drop what the dataset has published, and forget its versions; whether there were any."""
     publisher = datasets.publisher(connection, dataset.target)
     if publisher is not None and publisher.dataset_id != dataset.dataset_id:
         raise _taken(dataset, f"was published by the job {publisher.job_id}, not by this dataset")
@@ -259,11 +261,22 @@ def _drop(connection: Connection, dataset: CuratedDataset) -> bool:
         dropped = removal.remove(connection, dataset.target)
     except TransientTaskError as error:
         raise Unavailable(error.message, code=error.error_code, **error.details) from error
-    for staged in datasets.forget_versions(connection, dataset.dataset_id):
-        # One that is read at this moment is swept later, since no version names it any more.
-        staging.drop_one(connection, staged)
+    datasets.forget_versions(connection, dataset.dataset_id)
     datasets.forget_styles(connection, collection_id(dataset.target))
     return dropped
+
+
+def _drop_leftovers(dataset_id: str) -> None:
+    """Drop what was staged for versions that are forgotten, and the files that were fetched."""
+    holding.drop_discarded()
+    try:
+        file_store.tidy(dataset_id, frozenset(), check=_never)
+    except Unavailable as failure:  # the dataset is deleted all the same
+        log.warning("files of %s are left in blob storage: %s", dataset_id, failure.message)
+
+
+def _never() -> None:
+    """Nobody asks to stop."""
 
 
 def _exists(dataset_id: str) -> Conflict:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import InvalidParameters, InvalidRequest, NotFound
 from core.models.curated import CuratedDefinition, UpdateStatus, UpdateType
-from services.curated import registry, updates, views
+from services.curated import registry, updates, versions, views
 from services.orchestration import starting
 from services.orchestration.paging import one_of
 from services.orchestration.submission import Submission
@@ -247,8 +247,6 @@ def list_curated_dataset_history(req: func.HttpRequest) -> func.HttpResponse:
 def list_curated_dataset_versions(req: func.HttpRequest) -> func.HttpResponse:
     """The versions of a dataset, newest first: published, held by a gate, or discarded."""
     known_query(req, _PAGED)
-    from services.curated import versions
-
     page = versions.versions_page(
         _id(req), limit=_limit(req), cursor=req.params.get("cursor"), base_url=base_url(req)
     )
@@ -261,8 +259,6 @@ def list_curated_dataset_versions(req: func.HttpRequest) -> func.HttpResponse:
 def roll_back_curated_dataset(req: func.HttpRequest) -> func.HttpResponse:
     """Make an earlier version current again, as a new version of the table."""
     known_query(req)
-    from services.curated import versions
-
     wanted = _body(req, Rollback)
     return json_response(versions.roll_back(_id(req), wanted.to_version, actor=_ACTOR))
 
@@ -276,10 +272,8 @@ async def publish_curated_dataset(
 ) -> func.HttpResponse:
     """Publish a version that a gate stopped."""
     known_query(req)
-    from services.curated import versions
-
     wanted = _body(req, Approval)
-    job = await asyncio.to_thread(versions.submit_held, _id(req), wanted.version_id)
+    job = await asyncio.to_thread(versions.submit_held, _id(req), wanted.version_id, actor=_ACTOR)
     return await _started(req, client, job)
 
 
@@ -289,8 +283,6 @@ async def publish_curated_dataset(
 def discard_curated_dataset_version(req: func.HttpRequest) -> func.HttpResponse:
     """Drop a version that a gate stopped."""
     known_query(req)
-    from services.curated import versions
-
     return json_response(versions.discard(_id(req), _body(req, Rejection).version_id))
 
 
