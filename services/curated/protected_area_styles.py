@@ -55,7 +55,7 @@ _NO_CATEGORY = Class("No category", (), "#ffffff", "#4d4d4d")
 REALMS = (
     Class("Terrestrial", ("Terrestrial",), "#009e73", "#00664b"),
     Class("Coastal", ("Coastal",), "#e69f00", "#8f6300"),
-    Class("Marine", ("Marine",), "#0072b2", "#004a73"),
+    Class("Marine", ("Marine",), "#00508a", "#003459"),
 )
 _NO_REALM = Class("No realm", (), "#ffffff", "#4d4d4d")
 

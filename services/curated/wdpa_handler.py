@@ -17,6 +17,7 @@ from services.curated.ibat_base import IbatHandler
 from services.curated.protected_area_styles import WDPA_BY_CATEGORY, WDPA_BY_REALM
 from services.vector.model import SourceLayer
 from services.vector.plan import Dimension
+from services.vector.planning import records_by_dimension
 
 _LICENCE = (
     "Protected Planet terms and conditions: no redistribution, and no commercial use without the "
@@ -140,18 +141,9 @@ class WdpaHandler(IbatHandler):
 def layer_dimension(layer: SourceLayer) -> Dimension | None:
     """2 for a layer of polygons, 0 for one of points, by what most of its records are; None for
     others, as for a table without geometries."""
-    areas, points, others = 0, 0, 0
-    for geometry_type, count in layer.geometry_types.items():
-        if geometry_type.endswith(("Polygon", "Surface")):
-            areas += count
-        elif geometry_type.endswith("Point"):
-            points += count
-        elif geometry_type != "None":
-            others += count
-    most = max(areas, points, others)
-    if most == 0 or most == others:
-        return None
-    return 2 if areas == most else 0
+    counts = records_by_dimension(layer)
+    dimension = max(counts, key=lambda each: counts[each])
+    return dimension if dimension != 1 and counts[dimension] else None
 
 
 def citation(version: str | None) -> str:
