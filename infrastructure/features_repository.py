@@ -136,7 +136,7 @@ class TableReader:
         try:
             row = _within(self._connection, COUNT_SECONDS, query, where.parameters)
         except psycopg.errors.InternalError as error:
-            if not _is_outside_projection(error):
+            if not is_outside_projection(error):
                 raise
             return None  # a later page will say what is wrong with which request
         return None if row is None else int(row["matched"])
@@ -152,7 +152,7 @@ class TableReader:
         except psycopg.errors.QueryCanceled as error:
             raise _took_too_long() from error
         except psycopg.errors.InternalError as error:
-            if not _is_outside_projection(error):
+            if not is_outside_projection(error):
                 raise
             raise GeoforgeError(
                 "A feature lies so far outside of the area of the table's CRS that it has no "
@@ -170,7 +170,7 @@ def reading(name: TableName) -> Iterator[TableReader]:
     with database.transaction() as connection:
         _configure(connection)
         # Looked up before, so that nobody can hold what is not published.
-        _published(connection, name)
+        published_in(connection, name)
         try:
             connection.execute(sql.SQL(_SQL["hold"]).format(table=_identifier(name)))
         except psycopg.errors.UndefinedTable as error:
@@ -179,7 +179,7 @@ def reading(name: TableName) -> Iterator[TableReader]:
             ) from error
         except psycopg.errors.QueryCanceled as error:
             raise _took_too_long() from error
-        yield TableReader(connection, _published(connection, name))
+        yield TableReader(connection, published_in(connection, name))
 
 
 def published_tables() -> list[PublishedTable]:
@@ -193,7 +193,7 @@ def published_table(name: TableName) -> PublishedTable:
     """One published table, or `NotFound`."""
     with database.transaction() as connection:
         _configure(connection)
-        return _published(connection, name)
+        return published_in(connection, name)
 
 
 def temporal_extent(table: PublishedTable) -> tuple[str, str] | None:
@@ -273,7 +273,7 @@ def _within(
         return None
 
 
-def _is_outside_projection(error: psycopg.Error) -> bool:
+def is_outside_projection(error: psycopg.Error) -> bool:
     """Whether PostGIS could not transform a geometry; it has no state of its own for that."""
     return (error.diag.message_primary or "").startswith("transform:")
 
@@ -287,7 +287,8 @@ def _took_too_long() -> Unavailable:
     )
 
 
-def _published(connection: Connection, name: TableName) -> PublishedTable:
+def published_in(connection: Connection, name: TableName) -> PublishedTable:
+    """One published table as a transaction sees it, or `NotFound`."""
     parameters = {"schema_name": name.schema_name, "table_name": name.table_name}
     row = connection.execute(_SQL["table"], parameters).fetchone()
     if row is None:

@@ -88,20 +88,16 @@ def put(
     return row is not None and bool(row["created"])
 
 
-def set_default(
-    connection: Connection, collection_id: str, style_id: str, is_default: bool
-) -> None:
-    """Make the style the default one in place of another, or no longer."""
+def set_default(connection: Connection, collection_id: str, style_id: str) -> None:
+    """Make the style the default one, in place of another."""
     style = {"collection_id": collection_id, "style_id": style_id}
-    if is_default:
-        connection.execute(_SQL["no_default"], style)
-    connection.execute(_SQL["default"], {**style, "is_default": is_default})
+    connection.execute(_SQL["no_other_default"], style)
+    connection.execute(_SQL["default"], style)
 
 
-def delete(connection: Connection, collection_id: str, style_id: str) -> bool:
-    """Remove a style; whether there was one."""
-    style = {"collection_id": collection_id, "style_id": style_id}
-    return connection.execute(_SQL["delete"], style).fetchone() is not None
+def delete(connection: Connection, collection_id: str, style_id: str) -> None:
+    """Remove a style."""
+    connection.execute(_SQL["delete"], {"collection_id": collection_id, "style_id": style_id})
 
 
 def forget(connection: Connection, collection_id: str) -> None:

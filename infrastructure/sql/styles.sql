@@ -59,20 +59,19 @@ ON CONFLICT (collection_id, style_id) DO UPDATE SET
     updated_at = now()
 RETURNING xmax = 0 AS created;
 
--- name: no_default
+-- name: no_other_default
 UPDATE geo.feature_collection_styles
 SET is_default = false
 WHERE collection_id = %(collection_id)s AND style_id <> %(style_id)s AND is_default;
 
 -- name: default
 UPDATE geo.feature_collection_styles
-SET is_default = %(is_default)s
+SET is_default = true
 WHERE collection_id = %(collection_id)s AND style_id = %(style_id)s;
 
 -- name: delete
 DELETE FROM geo.feature_collection_styles
-WHERE collection_id = %(collection_id)s AND style_id = %(style_id)s
-RETURNING is_default;
+WHERE collection_id = %(collection_id)s AND style_id = %(style_id)s;
 
 -- name: forget
 DELETE FROM geo.feature_collection_styles WHERE collection_id = %(collection_id)s;

@@ -1,0 +1,1 @@
+"""Published tables as Mapbox Vector Tiles, made by PostGIS."""
