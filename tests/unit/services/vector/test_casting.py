@@ -25,6 +25,12 @@ _NOON = datetime(2020, 1, 1, 12)
         (pa.array([1, 0]), ColumnType.BOOLEAN, [True, False], 0),
         (pa.array([True, False]), ColumnType.INTEGER, [1, 0], 0),
         (pa.array([1.0, 2.5]), ColumnType.TEXT, ["1", "2.5"], 0),
+        (
+            pa.array([1e15, -0.0, 1e20, None]),
+            ColumnType.TEXT,
+            [f"1{'0' * 15}", "0", "1e+20", None],
+            0,
+        ),
         (pa.array([date(2020, 1, 1)]), ColumnType.TIMESTAMP, [datetime(2020, 1, 1)], 0),
         (pa.array([_NOON]), ColumnType.DATE, [date(2020, 1, 1)], 0),
         (pa.array([_NOON]), ColumnType.TIMESTAMPTZ, [_NOON.replace(tzinfo=UTC)], 0),

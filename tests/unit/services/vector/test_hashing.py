@@ -32,6 +32,14 @@ def test_equal_rows_have_equal_hashes() -> None:
     assert first == second != third
 
 
+def test_lists_are_equal_by_their_items_in_order() -> None:
+    lists = pa.array([["a", "b"], ["a", "b"], ["b", "a"], ["ab"], [], None])
+    first, second, *others = of(lists)
+    assert first == second
+    assert len({first, *others}) == 5
+    assert of(lists.slice(1)) == [second, *others]
+
+
 def test_hashes_are_the_same_in_every_process_and_batch() -> None:
     columns = [pa.array([7, 1, 1]), pa.array(["b", "a", "x" * 100]), pa.array([None, 2.5, 2.5])]
     found = of(*columns)

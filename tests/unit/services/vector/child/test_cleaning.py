@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.models.feature_table import Column, ColumnType
 from core.models.vector_report import RecordCounts
 from services.vector.child import cleaning, inspecting
 from services.vector.model import Kind, ReadOptions, SourceLayer
 from services.vector.parameters import ProcessVector
+from services.vector.plan import ColumnPlan, LayerPlan
 from services.vector.planning import plan_layers
 from tests.support.vector_corpus import tuples
 from tests.support.vector_job import collection, feature, square
@@ -36,7 +39,10 @@ class Sent:
         return {gid: row[-1] for gid, row in zip(self.gids(table), rows, strict=True)}
 
 
-def clean(folder: Path, *features: Any, **parameters: Any) -> Sent:
+def clean(
+    folder: Path, *features: Any, columns: list[ColumnPlan] | None = None, **parameters: Any
+) -> Sent:
+    """Clean the features of a file; `columns` stand in place of those that the file has."""
     (folder / "in.geojson").write_text(json.dumps(collection(*features)))
     wanted = ProcessVector.model_validate({"source_url": "https://data.test/in", **parameters})
     options = ReadOptions(chunk_rows=wanted.chunk_rows).model_dump()
@@ -50,6 +56,8 @@ def clean(folder: Path, *features: Any, **parameters: Any) -> Sent:
         staged_name="staged_{}_{}".format,
         published=lambda _name: None,
     )
+    if columns is not None:
+        plan = with_columns(plan, columns)
     sent: dict[str, bytearray] = defaultdict(bytearray)
 
     def emit(name: str, data: bytes) -> None:
@@ -64,6 +72,15 @@ def clean(folder: Path, *features: Any, **parameters: Any) -> Sent:
         [RecordCounts.model_validate(each) for each in counts],
         {name: list(tuples(bytes(data))) for name, data in sent.items()},
     )
+
+
+def with_columns(plan: LayerPlan, columns: list[ColumnPlan]) -> LayerPlan:
+    shape = tuple(each.column for each in columns)
+    tables = [
+        table.model_copy(update={"shape": table.shape.model_copy(update={"columns": shape})})
+        for table in plan.tables
+    ]
+    return plan.model_copy(update={"columns": columns, "tables": tables})
 
 
 def test_rows_are_numbered_over_all_chunks(tmp_path: Path) -> None:
@@ -120,3 +137,42 @@ def test_quarantine_keeps_the_record_as_it_was_as_far_as_a_row_goes(tmp_path: Pa
     assert (len(long[4] or b""), long[5]) == (64 << 10, b"\x01")
     assert sent.counts[0].quarantined == {"bad_coordinate": 1, "out_of_range": 1}
     assert (sent.counts[0].read, sent.counts[0].loaded) == (3, 1)
+
+
+def test_columns_of_a_given_shape_are_filled(tmp_path: Path) -> None:
+    """Constants, replaced values, lists, and nulls where there is no attribute."""
+    first = feature("Point", [1, 1], MARINE=0, ISO3="FRA; ITA", YEAR="1990")
+    second = feature("Point", [2, 2], MARINE=7, ISO3="", YEAR="unknown")
+    columns = [
+        column_plan("realm", ColumnType.TEXT, "MARINE", values={"0": "Terrestrial"}),
+        column_plan("iso3", ColumnType.TEXT_ARRAY, "ISO3", split=";"),
+        column_plan("year", ColumnType.INTEGER, "YEAR", values={"0": None}),
+        column_plan("version", ColumnType.TEXT, None, constant="May 2023"),
+        column_plan("area", ColumnType.REAL, None),
+    ]
+    sent = clean(tmp_path, first, second, columns=columns)
+    one, two = sent.streams["rows:0"]
+    assert one[1:6] == [b"Terrestrial", text_array("FRA", "ITA"), number(1990), b"May 2023", None]
+    assert two[1:6] == [b"7", None, None, b"May 2023", None]
+    assert sent.counts[0].value_faults == {"YEAR": {"not a bigint": 1}}
+
+
+def test_lists_are_lists_in_the_quarantine_too(tmp_path: Path) -> None:
+    broken = feature("Point", ["abc", 1], ISO3="FRA;ITA")
+    columns = [column_plan("iso3", ColumnType.TEXT_ARRAY, "ISO3", split=";")]
+    [row] = clean(tmp_path, broken, columns=columns).streams["quarantine"]
+    assert (row[3] or b"").endswith(b'{"iso3":["FRA","ITA"]}')
+
+
+def column_plan(name: str, type_: ColumnType, source: str | None, **options: Any) -> ColumnPlan:
+    return ColumnPlan(source=source, column=Column(name=name, type=type_), **options)
+
+
+def number(value: int) -> bytes:
+    return value.to_bytes(8, signed=True)
+
+
+def text_array(*items: str) -> bytes:
+    """As PostgreSQL sends it: one dimension, no nulls, the type text, so many from 1."""
+    encoded = b"".join(struct.pack(">i", len(item)) + item.encode() for item in items)
+    return struct.pack(">iiiii", 1, 0, 25, len(items), 1) + encoded

@@ -415,3 +415,38 @@ def assert_sound(batch: Batch, options: CleaningOptions) -> None:
             continue
         types = singles.get(dimension, ("Polygon", "MultiPolygon"))
         assert geometry.geom_type in (types[1:] if options.promote_to_multi else types)
+
+
+_POINT_AND_SQUARE = f"GEOMETRYCOLLECTION(POINT(5 5),{_SQUARE})"
+
+
+def test_of_a_table_for_some_dimensions_others_are_set_aside() -> None:
+    found = cleaned("POINT(1 2)", _SQUARE, None, "LINESTRING(0 0,1 1)", dimensions=(2, 0))
+    assert found.rows.tolist() == [0, 1]
+    assert {fault.reason for fault in found.faults.values()} == {Reason.WRONG_DIMENSION}
+    assert found.faults[2].detail == "Consists of no geometry; what belongs here: polygons, points."
+    assert found.faults[3].detail == "Consists of lines; what belongs here: polygons, points."
+    assert found.fault_geometry[3] is not None
+
+
+def test_records_without_a_geometry_belong_where_that_is_said() -> None:
+    found = cleaned(_SQUARE, None, "POLYGON EMPTY", "POINT(1 2)", dimensions=(2, None))
+    assert found.rows.tolist() == [0, 1, 2]
+    assert list(found.faults) == [3]
+
+
+@pytest.mark.parametrize("dimensions", [(2,), (0,), (0, 2)])
+def test_one_row_holds_no_geometries_of_several_dimensions(dimensions: tuple[int, ...]) -> None:
+    found = cleaned(_POINT_AND_SQUARE, dimensions=dimensions)
+    assert fault(found).reason is Reason.WRONG_DIMENSION
+
+
+def test_a_collection_of_one_dimension_is_no_such_mixture() -> None:
+    found = cleaned(f"GEOMETRYCOLLECTION({_SQUARE},{_SQUARE})", dimensions=(2,))
+    assert the_one(found).geom_type == "MultiPolygon"
+
+
+def test_what_could_not_be_read_stays_that() -> None:
+    batch = batch_of(as_array([None]), faults={0: Fault(Reason.MALFORMED, "cut short")})
+    found = clean(batch, cleaning(dimensions=(2,)))
+    assert fault(found).reason is Reason.MALFORMED
