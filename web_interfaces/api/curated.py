@@ -57,6 +57,15 @@ _DELETE_QUERY = (
 )
 
 
+# A header, though it is listed with what a query may hold.
+_IF_MATCH = query(
+    "If-Match",
+    {"type": "string"},
+    "ETag of the definition as it was read: 412 where it was changed since",
+    **{"in": "header"},
+)
+
+
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -141,6 +150,7 @@ def get_curated_dataset(req: func.HttpRequest) -> func.HttpResponse:
 @bp.route(route="api/curated/datasets/{dataset_id}", methods=["PUT"])
 @documented(
     tag=_TAG,
+    query=(_IF_MATCH,),
     body=CuratedDefinition,
     answers={200: Answer("The dataset as it is now")},
 )
@@ -161,7 +171,7 @@ def replace_curated_dataset(req: func.HttpRequest) -> func.HttpResponse:
 @bp.route(route="api/curated/datasets/{dataset_id}", methods=["DELETE"])
 @documented(
     tag=_TAG,
-    query=_DELETE_QUERY,
+    query=(*_DELETE_QUERY, _IF_MATCH),
     answers={200: Answer("What was deleted; the log of its updates stays")},
 )
 @endpoint
@@ -178,7 +188,7 @@ def delete_curated_dataset(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/curated/datasets/{dataset_id}/enable", methods=["POST"])
-@documented(tag=_TAG, answers={200: Answer("The dataset as it is now")})
+@documented(tag=_TAG, query=(_IF_MATCH,), answers={200: Answer("The dataset as it is now")})
 @endpoint
 def enable_curated_dataset(req: func.HttpRequest) -> func.HttpResponse:
     """Let the scheduler update a dataset from now on."""
@@ -187,7 +197,7 @@ def enable_curated_dataset(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/curated/datasets/{dataset_id}/disable", methods=["POST"])
-@documented(tag=_TAG, answers={200: Answer("The dataset as it is now")})
+@documented(tag=_TAG, query=(_IF_MATCH,), answers={200: Answer("The dataset as it is now")})
 @endpoint
 def disable_curated_dataset(req: func.HttpRequest) -> func.HttpResponse:
     """Let the scheduler leave a dataset alone. It may still be updated by hand."""
