@@ -87,7 +87,7 @@ class BoundToken(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     origin: str = Field(pattern=_ORIGIN)
-    token: SecretStr
+    token: SecretStr = Field(min_length=1)
 
 
 class Settings(DatabaseSettings):

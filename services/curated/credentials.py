@@ -66,7 +66,9 @@ def _secret(settings: Settings, name: str) -> SecretStr | None:
     for field, about in Settings.model_fields.items():
         value = getattr(settings, field)
         if about.alias == name and isinstance(value, SecretStr):
-            return value if value.get_secret_value().strip() else None
+            # Secrets out of files and vaults like to end in a line break.
+            text = value.get_secret_value().strip()
+            return SecretStr(text) if text else None
     return None
 
 

@@ -112,6 +112,37 @@ def test_a_database_url_that_is_none_is_told_how_to_be_one(
     Settings()  # type: ignore[call-arg]
 
 
+def test_credentials_are_bound_to_an_origin(environment: pytest.MonkeyPatch) -> None:
+    token = {"origin": "https://data.example.org", "token": "hunter2"}
+    environment.setenv("GEOFORGE_CREDENTIALS", json.dumps({"LAKES_KEY": token}))
+    settings = Settings()  # type: ignore[call-arg]
+    bound = settings.credentials["LAKES_KEY"]
+    assert (bound.origin, bound.token.get_secret_value()) == (token["origin"], "hunter2")
+    assert "hunter2" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "hunter2",
+        '["hunter2"]',
+        '{"LAKES_KEY": "hunter2"}',
+        '{"LAKES_KEY": {"token": "hunter2"}}',
+        '{"LAKES_KEY": {"origin": "https://x.test", "token": ""}}',
+        '{"LAKES_KEY": {"origin": "https://x.test/hunter2", "token": "hunter2"}}',
+        '{"LAKES_KEY": {"origin": "x.test", "token": "hunter2"}}',
+        '{"LAKES_KEY": {"origin": "https://u:hunter2@x.test", "token": "t"}}',
+    ],
+)
+def test_credentials_that_are_none_are_named_and_not_repeated(
+    environment: pytest.MonkeyPatch, given: str
+) -> None:
+    environment.setenv("GEOFORGE_CREDENTIALS", given)
+    with pytest.raises(ValidationError, match="GEOFORGE_CREDENTIALS") as raised:
+        Settings()  # type: ignore[call-arg]
+    assert "hunter2" not in "".join(traceback.format_exception(raised.value))
+
+
 def test_the_database_alone_needs_one_setting(environment: pytest.MonkeyPatch) -> None:
     for name in REQUIRED:
         if name != "DATABASE_URL":

@@ -272,6 +272,16 @@ def test_redirects_have_an_end(server: Server) -> None:
         fetch(client(server), f"{url}/1")
 
 
+def test_a_request_may_go_to_one_place_only(server: Server, other: Server) -> None:
+    server.answers["/a"] = reply(302, location=f"http://b.test:{other.port}/b?key=s3cret")
+    with pytest.raises(SourceRefused, match="redirect, which is not followed") as raised:
+        fetch(client(server, other), f"http://a.test:{server.port}/a", redirects=0)
+    assert other.asked == []
+    assert "s3cret" not in str(raised.value)
+    server.answers["/b"] = reply(200, b"here")
+    assert fetch(client(server), f"http://a.test:{server.port}/b", redirects=0) == b"here"
+
+
 def test_a_host_is_resolved_once_for_each_request(server: Server) -> None:
     """A name that answers with another address at a second look gains nothing by it."""
     server.answers["/a"] = reply(200, b"checked")
