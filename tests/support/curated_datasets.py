@@ -65,6 +65,7 @@ def stage_version(
     *,
     source_version: str = "2026-01",
     table: FeatureTable = TABLE,
+    base_version: int | None = None,
 ) -> CuratedVersion:
     """A version that a job has staged whole."""
     with connection.transaction():
@@ -79,7 +80,7 @@ def stage_version(
                 staged=apart,
                 shape=table,
                 key_columns=("code",),
-                base_version=None,
+                base_version=base_version,
                 source_version=source_version,
                 source_columns={"code": "bigint", "name": "text"},
                 files=[],

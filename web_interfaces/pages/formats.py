@@ -87,6 +87,19 @@ def ago(time: datetime | None) -> str:
     return f"{int(seconds)} s ago"
 
 
+def ahead(time: datetime | None) -> str:
+    """'now', 'in 40 s', 'in 3 min', 'in 2 d': as `ago`, of what is to come."""
+    if time is None:
+        return NOTHING
+    seconds = (time - datetime.now(UTC)).total_seconds()
+    if seconds < 1:
+        return "now"
+    for unit, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
+        if seconds >= unit:
+            return f"in {int(seconds // unit)} {name}"
+    return f"in {int(seconds)} s"
+
+
 def iso(time: datetime | None) -> str:
     """ISO 8601 in UTC, to the second."""
     return "" if time is None else time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -97,6 +110,13 @@ def utc(time: datetime | None) -> str:
     if time is None:
         return NOTHING
     return time.astimezone(UTC).strftime("%d %b %Y, %H:%M:%S UTC").removeprefix("0")
+
+
+def utc_minute(time: datetime | None) -> str:
+    """'22 Nov 2026, 23:14 UTC', for what is planned to the minute."""
+    if time is None:
+        return NOTHING
+    return time.astimezone(UTC).strftime("%d %b %Y, %H:%M UTC").removeprefix("0")
 
 
 def words(name: str) -> str:

@@ -18,9 +18,11 @@ _KINDS = {"integer": "integer", "number": "number", "boolean": "boolean", "strin
 class Field:
     """One input. `kind` tells the script how to turn its text into JSON.
 
-    integer, number, boolean, text, or json. `default` is the text that the input begins with;
-    an input left empty is not sent, so that the job's own default applies. A field with
-    `choices` takes one of these texts. `limits` says in words which numbers are allowed.
+    integer, number, boolean, text, json, or list (texts with commas between). `default` is the
+    text that the input begins with; an input left empty is not sent, so that the default of
+    whoever reads it applies. A field with `choices` takes one of these texts. `limits` says in
+    words which numbers are allowed. The value goes `into` the object of that name, where it is
+    part of one.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Field:
     placeholder: str
     choices: tuple[str, ...]
     limits: str
+    into: str = ""
 
     @property
     def is_checked(self) -> bool:

@@ -64,9 +64,9 @@ def environment() -> jinja2.Environment:
     )
     for function in (
         formats.number, formats.rate, formats.percent, formats.duration, formats.about, formats.ago,
-        formats.iso, formats.utc, formats.words, formats.heading,
-        formats.brief, formats.columns, formats.figure, formats.line, formats.short_first,
-        formats.byte_size, formats.area, formats.distance, formats.change,
+        formats.ahead, formats.iso, formats.utc, formats.utc_minute, formats.words,
+        formats.heading, formats.brief, formats.columns, formats.figure, formats.line,
+        formats.short_first, formats.byte_size, formats.area, formats.distance, formats.change,
     ):  # fmt: skip
         env.filters[function.__name__] = function
     env.globals["between"] = formats.between

@@ -1,6 +1,12 @@
-// Cancel, resume, roll back: ask first, then POST to the API.
+// What a button of a page does: ask first, then call the API.
+//
+//   <button data-action="rollback" data-url="/api/..." data-body='{"version": 2}'
+//           data-about="geo.parks, version 2 of 1,203 rows.">
+//
+// An action may have an `option`: a box to tick, which becomes a parameter of the call. `data-then`
+// is where the browser goes when it is done, in place of the page itself.
 
-import { post } from "./api.js";
+import { call, withKey } from "./api.js";
 
 const WORDS = {
   cancel: {
@@ -20,6 +26,55 @@ const WORDS = {
       + "back in the same way.",
     yes: "Bring it back",
   },
+  update: {
+    title: "Update this dataset now?",
+    text: "The source is asked for its version. What is new is fetched, cleaned, held against the "
+      + "gates, and published.",
+    yes: "Update now",
+    option: { name: "force_update", text: "Also when the source has nothing new" },
+  },
+  dry_run: {
+    title: "Try an update?",
+    text: "All of an update but its last step: the data are fetched, cleaned and compared, and you "
+      + "see what would change. Nothing is published. It takes as long as an update.",
+    yes: "Start the dry run",
+    body: { dry_run: true },
+    option: { name: "force_update", text: "Also when the source has nothing new" },
+  },
+  enable: {
+    title: "Let the scheduler update this dataset?",
+    text: "",
+    yes: "Enable",
+  },
+  disable: {
+    title: "Stop updating this dataset by schedule?",
+    text: "What is published stays, an update under way goes on, and it can still be updated by "
+      + "hand.",
+    yes: "Disable",
+  },
+  publish: {
+    title: "Publish this version although it failed a gate?",
+    text: "Readers see it at once. The version that they see now is kept, and can be brought back.",
+    yes: "Publish it",
+  },
+  discard: {
+    title: "Discard this version?",
+    text: "Its rows are deleted. What is published stays as it is, and the next update fetches the "
+      + "source again.",
+    yes: "Discard it",
+  },
+  restore: {
+    title: "Roll back to this version?",
+    text: "Readers see it at once, as a new version. The version of the source that is published "
+      + "now is not fetched again by schedule; a newer one is.",
+    yes: "Roll back",
+  },
+  remove: {
+    title: "Take this dataset out of the registry?",
+    text: "It is not updated any more. Its published table stays, with its versions; the log of its "
+      + "updates stays too.",
+    yes: "Take it out",
+  },
 };
 
 const element = (id) => document.getElementById(id);
@@ -27,31 +82,36 @@ const element = (id) => document.getElementById(id);
 export function startActions() {
   const dialog = element("confirm");
   if (!dialog) return;
-  let url = "";
-  let body = {};
+  let chosen = null;
 
   // On the document: the buttons are in the live part, which changes.
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-action]");
     if (!button) return;
     const words = WORDS[button.dataset.action];
-    const { about = "" } = button.dataset;
-    url = button.dataset.url;
-    body = JSON.parse(button.dataset.body ?? "{}");
+    const { about = "", url, body = "{}", method = "POST", then } = button.dataset;
+    const { option } = words;
+    chosen = { url, method, then, option, body: { ...words.body, ...JSON.parse(body) } };
     element("confirm-title").textContent = words.title;
     element("confirm-text").textContent = `${about} ${words.text}`.trim();
     element("confirm-yes").textContent = words.yes;
+    element("confirm-option").hidden = !option;
+    element("confirm-box").checked = false;
+    element("confirm-option-text").textContent = option?.text ?? "";
     element("confirm-error").hidden = true;
     dialog.showModal();
   });
 
   element("confirm-yes").addEventListener("click", async (event) => {
+    const { url, method, body, option, then } = chosen;
+    if (option && element("confirm-box").checked) body[option.name] = true;
     event.target.disabled = true;
-    const answer = await post(url, body);
+    const answer = await call(method, url, method === "DELETE" ? undefined : body);
     event.target.disabled = false;
     if (answer.ok) {
       // Anew rather than live: a page whose job had ended does not ask any more.
-      location.reload();
+      if (then) location.assign(withKey(then));
+      else location.reload();
       return;
     }
     element("confirm-error").textContent = answer.body.detail;

@@ -10,15 +10,28 @@ export function withKey(path) {
   return url.pathname + url.search;
 }
 
+/** The headers of a call: the page's function key if it has one. */
+export const keyHeaders = () => (key ? { "x-functions-key": key } : {});
+
+/** POST JSON; the answer as `call` has it. */
+export const post = (path, value = {}) => call("POST", path, value);
+
+/** GET JSON; the answer as `call` has it. */
+export const get = (path) => call("GET", path);
+
 /**
- * POST JSON. Returns {ok, status, body}; where the server does not answer or answers in
+ * Send JSON. Returns {ok, status, body}; where the server does not answer or answers in
  * something else than JSON, body.detail says so.
  */
-export async function post(path, value = {}) {
-  const headers = { "Content-Type": "application/json" };
-  if (key) headers["x-functions-key"] = key;
+export async function call(method, path, value, more = {}) {
+  const headers = { ...keyHeaders(), ...more };
+  const options = { method, headers };
+  if (value !== undefined) {
+    headers["Content-Type"] = "application/json";
+    options.body = JSON.stringify(value);
+  }
   try {
-    const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(value) });
+    const answer = await fetch(path, options);
     const text = await answer.text();
     return { ok: answer.ok, status: answer.status, body: parsed(text, answer.status) };
   } catch {

@@ -1,4 +1,4 @@
-// The form of a job: fields to JSON, dry run and submit, and errors beside their fields.
+// Forms: fields to JSON, and errors beside their fields; the form of a job, with its dry run.
 
 import { post, withKey } from "./api.js";
 
@@ -9,6 +9,7 @@ function valueOf(input) {
   const text = input.value.trim();
   if (text === "") return undefined;
   if (kind === "json") return JSON.parse(text);
+  if (kind === "list") return text.split(",").map((part) => part.trim()).filter(Boolean);
   // What is not a number goes as it is: the API says best what is wrong with it.
   if (kind === "integer" || kind === "number") return Number.isNaN(Number(text)) ? text : Number(text);
   return input.value;
@@ -18,11 +19,17 @@ function show(input, message) {
   const place = document.getElementById(`${input.id}-error`);
   place.textContent = message;
   place.hidden = !message;
-  if (message) input.setAttribute("aria-invalid", "true");
-  else input.removeAttribute("aria-invalid");
+  if (message) {
+    input.setAttribute("aria-invalid", "true");
+    // What is wrong is not hidden behind a fold.
+    input.closest("details")?.setAttribute("open", "");
+  } else {
+    input.removeAttribute("aria-invalid");
+  }
 }
 
-function clear(form) {
+/** Take away what an earlier answer left. */
+export function clear(form) {
   for (const input of form.querySelectorAll("[data-kind]")) show(input, "");
   for (const id of ["form-error", "form-answer"]) document.getElementById(id).hidden = true;
 }
@@ -33,13 +40,19 @@ function fail(message) {
   place.hidden = false;
 }
 
-/** The parameters, or null after showing which field is not JSON. */
-function parametersOf(form) {
+/** The fields' values, or null after showing which is not JSON. */
+export function parametersOf(form) {
   const parameters = {};
-  for (const input of form.querySelectorAll("[data-kind]")) {
+  const inputs = [...form.querySelectorAll("[data-kind]")];
+  // What is part of another field's object comes after that object.
+  inputs.sort((a, b) => Number("into" in a.dataset) - Number("into" in b.dataset));
+  for (const input of inputs) {
     try {
       const value = valueOf(input);
-      if (value !== undefined) parameters[input.name] = value;
+      if (value === undefined) continue;
+      const { into } = input.dataset;
+      if (into) parameters[into] = { ...parameters[into], [input.name]: value };
+      else parameters[input.name] = value;
     } catch (error) {
       show(input, `This is not valid JSON: ${error.message}`);
       input.focus();
@@ -49,16 +62,26 @@ function parametersOf(form) {
   return parameters;
 }
 
-function showProblem(form, problem) {
+/** The input that an error is about, and where in its value. */
+function inputOf(form, [name, part, ...rest]) {
+  const named = (each) => `[data-kind][name="${CSS.escape(each)}"]`;
+  const inner = part && form.querySelector(`${named(part)}[data-into="${CSS.escape(name)}"]`);
+  if (inner) return { input: inner, rest };
+  const input = name && form.querySelector(`${named(name)}:not([data-into])`);
+  return { input, rest: part === undefined ? [] : [part, ...rest] };
+}
+
+/** Show a problem+json, each of its errors beside its field. */
+export function showProblem(form, problem) {
   const elsewhere = [];
   let first = null;
   for (const { loc, msg } of problem.errors ?? []) {
-    const input = form.querySelector(`[data-kind][name="${CSS.escape(String(loc[0]))}"]`);
+    const { input, rest } = inputOf(form, loc.map(String));
     if (!input) {
       elsewhere.push([...loc, msg].join(": "));
       continue;
     }
-    const where = loc.slice(1).join(".");
+    const where = rest.join(".");
     show(input, where ? `${where}: ${msg}` : msg);
     first ??= input;
   }

@@ -27,4 +27,6 @@ export function startLive() {
   // What a person has opened stays open.
   Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) =>
     !(name === "open" && node.tagName === "DETAILS");
+  // What a script has drawn, as a map, is its own.
+  Idiomorph.defaults.callbacks.beforeNodeMorphed = (node) => !node.matches?.("[data-keep]");
 }

@@ -1,0 +1,163 @@
+// Maps: the land on a plain sea, and on it whatever a page draws. No tiles, fonts or sprites
+// of other hosts, so what is drawn has no labels; MapLibre runs its worker from our own files.
+//
+//   const map = openMap(element, { land, worker, bounds });   throws NoMap without WebGL
+//   await drawn(map);
+//   showStyle(map, style);      MapLibre style JSON of /api/styles
+//   fit(map, [west, south, east, north]);
+
+/* global maplibregl */
+
+import { keyHeaders } from "./api.js";
+
+// Where Mercator ends.
+const NORTHERNMOST = 85;
+// A single point is not worth more than its town.
+const CLOSEST_FIT = 13;
+const PADDING = 32;
+const BASE = "geoforge-";
+
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+
+/** That there can be no map here: the browser has no WebGL, or has it switched off. */
+export class NoMap extends Error {}
+
+/**
+ * A map of the land in an element.
+ *
+ * `land` is the address of its GeoJSON, `worker` that of MapLibre's worker. `bounds` are west,
+ * south, east and north in degrees. An `embedded` map leaves the wheel and the finger to the
+ * page that it is part of; it moves with Ctrl held, or two fingers.
+ */
+export function openMap(element, { land, worker, bounds, embedded = true }) {
+  maplibregl.setWorkerUrl(worker);
+  let map;
+  try {
+    map = new maplibregl.Map({
+      container: element,
+      style: baseStyle(element, land),
+      bounds: shown(bounds),
+      fitBoundsOptions: fitOptions(),
+      // Said beside the map, as text: MapLibre would put it into the page as HTML.
+      attributionControl: false,
+      cooperativeGestures: embedded,
+      dragRotate: false,
+      pitchWithRotate: false,
+      touchPitch: false,
+      fadeDuration: still.matches ? 0 : 200,
+      transformRequest,
+    });
+  } catch (error) {
+    throw new NoMap(error.message);
+  }
+  map.touchZoomRotate.disableRotation();
+  map.keyboard.disableRotation();
+  map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
+  map.addControl(new AllButton(bounds), "top-right");
+  map.addControl(new maplibregl.ScaleControl({ maxWidth: 120 }), "bottom-left");
+  return map;
+}
+
+/** Wait until everything that the map shows now is there and drawn. */
+export const drawn = (map) => new Promise((resolve) => { map.once("idle", resolve); });
+
+/** Show the bounds, without a flight where the reader wants no motion. */
+export function fit(map, bounds) {
+  map.fitBounds(shown(bounds), fitOptions());
+}
+
+/**
+ * Put the sources and layers of a style on the map, in place of those of the one before.
+ * Returns the ids of its layers.
+ */
+export function showStyle(map, style) {
+  clear(map);
+  for (const [name, source] of Object.entries(style.sources)) {
+    map.addSource(name, own(source));
+  }
+  for (const layer of style.layers) map.addLayer(layer);
+  return style.layers.map((layer) => layer.id);
+}
+
+/** Take away everything but the land. */
+export function clear(map) {
+  const { layers, sources } = map.getStyle();
+  for (const { id } of layers) if (!id.startsWith(BASE)) map.removeLayer(id);
+  for (const name of Object.keys(sources)) if (!name.startsWith(BASE)) map.removeSource(name);
+}
+
+/** A source whose addresses are on the host that the page came from, as the policy demands. */
+function own(source) {
+  const { attribution, ...kept } = source;
+  if (kept.tiles) kept.tiles = kept.tiles.map(onThisHost);
+  return kept;
+}
+
+// Behind a gateway the API may know itself by another name than this page's. The braces of a
+// tile's address must stay as they are, which a URL object would not let them.
+const onThisHost = (address) => location.origin + address.replace(/^[a-z]+:\/\/[^/]*/i, "");
+
+/** The page's function key goes to our own API, and nowhere else. */
+function transformRequest(address) {
+  const url = new URL(address, location.href);
+  const isOurs = url.origin === location.origin && url.pathname.startsWith("/api/");
+  return { url: url.href, headers: isOurs ? keyHeaders() : {} };
+}
+
+function shown([west, south, east, north]) {
+  const within = (latitude) => Math.min(Math.max(latitude, -NORTHERNMOST), NORTHERNMOST);
+  return [[west, within(south)], [east, within(north)]];
+}
+
+const fitOptions = () => ({
+  padding: PADDING, maxZoom: CLOSEST_FIT, duration: still.matches ? 0 : 600,
+});
+
+const colour = (element, name) => getComputedStyle(element).getPropertyValue(name).trim();
+
+function baseStyle(element, land) {
+  return {
+    version: 8,
+    sources: {
+      [`${BASE}land`]: { type: "geojson", data: new URL(land, location.href).href, maxzoom: 10 },
+    },
+    layers: [
+      {
+        id: `${BASE}sea`, type: "background",
+        paint: { "background-color": colour(element, "--map-sea") },
+      },
+      {
+        id: `${BASE}land`, type: "fill", source: `${BASE}land`,
+        paint: { "fill-color": colour(element, "--map-land") },
+      },
+      {
+        id: `${BASE}coast`, type: "line", source: `${BASE}land`,
+        paint: { "line-color": colour(element, "--map-coast"), "line-width": 0.75 },
+      },
+    ],
+  };
+}
+
+/** A button below those of the zoom that shows all of the data again. */
+class AllButton {
+  constructor(bounds) {
+    this.bounds = bounds;
+  }
+
+  onAdd(map) {
+    this.element = document.createElement("div");
+    this.element.className = "maplibregl-ctrl maplibregl-ctrl-group";
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "map-all";
+    button.textContent = "All";
+    button.title = "Show all of the data";
+    button.addEventListener("click", () => fit(map, this.bounds));
+    this.element.append(button);
+    return this.element;
+  }
+
+  onRemove() {
+    this.element.remove();
+  }
+}
