@@ -25,6 +25,7 @@ from infrastructure.source_client import (
 _RESUMPTIONS = 5
 _WORTHWHILE_BYTES = 4 << 20
 _FIRST_PAUSE_SECONDS = 1.0
+_MAX_VALIDATOR = 512
 # How servers answer an address whose signature has expired.
 _EXPIRED = (400, 401, 403, 410)
 
@@ -80,9 +81,10 @@ class Download:
         encoded = "content-encoding" in self._response.headers
         length = None if encoded else self._response.content_length
         self.size = None if length is None else self.position + length
-        self.validator = None if encoded else validator_of(self._response)
-        if self.validator is None and begun is not None and self.position:
-            self.validator = begun.validator
+        if begun is not None and self.position:
+            self.validator: str | None = begun.validator
+        else:
+            self.validator = None if encoded else validator_of(self._response)
 
     def iter_bytes(self) -> Iterator[bytes]:
         """The content from `position` on. A connection that breaks off is made again where the
@@ -195,9 +197,13 @@ def file_name(response: SourceResponse) -> str:
 
 
 def validator_of(response: SourceResponse) -> str | None:
-    """What names exactly this content, for If-Range; a weak ETag does not."""
+    """What names exactly this content, for If-Range; a weak ETag does not, and neither does
+    what could not be sent back as it is."""
     etag = response.headers.get("etag", "")
-    return etag if etag.startswith('"') else response.headers.get("last-modified")
+    for named in (etag if etag.startswith('"') else "", response.headers.get("last-modified", "")):
+        if 0 < len(named) <= _MAX_VALIDATOR and named.isascii() and named.isprintable():
+            return named
+    return None
 
 
 def _continues(response: SourceResponse, position: int) -> bool:

@@ -26,7 +26,7 @@ from config import get_settings
 from core.errors import NotFound, PermanentTaskError, TransientTaskError
 from infrastructure import blob_storage
 from infrastructure.blob_append import PIECE_BYTES, AppendBlob
-from infrastructure.source_client import SourceClient, source_client
+from infrastructure.source_client import SourceClient, SourceUnavailable, source_client
 from infrastructure.source_download import Address, Begun, Download, download
 from services.vector.source_files import SourceBlob, SourceRef, safe_name
 
@@ -111,7 +111,7 @@ class FileStore:
         name = safe_name(name)
         wanted = _Wanted(_digest(source), validator, size, expected_sha256, expected_md5)
         blob = AppendBlob.at(self._container, f"{self._folder}/{name}")
-        stored = self._stored(name, blob)
+        stored = _stored(name, blob)
         if stored is not None and self._is_ours(blob) and wanted.is_met_by(stored, blob.metadata):
             self._checksums[stored.path] = stored.sha256
             return stored
@@ -129,12 +129,6 @@ class FileStore:
         stored = self._complete(name, blob, wanted, digests)
         self._checksums[stored.path] = stored.sha256
         return stored
-
-    def existing(self, name: str) -> StoredFile | None:
-        """The file, if it is here whole and this job may use it."""
-        name = safe_name(name)
-        blob = AppendBlob.at(self._container, f"{self._folder}/{name}")
-        return self._stored(name, blob) if self._is_ours(blob) else None
 
     def ref(self, *files: StoredFile) -> SourceRef:
         """The exact version of these files, for those who read them. The first names the source."""
@@ -155,20 +149,6 @@ class FileStore:
 
     def _is_ours(self, blob: AppendBlob) -> bool:
         return not self._fresh or blob.metadata.get(_JOB) == self._job_id
-
-    def _stored(self, name: str, blob: AppendBlob) -> StoredFile | None:
-        facts = blob.metadata
-        if facts.get(_STATE) != _COMPLETE or str(blob.size) != facts.get(_SIZE):
-            return None
-        return StoredFile(
-            name=name,
-            container=blob.container,
-            path=blob.path,
-            etag=blob.etag,
-            size=blob.size,
-            sha256=facts[_SHA256],
-            validator=_validator(facts),
-        )
 
     def _begun(self, blob: AppendBlob, wanted: _Wanted) -> tuple[Begun | None, _Digests]:
         """What can be gone on with, and the digests of that; they are made by reading it."""
@@ -209,7 +189,7 @@ class FileStore:
                 while len(buffer) >= PIECE_BYTES:
                     self._append(blob, bytes(buffer[:PIECE_BYTES]), digests, arriving.size)
                     del buffer[:PIECE_BYTES]
-        except TransientTaskError:
+        except SourceUnavailable:
             # The next attempt goes on from here, also where little comes at a time.
             self._append(blob, bytes(buffer), digests, arriving.size)
             raise
@@ -258,7 +238,7 @@ class FileStore:
                 _FETCHED: datetime.now(UTC).isoformat(timespec="seconds"),
             }
         )
-        stored = self._stored(name, blob)
+        stored = _stored(name, blob)
         assert stored is not None  # Just made so, under the ETag of what was written.
         return stored
 
@@ -339,6 +319,22 @@ class _Digests:
         if self._md5 is not None and self._md5.hexdigest() != str(wanted.md5).lower():
             return "MD5"
         return None
+
+
+def _stored(name: str, blob: AppendBlob) -> StoredFile | None:
+    """The file that the blob is, if all of it is there."""
+    facts = blob.metadata
+    if facts.get(_STATE) != _COMPLETE or str(blob.size) != facts.get(_SIZE):
+        return None
+    return StoredFile(
+        name=name,
+        container=blob.container,
+        path=blob.path,
+        etag=blob.etag,
+        size=blob.size,
+        sha256=facts[_SHA256],
+        validator=_validator(facts),
+    )
 
 
 def _is_all(blob: AppendBlob, begun: Begun) -> bool:

@@ -34,7 +34,7 @@ from infrastructure.source_probe import Offer, probe
 from services.curated import credentials
 from services.curated.file_store import FileStore
 from services.curated.handler import About, Handler, RemoteVersion, Run
-from services.vector.source_files import SourceRef
+from services.vector.source_files import SourceRef, safe_name
 
 log = logging.getLogger(__name__)
 
@@ -89,11 +89,14 @@ class IbatHandler(Handler):
         """The release by its update_date; the size only where the download's server says it."""
         release = ask(self.dataset_name, run.check)
         offer = _offer(release)
-        facts = {"update_date": release.update_date, "dataset_name": self.dataset_name}
         return RemoteVersion(
             release.update_date,
             size=None if offer is None else offer.size,
-            facts={**facts, "file": f"{self.dataset_name}.zip" if offer is None else offer.name},
+            facts={
+                "update_date": release.update_date,
+                "dataset_name": self.dataset_name,
+                "file": f"{self.dataset_name}.zip" if offer is None else safe_name(offer.name),
+            },
         )
 
     def fetch(self, run: Run, remote: RemoteVersion, files: FileStore) -> SourceRef:
@@ -177,7 +180,11 @@ def _release(dataset_name: str, answer: Any) -> Release:
     if not isinstance(answer, dict):
         raise _bad_answer(dataset_name, "it is no JSON object")
     update_date, url = answer.get("update_date"), answer.get("download_url")
-    if not isinstance(update_date, str) or not 0 < len(update_date.strip()) <= _MAX_UPDATE_DATE:
+    if (
+        not isinstance(update_date, str)
+        or not 0 < len(update_date.strip()) <= _MAX_UPDATE_DATE
+        or not update_date.strip().isprintable()
+    ):
         raise _bad_answer(dataset_name, "it has no update_date")
     if not isinstance(url, str) or not url.strip():
         raise _bad_answer(dataset_name, "it has no download_url")

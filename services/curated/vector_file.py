@@ -25,7 +25,7 @@ from services.curated import credentials
 from services.curated.file_store import FileStore
 from services.curated.handler import About, Handler, RemoteVersion, Run
 from services.data_container import DataContainer
-from services.vector.source_files import SourceRef, pin
+from services.vector.source_files import SourceRef, pin, safe_name
 
 
 class VectorFileConfig(BaseModel):
@@ -179,7 +179,7 @@ class VectorFile(Handler):
         offer = probe(source_client(), url, limit_bytes=limit, headers=headers)
         facts: dict[str, Any] = {
             "address": offer.address,
-            "file": offer.name,
+            "file": safe_name(offer.name),
             "content_type": offer.content_type,
         }
         if offer.validator is not None:

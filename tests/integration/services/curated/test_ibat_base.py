@@ -251,6 +251,7 @@ def test_a_refusal_is_told_without_the_credentials(
         ({"download_url": "https://x.test/a"}, "no update_date"),
         ({"download_url": "https://x.test/a", "update_date": " "}, "no update_date"),
         ({"download_url": "https://x.test/a", "update_date": 2023}, "no update_date"),
+        ({"download_url": "https://x.test/a", "update_date": "a\0b"}, "no update_date"),
         ({"update_date": "May 2023"}, "no download_url"),
         ({"download_url": None, "update_date": "May 2023"}, "no download_url"),
         ({"download_url": f"ftp://x/{KEY}", "update_date": "May 2023"}, "is no address"),

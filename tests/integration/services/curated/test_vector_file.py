@@ -79,9 +79,9 @@ def test_an_etag_is_the_version(server: FileServer) -> None:
     assert fetch(this, remote) == CONTENT
 
 
-@pytest.mark.parametrize("headers", [{}, {"etag": 'W/"v1"'}])
-def test_else_the_date_of_the_last_change_is(server: FileServer, headers: dict[str, str]) -> None:
-    server.files[PATH].headers = {"last-modified": DATE, **headers}
+@pytest.mark.parametrize("etag", [None, 'W/"v1"', "v1", '"vé"', '"' + "v" * 600 + '"'])
+def test_else_the_date_of_the_last_change_is(server: FileServer, etag: str | None) -> None:
+    server.files[PATH].headers = {"last-modified": DATE, **({"etag": etag} if etag else {})}
     this = lakes(server)
     remote = check(this)
     assert (remote.version, remote.facts["version_from"]) == (DATE, "last_modified")
