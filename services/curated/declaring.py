@@ -60,16 +60,20 @@ def declared(
     errors = _unstorable(fields)
     if errors:
         raise _invalid(errors)
+    # What the model cannot know is looked at in any case, so that all faults are named at once.
+    errors = [
+        *_check_handler(fields.get("handler"), kept_handler),
+        *_check_job_type(fields.get("job_type", JOB_TYPE)),
+        *_check_secrets(fields.get("source_url"), fields.get("source_config")),
+    ]
     try:
         # Strict, as JSON is: a number in quotes is not a number.
         definition = CuratedDefinition.model_validate_json(json.dumps(fields), strict=True)
     except ValidationError as error:
-        raise _invalid(_field_errors(error)) from None
-    errors = [
-        *_check_handler(definition, kept_handler),
-        *_check_job_type(definition),
-        *_check_secrets(definition),
-    ]
+        of_the_model = _field_errors(error)
+        named = [fault["loc"] for fault in of_the_model]
+        errors = [*of_the_model, *(fault for fault in errors if fault["loc"] not in named)]
+        raise _invalid(errors) from None
     if errors:
         raise _invalid(errors)
     return definition
@@ -101,29 +105,30 @@ def _field_errors(error: ValidationError) -> list[FieldError]:
     return errors
 
 
-def _check_handler(definition: CuratedDefinition, kept: str | None) -> list[FieldError]:
-    wanted = definition.handler
-    if wanted is None or wanted == kept or handlers.find(wanted) is not None:
-        return []
-    known = ", ".join(handler.name for handler in handlers.known())
-    return [_fault("handler", f"is not known here; the handlers are {known}")]
+def _check_handler(wanted: Any, kept: str | None) -> Iterator[FieldError]:
+    if isinstance(wanted, str) and wanted != kept and handlers.find(wanted) is None:
+        known = ", ".join(handler.name for handler in handlers.known())
+        yield _fault("handler", f"is not known here; the handlers are {known}")
 
 
-def _check_job_type(definition: CuratedDefinition) -> list[FieldError]:
+def _check_job_type(name: Any) -> Iterator[FieldError]:
     able = {JOB_TYPE} | {job.name for job in registry if issubclass(job.parameters, CuratedUpdate)}
-    if definition.job_type in able:
-        return []
-    return [_fault("job_type", f"cannot update a dataset; {', '.join(sorted(able))} can")]
+    if isinstance(name, str) and name not in able:
+        yield _fault("job_type", f"cannot update a dataset; {', '.join(sorted(able))} can")
 
 
-def _check_secrets(definition: CuratedDefinition) -> Iterator[FieldError]:
+def _check_secrets(source_url: Any, source_config: Any) -> Iterator[FieldError]:
     """The registry is shown to everyone with a function key: secrets belong into settings."""
     elsewhere = "credentials are kept in settings, and credential_key names the one to use"
-    query = urlsplit(definition.source_url or "").query
+    try:
+        query = urlsplit(source_url).query if isinstance(source_url, str) else ""
+    except ValueError:
+        yield _fault("source_url", "is not an address")
+        query = ""
     for name, _ in parse_qsl(query, keep_blank_values=True):
         if _SECRET.fullmatch(name):
             yield _fault("source_url", f"must not have {name!r} in its query: {elsewhere}")
-    for path in _paths(definition.source_config):
+    for path in _paths(source_config):
         if _SECRET.fullmatch(str(path[-1])):
             yield {"loc": ["source_config", *path], "msg": f"must not be here: {elsewhere}"}
 

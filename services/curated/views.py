@@ -174,7 +174,7 @@ def _reason(state: State, dataset: CuratedDataset, situation: Row) -> str | None
         failed = [each["message"] for each in situation["held_gates"] if not each["passed"]]
         return " ".join(failed) or "A version waits for approval."
     if state is State.FAILED:
-        return str(situation["ended_error"])
+        return str(situation["ended_error"] or "The last attempt failed.")
     if state is State.UPDATING:
         return None
     return readiness.obstacle(dataset)

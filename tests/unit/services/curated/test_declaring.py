@@ -67,8 +67,22 @@ def test_a_field_at_fault_is_named(field: str, value: Any, message: str) -> None
 
 
 def test_all_fields_at_fault_are_named_at_once() -> None:
-    faults = refused({"dataset_id": "1", "update_schedule": "never", "gates": {"min_rows": -1}})
+    faults = refused(
+        {
+            "dataset_id": "1",
+            "update_schedule": "never",
+            "gates": {"min_rows": -1},
+            "handler": "crystal_ball",
+            "job_type": "hello_fan_out",
+            "source_url": "https://[e.org/?token=x",
+            "source_config": {"token": "x"},
+        }
+    )
     assert set(faults) == {
+        "handler",
+        "job_type",
+        "source_url",
+        "source_config.token",
         "dataset_id",
         "name",
         "target_table_name",
