@@ -16,6 +16,7 @@ from core.models.feature_table import TableName
 from infrastructure import blob_storage, curated_updates_repository, database
 from infrastructure.database import Row
 from local.standins.archives import Form
+from local.standins.key_biodiversity_areas import KeyBiodiversityAreas, Vintage
 from local.standins.protected_areas import Columns, ProtectedAreas
 from services.curated import etl, mapping, planning
 from services.curated.kba_handler import KbaHandler
@@ -176,6 +177,20 @@ def test_old_and_new_columns_hold_the_same(tmp_path: Path) -> None:
         if column != "gf_hash" and old[key][column] != new[key][column]
     } <= only_since_2025
     assert drift[0] == drift[1], "what is renamed is no drift"
+
+
+@pytest.mark.parametrize("vintage", Vintage)
+def test_the_case_of_letters_in_names_does_not_matter(tmp_path: Path, vintage: Vintage) -> None:
+    register = KeyBiodiversityAreas(polygons=60, points=10)
+    archive = register.write(1, tmp_path, Form.GEOPACKAGE, vintage)
+    about = dataset("kba")
+    plan = Update(about, archive, KbaHandler()).run()
+    found = rows(plan)
+    assert {str(row["sit_rec_id"]) for row in found} == set(register.sites(1))
+    assert all(row["int_name"] and row["country"] for row in found)
+    known = mapping.source_columns(plan, about, KbaHandler())
+    mandatory = {"sit_rec_id", "country", "iso3", "nat_name", "int_name", "kba_status", "source"}
+    assert mandatory <= known.keys()
 
 
 def test_a_chunk_that_is_done_again_changes_nothing(tmp_path: Path) -> None:
