@@ -130,11 +130,12 @@ def adopt(connection: Connection, dataset_id: str, publisher: Publisher) -> Cura
 
 
 def describe_table(connection: Connection, definition: CuratedDefinition) -> None:
-    """Tell of its published table what the definition says, and who may see it."""
+    """Tell of the table that it has published what the definition says, and who may see it."""
     connection.execute(
         _SQL["describe_table"],
         definition.model_dump(
             include={
+                "dataset_id",
                 "name",
                 "description",
                 "restricted",

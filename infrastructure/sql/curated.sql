@@ -135,7 +135,9 @@ DELETE FROM geo.feature_collection_styles WHERE collection_id = %(collection_id)
 
 -- name: describe_table
 -- What people are told of the published table; how it may be shown counts at once.
-UPDATE app.published_tables
+UPDATE app.published_tables p
 SET title = %(name)s, description = %(description)s, restricted = %(restricted)s,
-    attribution = coalesce(%(attribution)s, attribution)
-WHERE schema_name = %(target_schema)s AND table_name = %(target_table_name)s
+    attribution = coalesce(%(attribution)s, p.attribution)
+FROM app.curated_versions v
+WHERE p.schema_name = %(target_schema)s AND p.table_name = %(target_table_name)s
+  AND v.job_id = p.job_id AND v.dataset_id = %(dataset_id)s

@@ -502,6 +502,16 @@ class TestReplace:
             "attribution": "OS",
         }
 
+    def test_says_nothing_of_a_table_that_another_job_published(
+        self, client: InProcessClient, db: Connection
+    ) -> None:
+        register(db)
+        put(db, ONE, target=LAKES_TABLE)
+        put_dataset(client, {**LAKES, "restricted": True})
+        assert db.execute("SELECT restricted FROM app.published_tables").fetchall() == [
+            {"restricted": False}
+        ]
+
     def test_to_enable_it_wants_its_credentials(
         self, client: InProcessClient, db: Connection
     ) -> None:
