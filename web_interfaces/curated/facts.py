@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from core.counting import counted
 from core.models.curated import Gates, UpdateStrategy
 from services.curated import handlers
-from web_interfaces.pages.formats import NOTHING, brief, number, percent
+from web_interfaces.pages.formats import NOTHING, brief, percent
 
 _STRATEGIES = {
     UpdateStrategy.FULL_REPLACE: "the whole table is swapped",
@@ -37,7 +38,7 @@ def of(dataset: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _gates(gates: Gates) -> Iterator[str]:
-    yield f"at least {number(gates.min_rows)} rows"
+    yield f"at least {counted(gates.min_rows, 'row')}"
     limits = {
         "change of the number of rows": gates.row_count_change_pct,
         "change of the extent": gates.extent_change_pct,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,6 +27,17 @@ _LABELS = {
     "enabled": "Update it by schedule",
     "source_config": "Settings of the handler",
     "credential_key": "Setting with the credentials",
+}
+_HELP = {
+    "dataset_id": "Its name in addresses: small letters, digits and _, a letter first",
+    "source_url": "Where the source is fetched from, beginning with https:// or http://",
+    "target_table_name": "What it is published as: curated_, then small letters, digits and _",
+}
+_PLACEHOLDERS = {
+    "dataset_id": "e.g. rivers",
+    "name": "e.g. Rivers of Europe",
+    "source_url": "e.g. https://example.org/rivers.gpkg",
+    "target_table_name": "e.g. curated_rivers",
 }
 _KEY_COLUMNS = Field(
     name="key_columns",
@@ -66,7 +76,12 @@ def groups(dataset: Mapping[str, Any] | None) -> list[Group]:
     if dataset is not None:
         del found["dataset_id"]
     all_fields = {
-        name: replace(field, label=_LABELS.get(name, field.label))
+        name: replace(
+            field,
+            label=_LABELS.get(name, field.label),
+            help=_HELP.get(name, field.help),
+            placeholder=_PLACEHOLDERS.get(name, field.placeholder),
+        )
         for name, field in {**found, keys.name: keys}.items()
     }
     named = {name for names in _TITLES.values() for name in names}
@@ -80,14 +95,13 @@ def groups(dataset: Mapping[str, Any] | None) -> list[Group]:
 
 def etag(dataset: Mapping[str, Any]) -> str:
     """The entity tag of what the form begins with, which the change is sent with."""
-    known = {name: dataset[name] for name in CuratedDataset.model_fields}
-    return views.etag(CuratedDataset.model_construct(**known))
+    return views.etag(_registered(dataset))
 
 
 def _definition(dataset: Mapping[str, Any]) -> dict[str, Any]:
     """What a user has said of a dataset, as JSON."""
-    known = {name: dataset[name] for name in CuratedDefinition.model_fields}
-    values: dict[str, Any] = json.loads(
-        CuratedDefinition.model_construct(**known).model_dump_json()
-    )
-    return values
+    return _registered(dataset).model_dump(mode="json", include=set(CuratedDefinition.model_fields))
+
+
+def _registered(view: Mapping[str, Any]) -> CuratedDataset:
+    return CuratedDataset.model_validate({name: view[name] for name in CuratedDataset.model_fields})

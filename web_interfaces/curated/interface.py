@@ -13,7 +13,7 @@ import azure.functions as func
 
 from core.counting import counted
 from core.job_definition import JsonObject
-from core.models.curated import NIGHTLY, CuratedDefinition, SourceType
+from core.models.curated import NIGHTLY, SourceType
 from core.schedules import Schedule, ScheduleError
 from services.curated import registry, updates, versions
 from services.curated.views import State

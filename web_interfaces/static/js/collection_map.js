@@ -47,6 +47,8 @@ class CollectionMap {
     } catch (error) {
       if (!(error instanceof NoMap)) throw error;
       this.part("canvas").hidden = true;
+      this.part("hint").hidden = true;
+      this.part("style")?.closest("label").remove();
       this.say("This browser cannot draw maps (WebGL is missing or switched off), "
         + "so this is only where the data are.");
       this.figure.dataset.state = "no-webgl";

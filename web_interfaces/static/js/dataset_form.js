@@ -16,9 +16,22 @@ async function send(form) {
   else location.assign(withKey(`/api/interface/curated/${answer.body.dataset_id}`));
 }
 
+/** The table's name follows the dataset's until somebody writes one. */
+function follow(form) {
+  const { dataset_id: id, target_table_name: table } = form.elements;
+  if (!id) return;
+  let isOurs = table.value === "";
+  table.addEventListener("input", () => { isOurs = table.value === ""; });
+  id.addEventListener("input", () => {
+    if (isOurs) table.value = id.value ? `curated_${id.value}` : "";
+  });
+}
+
 export function startDatasetForm() {
   const form = document.getElementById("dataset-form");
-  form?.addEventListener("submit", (event) => {
+  if (!form) return;
+  follow(form);
+  form.addEventListener("submit", (event) => {
     event.preventDefault();
     send(form);
   });

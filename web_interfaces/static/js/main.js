@@ -12,3 +12,5 @@ startDatasetForm();
 startDrawings();
 startForm();
 startLive();
+// On a phone the navigation is wider than the screen.
+document.querySelector(".masthead [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });

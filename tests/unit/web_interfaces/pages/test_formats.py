@@ -99,6 +99,26 @@ def test_ago(seconds: float, text: str) -> None:
     assert formats.ago(datetime.now(UTC) - timedelta(seconds=seconds, milliseconds=100)) == text
 
 
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-5, "now"),
+        (40, "in 40 s"),
+        (200, "in 3 min"),
+        (7500, "in 2 h"),
+        (200_000, "in 2 d"),
+    ],
+)
+def test_ahead(seconds: float, text: str) -> None:
+    # Half a second more, which passes until the function reads the clock.
+    assert formats.ahead(datetime.now(UTC) + timedelta(seconds=seconds + 0.5)) == text
+
+
+def test_a_planned_time_is_said_to_the_minute() -> None:
+    assert formats.utc_minute(datetime(2026, 12, 1, 2, 0, tzinfo=UTC)) == "1 Dec 2026, 02:00 UTC"
+    assert formats.utc_minute(None) == formats.ahead(None) == formats.NOTHING
+
+
 def test_brief_keeps_one_line_and_cuts() -> None:
     assert formats.brief("a\n b") == "a b"
     assert formats.brief({"a": "ü"}) == '{"a": "ü"}'
