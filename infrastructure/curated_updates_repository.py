@@ -183,15 +183,19 @@ def finish(
     return connection.execute(_SQL["finish"], values).fetchone() is not None
 
 
-def reopen(connection: Connection, dataset_id: str, job_id: str) -> bool:
-    """Open the row of a job that failed or was cancelled again; False where there is none.
+def reopen(
+    connection: Connection, dataset_id: str, job_id: str, ended_as: Sequence[UpdateStatus]
+) -> bool:
+    """Open the row of a job's attempt again, if it ended in one of these ways; whether it did.
 
     Raises `Conflict` (update_under_way) where another row of the dataset is open.
     """
     while True:
         try:
             with connection.transaction():
-                row = connection.execute(_SQL["reopen"], {"job_id": job_id}).fetchone()
+                row = connection.execute(
+                    _SQL["reopen"], {"job_id": job_id, "ended_as": list(ended_as)}
+                ).fetchone()
         except psycopg.errors.UniqueViolation:
             _refuse_second(connection, dataset_id)
         else:

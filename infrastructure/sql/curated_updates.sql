@@ -58,11 +58,11 @@ WHERE job_id = %(job_id)s AND completed_at IS NULL
 RETURNING log_id
 
 -- name: reopen
--- An attempt that failed or was cancelled goes on with its job. It has one duration, from its
--- first beginning to its last end.
+-- An attempt that ended in one of these ways goes on with its job. It has one duration, from
+-- its first beginning to its last end.
 UPDATE app.curated_update_log
 SET status = 'started', completed_at = NULL, error_code = NULL, error_message = NULL
-WHERE job_id = %(job_id)s AND status IN ('failed', 'cancelled')
+WHERE job_id = %(job_id)s AND status = ANY (%(ended_as)s)
 RETURNING log_id
 
 -- name: take_due

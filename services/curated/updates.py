@@ -142,15 +142,18 @@ def logged(
 
 
 def opened(connection: Connection, context: JobContext[CuratedUpdate | CuratedPublish]) -> int:
-    """The log_id of a job that is at work, whose row is opened where it has none.
+    """The log_id of a job whose work begins, with its row open.
 
     A job has none where it was submitted as such, by its parameters, and not by `start`: so
-    it counts as triggered, whatever its parameters say. Raises `NotFound`
-    (dataset_not_found), and `Conflict` (update_under_way) naming the job that is in the way.
+    it counts as triggered, whatever its parameters say. One that skipped already, whose worker
+    died before it could say so, decides anew. Raises `NotFound` (dataset_not_found), and
+    `Conflict` (update_under_way) naming the job that is in the way.
     """
     parameters = context.parameters
     known = updates_log.of_job(connection, context.job_id)
     if known is not None:
+        skipped = [UpdateStatus.SKIPPED]
+        updates_log.reopen(connection, parameters.dataset_id, context.job_id, skipped)
         return int(known["log_id"])
     dataset = datasets.get(connection, parameters.dataset_id, for_update=True)
     log_id = updates_log.begin(
@@ -196,7 +199,8 @@ def resumed(connection: Connection, job: JobRecord) -> None:
 
     Raises `Conflict` (update_under_way) where another job updates the dataset by now.
     """
-    updates_log.reopen(connection, job.parameters["dataset_id"], job.job_id)
+    undone = [UpdateStatus.FAILED, UpdateStatus.CANCELLED]
+    updates_log.reopen(connection, job.parameters["dataset_id"], job.job_id, undone)
 
 
 def _asked(parameters: Mapping[str, Any]) -> dict[str, Any]:

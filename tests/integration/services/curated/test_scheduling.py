@@ -39,6 +39,8 @@ NOON = at("2026-03-01 12:00")
 DUE = at("2026-03-02 02:00")
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
+_STATUSES = "SELECT status FROM app.curated_update_log ORDER BY log_id"
+
 
 @pytest.fixture(autouse=True)
 def registry_of_datasets(ledger: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection:
@@ -84,6 +86,19 @@ class TestWhatIsDue:
         assert run_due(DUE + 5 * MINUTE) == []
         assert due_times(ledger) == [DUE]
         assert jobs(ledger) == 1
+
+    def test_is_not_asked_for_again_at_every_check(
+        self, ledger: Connection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        add_dataset(ledger, schedule_from=NOON)
+        run_due(DUE)
+
+        def never(*_: Any, **__: Any) -> Submission:
+            raise AssertionError("it was begun already")
+
+        monkeypatch.setattr(updates, "start", never)
+        assert run_due(DUE + 5 * MINUTE) == []
+        assert [row["status"] for row in ledger.execute(_STATUSES)] == ["started"]
 
     def test_is_so_by_the_clock_of_the_database(self, ledger: Connection) -> None:
         now = updates_log.now(ledger)

@@ -254,6 +254,15 @@ class TestOpened:
         assert (row["update_type"], row["dry_run"], row["forced"]) == ("triggered", True, True)
         assert curated_repository.get(ledger, "lakes").last_job_id == job.job_id
 
+    def test_opens_the_row_again_of_one_that_skipped_and_lost_its_worker(
+        self, ledger: Connection
+    ) -> None:
+        job = updates.start("lakes", MANUAL)
+        updates_log.finish(ledger, job.job_id, UpdateStatus.SKIPPED)
+        context = Context(job.job_id, CuratedUpdate(dataset_id="lakes"))
+        assert updates.opened(ledger, context) == updates.log_id_of(job.job_id)
+        assert row_of(ledger, job)["status"] == "started"
+
     def test_knows_a_publish_by_its_parameters(self, ledger: Connection) -> None:
         context = Context("a" * 64, CuratedPublish(dataset_id="lakes", version_id=3))
         updates.opened(ledger, context)
