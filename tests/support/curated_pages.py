@@ -166,6 +166,13 @@ def attempt(connection: Connection, dataset_id: str, status: UpdateStatus, **out
     return job_id
 
 
+def under_way(connection: Connection, dataset_id: str) -> str:
+    """An attempt that goes on; its job."""
+    job_id = begin(connection, dataset_id, status="running")
+    updates_log.begin(connection, dataset_id, job_id, UpdateType.MANUAL)
+    return job_id
+
+
 def plan(*, added: int, updated: int, deleted: int, unchanged: int, rows: int) -> dict[str, Any]:
     """The plan of an update, as its review has it."""
 
