@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -40,6 +41,13 @@ _READ_BY_UPDATES = (
     "target_schema",
     "target_table_name",
 )
+
+# What people are told of a table, and who may see it. It counts at once.
+_TOLD_OF_THE_TABLE = ("name", "description", "attribution", "restricted")
+
+# How long a request waits for those who publish a table.
+_PATIENCE_SECONDS = 10.0
+_PAUSE_SECONDS = 0.25
 
 
 def page(
@@ -100,9 +108,24 @@ def replace(
     """Put another definition in the place of a dataset's; its view.
 
     Raises `NotFound`, `InvalidParameters`, `PreconditionFailed` where its entity tag is none of
-    `if_match`, and `Conflict` where its table cannot be another one (table_is_published,
-    table_taken), or an update under way still reads what is to change (update_under_way).
+    `if_match`, `Conflict` where its table cannot be another one (table_is_published,
+    table_taken), or an update under way still reads what is to change (update_under_way), and
+    `Unavailable` (table_busy) where what people are told of the table is to change while it is
+    being published.
     """
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return _replace(dataset_id, body, if_match, base_url)
+        except Unavailable as busy:
+            if busy.error_code != "table_busy" or time.monotonic() > deadline:
+                raise
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _replace(
+    dataset_id: str, body: Mapping[str, Any], if_match: Collection[str] | None, base_url: str
+) -> JsonObject:
     with database.transaction() as connection:
         _take_turn(connection)
         current = datasets.get(connection, dataset_id, for_update=True)
@@ -114,12 +137,15 @@ def replace(
             _claim(connection, definition)
         dataset = datasets.replace(connection, definition, handler)
         changed = [
-            name for name in _READ_BY_UPDATES if getattr(dataset, name) != getattr(current, name)
+            name
+            for name in CuratedDefinition.model_fields
+            if getattr(dataset, name) != getattr(current, name)
         ]
-        if changed:
-            _refuse_under_way(connection, dataset_id, f"{', '.join(changed)} cannot change now")
+        if read := [name for name in _READ_BY_UPDATES if name in changed]:
+            _refuse_under_way(connection, dataset_id, f"{', '.join(read)} cannot change now")
         _check(dataset)
-        datasets.describe_table(connection, dataset)
+        if any(name in _TOLD_OF_THE_TABLE for name in changed):
+            _tell(connection, dataset)
         return views.dataset_view(connection, dataset, base_url)
 
 
@@ -216,6 +242,22 @@ def _check(dataset: CuratedDataset) -> None:
         handler.check_definition(dataset)
     if dataset.enabled:
         readiness.require_ready(dataset)
+
+
+def _tell(connection: Connection, dataset: CuratedDataset) -> None:
+    """Tell of the published table what the definition says now.
+
+    Not while it is being published: who publishes has read the definition that was, and would
+    write it down afterwards.
+    """
+    target = dataset.target
+    if not locks.try_lock(connection, locks.Space.DATASET, target.schema_name, target.table_name):
+        raise Unavailable(
+            f"{target} is being published or rolled back at this moment.",
+            code="table_busy",
+            table=str(target),
+        )
+    datasets.describe_table(connection, dataset)
 
 
 def _require_match(dataset: CuratedDataset, if_match: Collection[str] | None) -> None:

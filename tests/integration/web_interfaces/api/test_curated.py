@@ -21,6 +21,8 @@ from infrastructure import curated_repository as datasets
 from infrastructure import curated_updates_repository as updates_log
 from infrastructure import curated_versions_repository as versions
 from infrastructure.database import Connection
+from infrastructure.locks import Space, lock
+from services.curated import registry
 from services.curated.declaring import SHOWN_ONLY
 from services.publishing import publish, staging
 from tests.support.curated_datasets import (
@@ -34,7 +36,7 @@ from tests.support.curated_datasets import (
     stage_version,
 )
 from tests.support.in_process import BASE, InProcessClient, Response
-from tests.support.published import contents, put
+from tests.support.published import connect, contents, put
 from tests.support.settings import app_settings
 from web_interfaces.api.curated import bp
 
@@ -501,6 +503,32 @@ class TestReplace:
             "restricted": True,
             "attribution": "OS",
         }
+
+    def test_what_people_are_told_waits_for_who_publishes_the_table(
+        self,
+        client: InProcessClient,
+        db: Connection,
+        ledger_url: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        publish_version(db, register(db))
+        secret = {**LAKES, "restricted": True}
+        with connect(ledger_url) as publishing:
+            lock(publishing, Space.DATASET, LAKES_TABLE.schema_name, LAKES_TABLE.table_name)
+            # Nobody is told of this, so that it need not wait.
+            assert put_dataset(client, {**LAKES, "keep_versions": 5}).status == 200
+            with monkeypatch.context() as impatient:
+                impatient.setattr(registry, "_PATIENCE_SECONDS", 0.1)
+                problem(put_dataset(client, secret), 503, "table_busy")
+            assert datasets.get(db, "lakes").restricted is False
+            with ThreadPoolExecutor(1) as thread:
+                waiting = thread.submit(put_dataset, client, secret)
+                with pytest.raises(TimeoutError):
+                    waiting.result(0.5)
+                publishing.rollback()
+                assert waiting.result(60).status == 200
+        told = db.execute("SELECT restricted FROM app.published_tables").fetchall()
+        assert told == [{"restricted": True}]
 
     def test_says_nothing_of_a_table_that_another_job_published(
         self, client: InProcessClient, db: Connection
