@@ -14,7 +14,7 @@ from infrastructure import (
 from infrastructure import publishing_repository as records
 from infrastructure.curated_updates_repository import UNKNOWN, Counts
 from infrastructure.database import Connection
-from infrastructure.publishing_repository import PublishedTable, Version
+from infrastructure.publishing_repository import PublishedTable
 from services.curated import comparing, handlers
 from services.curated.comparing import Rows
 from services.publishing import history, publish
@@ -43,20 +43,12 @@ def restore(
     started = curated_updates_repository.now(connection)
     take_turn(connection, dataset.target, _never)
     before = records.table(connection, dataset.target)
-    counts = UNKNOWN  # of a way that leads over a kept table and back in place from there
-    found = _way(connection, dataset, before, to_version)
-    if before is not None and found is not None and found[0].base != before.version:
-        way, base = found
-        if not way.undos:
-            counts = _compared(connection, dataset, before, base)
-    done = publish.rollback(
-        connection,
-        dataset.target,
-        to_version,
-        actor=actor,
-        keep_versions=dataset.keep_versions,
-        patience=patience,
-    )
+    way = None if before is None else _way(connection, dataset, before, to_version)
+    foreseen = None
+    if before is not None and way is not None:
+        foreseen = _foreseen(connection, dataset, before, way)
+    # What is kept stays kept, so that one can go further back, or forth again.
+    done = publish.rollback(connection, dataset.target, to_version, actor=actor, patience=patience)
     dataset = curated_repository.get(connection, dataset_id, for_update=True)
     restored = curated_versions_repository.current(connection, dataset.target)
     source_version = None if restored is None else restored.source_version
@@ -64,8 +56,7 @@ def restore(
     curated_repository.updated(connection, dataset_id, source_version)
     curated_repository.set_rejected(connection, dataset_id, rejected)
     restores = history.origin(records.versions(connection, dataset.target), done.version)
-    if before is not None and found is not None and found[0].base == before.version:
-        counts = _undone(done)
+    counts = _undone(done) if foreseen is None else foreseen
     log_id = curated_updates_repository.record(
         connection,
         dataset_id,
@@ -94,28 +85,26 @@ def restore(
 
 
 def _way(
-    connection: Connection,
-    dataset: CuratedDataset,
-    current: PublishedTable | None,
-    to_version: int | None,
-) -> tuple[Way, Version] | None:
-    """The way that the rollback will go, and the version that it begins at; None where it will
-    find that it cannot be done."""
-    if current is None:
-        return None
+    connection: Connection, dataset: CuratedDataset, current: PublishedTable, to_version: int | None
+) -> Way | None:
+    """The way that the rollback will go; None where it will find that there is none."""
     versions = records.versions(connection, dataset.target)
     wanted = to_version or history.origin(versions, current.version) - 1
-    way = history.way_back(versions, current.version, wanted)
-    if way is None:
+    return history.way_back(versions, current.version, wanted)
+
+
+def _foreseen(
+    connection: Connection, dataset: CuratedDataset, current: PublishedTable, way: Way
+) -> Counts | None:
+    """What going back to a table that is kept whole changes; None where the rollback itself
+    counts, since it changes the current one in place. This takes a while, and keeps nobody
+    waiting."""
+    if way.base == current.version:
         return None
-    return way, next(version for version in versions if version.version == way.base)
-
-
-def _compared(
-    connection: Connection, dataset: CuratedDataset, current: PublishedTable, base: Version
-) -> Counts:
-    """What going back to a table that is kept whole changes. It takes a while, and keeps
-    nobody waiting."""
+    if way.undos:  # The rows to come are nowhere yet.
+        return UNKNOWN
+    versions = records.versions(connection, dataset.target)
+    base = next(version for version in versions if version.version == way.base)
     assert base.kept_as is not None
     handler = handlers.find(dataset.handler)
     difference = comparing.compare(

@@ -105,7 +105,7 @@ def use_handler(monkeypatch: Any, **about: Any) -> None:
 
 def square(x: float, y: float = 0.0, size: float = 1.0) -> str:
     """A square by its lower left corner, as WKT."""
-    return shapely.box(x, y, x + size, y + size).wkt
+    return str(shapely.box(x, y, x + size, y + size).wkt)
 
 
 def site(number: int, name: str | None = None, **changed: Any) -> SiteRow:
@@ -160,9 +160,10 @@ class Staged:
 def staged(
     connection: Connection,
     dataset: CuratedDataset,
-    layers: Sequence[Sequence[SiteRow]] | Sequence[SiteRow],
+    rows: Sequence[SiteRow] = (),
     source_version: str = "v1",
     *,
+    layers: Sequence[Sequence[SiteRow]] | None = None,
     dry_run: bool = False,
     read: int | None = None,
     source_columns: Mapping[str, ColumnType] | None = None,
@@ -170,9 +171,10 @@ def staged(
     key_columns: Sequence[str] = ("site",),
     job_id: str | None = None,
 ) -> Staged:
-    """Stage the rows of one layer, or of several, and open the log of their job."""
-    if not layers or not isinstance(layers[0], list):
-        layers = [layers]  # type: ignore[list-item]
+    """Stage the rows of one layer, or of several, and open the log of their job.
+
+    `read` says how many records the first layer had; the others of them are in quarantine.
+    """
     job_id = job_id or hashlib.sha256(f"{dataset.dataset_id} {next(_numbers)}".encode()).hexdigest()
     published = publishing_repository.table(connection, dataset.target)
     log_id = updates_log.begin(
@@ -182,13 +184,13 @@ def staged(
     types = source_columns or {each.name: each.type for each in shape.columns}
     plans = []
     with connection.transaction():
-        for index, rows in enumerate(layers):
+        for index, records in enumerate(layers or [rows]):
             plans.append(_layer(dataset, job_id, index, shape, types, key_columns))
-            _fill(connection, plans[-1].tables[0], rows, source_version)  # type: ignore[arg-type]
-            extra = (read or len(rows)) - len(rows) if index == 0 else 0
+            _fill(connection, plans[-1].tables[0], records, source_version)
+            extra = (read or len(records)) - len(records) if index == 0 else 0
             counts = RecordCounts(
-                read=len(rows) + extra,
-                loaded=len(rows),
+                read=len(records) + extra,
+                loaded=len(records),
                 quarantined={"bad_value": extra} if extra else {},
             )
             vector_report_repository.record_chunk(connection, job_id, index, 0, counts)
@@ -259,7 +261,7 @@ def contents(dataset: CuratedDataset) -> dict[str, tuple[Any, ...]]:
     """The published rows by their key, geometries as hexadecimal EWKB."""
     with database.transaction() as connection:
         rows = connection.execute(
-            f"SELECT site, name, area, iso3, source_version, geom::text AS geom"  # type: ignore[arg-type]
+            f"SELECT site, name, area, iso3, source_version, geom::text AS geom"
             f" FROM {dataset.target}"
         ).fetchall()
     found = {row["site"]: tuple(row.values()) for row in rows}

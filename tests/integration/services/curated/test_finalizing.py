@@ -176,7 +176,7 @@ def test_layers_become_one_table_and_a_key_is_in_it_once(
         site(31, geom="POINT (3 3)"),
     ]
     lines = [site(30, "again"), site(32)]
-    result = staged(ledger, sites, [points, polygons, lines]).finalize()
+    result = staged(ledger, sites, layers=[points, polygons, lines]).finalize()
     found = contents(sites)
     assert len(found) == 33
     assert found["S3"][1] == "of the points"
@@ -380,7 +380,9 @@ def test_an_attempt_after_a_crash_goes_on_behind_what_was_committed(
     ledger: Connection, sites: CuratedDataset, monkeypatch: pytest.MonkeyPatch, crash: str
 ) -> None:
     staged(ledger, sites, SEVERAL).finalize()
-    job = staged(ledger, sites, [SEVERAL[:12], [site(20), *SEVERAL[12:]]], "v2")
+    job = staged(
+        ledger, sites, source_version="v2", layers=[SEVERAL[:12], [site(20), *SEVERAL[12:]]]
+    )
 
     class Killed(BaseException):
         pass
@@ -413,7 +415,7 @@ def test_a_crash_while_rows_are_put_together_changes_nothing(
     ledger: Connection, sites: CuratedDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_pass(ledger, invalid_pct=None)
-    job = staged(ledger, sites, [SEVERAL[:12], SEVERAL[10:]])
+    job = staged(ledger, sites, layers=[SEVERAL[:12], SEVERAL[10:]])
     before = tables_in(ledger, "geo_staging")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(assembling, "_record", lambda *_: 1 / 0)
