@@ -33,14 +33,14 @@ class Signer:
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(32)
-        self._not_before = 0.0
+        self._generation = 1
 
     def sign(self, path: str, *, seconds: float) -> str:
         """The path with a query that opens it to GET for so long."""
         now = time.time()
         query = {
             "X-Amz-Algorithm": ALGORITHM,
-            "X-Amz-Credential": "STANDIN/eu-west-1/s3/aws4_request",
+            "X-Amz-Credential": f"STANDIN{self._generation}/eu-west-1/s3/aws4_request",
             # S3 writes whole seconds; tests let addresses expire sooner than that.
             "X-Amz-Date": f"{now:.3f}",
             "X-Amz-Expires": f"{seconds:.3f}",
@@ -51,7 +51,7 @@ class Signer:
 
     def expire(self) -> None:
         """Let every address that was signed so far expire now."""
-        self._not_before = time.time()
+        self._generation += 1
 
     def check(self, method: str, path: str, query: str, *, authorization: str | None) -> None:
         """Raise `Refused` unless exactly this was signed, and not too long ago."""
@@ -76,9 +76,9 @@ class Signer:
                 "The request signature we calculated does not match the signature you provided. "
                 "Check your key and signing method.",
             )
-        signed_at = float(given["X-Amz-Date"])
-        expires_at = signed_at + float(given["X-Amz-Expires"])
-        if time.time() > expires_at or signed_at <= self._not_before:
+        generation = int(given["X-Amz-Credential"].partition("/")[0].removeprefix("STANDIN"))
+        expires_at = float(given["X-Amz-Date"]) + float(given["X-Amz-Expires"])
+        if time.time() > expires_at or generation < self._generation:
             raise Refused(403, "AccessDenied", "Request has expired")
 
     def _signature(self, method: str, path: str, query: dict[str, str]) -> str:
