@@ -25,7 +25,7 @@ from core.models.feature_table import (
     GeometryColumn,
     TableName,
 )
-from infrastructure import database, features_repository, queries
+from infrastructure import database, features_repository, overviews_repository, queries
 from infrastructure.database import Connection
 from infrastructure.features_repository import PublishedTable
 from infrastructure.features_selection import Bounds
@@ -44,13 +44,14 @@ class Drawing:
     """What a tile shall show.
 
     `bounds` and `pixel` are the tile's, in EPSG:3857, `near` and `near_pixel` (width, height) the
-    same in the table's CRS, `near` with the buffer; None where it is not known. Geometries are
-    simplified by `tolerance` (EPSG:3857; 0 leaves them). A tile has `features` at most, of which
-    the largest `described` have the columns `details`; all have the columns `columns`. Where more
-    than `crowd` features are near, those within one pixel are thinned out.
+    same in the CRS of what is read, `near` with the buffer; None where it is not known.
+    Geometries are simplified by `tolerance` (EPSG:3857; 0 leaves them). A tile has `features` at
+    most, of which the largest `described` have the columns `details`; all have the columns
+    `columns`. Where more than `crowd` features are near, those within one pixel are thinned out.
     """
 
     layer: str
+    zoom: int
     bounds: Bounds
     pixel: float
     near: Bounds | None
@@ -67,13 +68,13 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class MadeTile:
-    """A tile as Mapbox Vector Tile. Of `found` features near it, `drawn` were chosen to be drawn,
-    and `features` are in it: those whose box is near may still be outside."""
+    """A tile as Mapbox Vector Tile. Of `found` features near it (None: not counted), `drawn` were
+    chosen to be drawn, and `features` are in it: those whose box is near may still be outside."""
 
     data: bytes
     features: int
     drawn: int
-    found: int
+    found: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +87,28 @@ class ColumnStatistics:
 
 
 class TileReader:
-    """A table that nobody can replace meanwhile. Made by `reading`."""
+    """A table that nobody can replace meanwhile, or its overview. Made by `reading`.
 
-    def __init__(self, connection: Connection, table: PublishedTable) -> None:
+    `geometry` is that of what is read.
+    """
+
+    def __init__(
+        self, connection: Connection, table: PublishedTable, geometry: GeometryColumn
+    ) -> None:
         self._connection = connection
+        self._source = _identifier(table.name)
         self.table = table
+        self.geometry = geometry
+        self.is_overview = False
+
+    def turn_to_overview(self, token: str) -> bool:
+        """Read the overview of this version of the table from now on, if there is one."""
+        overview = overviews_repository.current(self._connection, self.table.name, token)
+        if overview is None:
+            return False
+        self._source, self.geometry = overview, overviews_repository.GEOMETRY
+        self.is_overview = True
+        return True
 
     def statistics(self) -> Mapping[str, ColumnStatistics]:
         """What PostgreSQL knows of the columns, by name; nothing of a table not yet analysed."""
@@ -98,15 +116,14 @@ class TileReader:
         return {row["name"]: ColumnStatistics(row["bytes"], row["distinct_values"]) for row in rows}
 
     def tile(self, drawing: Drawing) -> MadeTile:
-        """Make a tile of a table that has a geometry."""
-        geometry = self.table.shape.geometry
-        if geometry is None:
-            raise ValueError(f"{self.table.name} has no geometry")
-        query = sql.SQL(_SQL["tile"]).format(
-            table=_identifier(self.table.name),
-            near=_near(drawing, geometry),
+        """Make a tile."""
+        text = _SQL["tile_of_overview" if self.is_overview else "tile_of_table"]
+        query = sql.SQL(text).format(
+            table=self._source,
+            near=_near(drawing, self.geometry),
             columns=_columns(drawing),
-            geometry=_geometry(drawing, geometry),
+            geometry=_geometry(drawing, self.geometry),
+            **overviews_repository.own_columns(),
         )
         try:
             row = self._connection.execute(query, _parameters(drawing), prepare=False).fetchone()
@@ -122,6 +139,15 @@ class TileReader:
         return MadeTile(bytes(row["tile"]), row["features"], row["drawn"], row["found"])
 
 
+def geometry_of(table: PublishedTable) -> GeometryColumn:
+    """The geometry of a published table. Raises `NotFound` (no_geometry) where it has none."""
+    if table.shape.geometry is None:
+        raise NotFound(
+            f"The table {table.name} has no geometries to be mapped.", code="no_geometry"
+        )
+    return table.shape.geometry
+
+
 @contextmanager
 def reading(name: TableName, *, seconds: float) -> Iterator[TileReader]:
     """The table, held in a read-only transaction in which a query may take so many seconds.
@@ -135,7 +161,8 @@ def reading(name: TableName, *, seconds: float) -> Iterator[TileReader]:
         )
         try:
             connection.execute(begin)
-            yield TileReader(connection, features_repository.published_in(connection, name))
+            table = features_repository.published_in(connection, name)
+            yield TileReader(connection, table, geometry_of(table))
         except psycopg.errors.UndefinedTable as error:
             raise NotFound(
                 f"The table of {str(name)!r} does not exist.", code="collection_not_found"
@@ -155,6 +182,7 @@ def _identifier(name: TableName) -> sql.Identifier:
 def _parameters(drawing: Drawing) -> dict[str, object]:
     west, south, east, north = drawing.bounds
     parameters: dict[str, object] = {
+        "zoom": drawing.zoom,
         "west": west,
         "south": south,
         "east": east,
@@ -210,7 +238,7 @@ def _geometry(drawing: Drawing, geometry: GeometryColumn) -> sql.Composable:
         whole = sql.SQL("ST_Simplify({}, %(tolerance)s, true)").format(whole)
     return sql.SQL(
         """ST_AsMVTGeom(
-            CASE WHEN "its size" < 1 AND ST_Dimension({stored}) = 2
+            CASE WHEN chosen.size < 1 AND ST_Dimension({stored}) = 2
                  THEN ST_Expand({centre}, %(pixel)s / 2) ELSE {whole} END,
             ST_MakeEnvelope(%(west)s, %(south)s, %(east)s, %(north)s, 3857)::box2d,
             %(extent)s, %(buffer)s, true)"""
@@ -225,7 +253,7 @@ def _columns(drawing: Drawing) -> sql.Composable:
     for column in drawing.columns:
         parts.append(_value(column, sql.SQL("{}")))
     for column in drawing.details:
-        parts.append(_value(column, sql.SQL('CASE WHEN "its rank" <= %(described)s THEN {} END')))
+        parts.append(_value(column, sql.SQL("CASE WHEN chosen.rank <= %(described)s THEN {} END")))
     return sql.SQL(", ").join(parts)
 
 

@@ -23,6 +23,7 @@ from services.orchestration import closing, dead_letters, planning, reconcile, w
 from services.orchestration.dead_letters import DeadLetter
 from services.orchestration.starting import ensure_started, tell_orchestrators
 from services.publishing.housekeeping import drop_abandoned
+from services.tiles import overviews
 
 log = logging.getLogger(__name__)
 bp = df.Blueprint()
@@ -190,6 +191,7 @@ def keep_house(timer: func.TimerRequest) -> None:
     """Remove old metrics, orphaned work files and staged tables."""
     reconcile.housekeeping()
     drop_abandoned()
+    overviews.refresh()
 
 
 async def _work_off(

@@ -20,7 +20,9 @@ from core.schedules import Schedule, ScheduleError
 NIGHTLY = "0 2 * * *"
 JOB_TYPE = "curated_update"
 
-_RESERVED_SCHEMAS = ("app", "pgstac", "geo_staging", "geo_versions", "information_schema", "h3")
+_RESERVED_SCHEMAS = (
+    "app", "pgstac", "geo_staging", "geo_versions", "geo_overviews", "information_schema", "h3",
+)  # fmt: skip
 _SETTING_NAME = re.compile(r"[A-Z][A-Z0-9_]{1,62}")
 
 

@@ -20,16 +20,15 @@ SELECT attname AS name, avg_width AS bytes, n_distinct AS distinct_values
 FROM pg_stats
 WHERE schemaname = %(schema_name)s AND tablename = %(table_name)s AND NOT inherited;
 
--- name: tile
--- One tile. Of what is near, the largest come first; of equals a scattered choice. Where there is
--- a crowd, of all that begin in one pixel and are no larger than it the first one stands for all.
--- The names with spaces cannot be columns of the table.
+-- name: tile_of_table
+-- One tile, with how many features are near it and how many were chosen to be drawn. The largest
+-- come first, of equals a scattered choice. In a crowd, one stands for all that begin in the same
+-- pixel and are smaller than it.
 WITH boxes AS MATERIALIZED (
     SELECT
         gid,
         ST_XMin(box) AS west, ST_XMax(box) - ST_XMin(box) AS width,
         ST_YMin(box) AS south, ST_YMax(box) - ST_YMin(box) AS height
-    -- OFFSET keeps the box from being made four times.
     FROM (SELECT gid, Box2D(geom) AS box FROM {table} WHERE {near} OFFSET 0) AS near
 ),
 pixels AS (
@@ -40,32 +39,55 @@ pixels AS (
         floor(south / %(pixel_height)s::float8) AS pixel_row
     FROM boxes
 ),
-ranked AS (
+in_turn AS (
     SELECT
-        gid, size AS "its size",
-        row_number() OVER (ORDER BY size DESC, hashint8(gid), gid) AS "its rank"
-    FROM (
-        SELECT
-            gid, size,
-            row_number() OVER (
-                PARTITION BY pixel_column, pixel_row ORDER BY size DESC, hashint8(gid), gid
-            ) AS turn
-        FROM pixels
-    ) AS in_turn
-    WHERE size > 1 OR turn = 1 OR (SELECT count(*) FROM boxes) <= %(crowd)s
-    ORDER BY "its rank"
+        gid, size,
+        row_number() OVER (
+            PARTITION BY size < 1, pixel_column, pixel_row
+            ORDER BY size DESC, hashint8(gid), gid
+        ) AS turn
+    FROM pixels
+),
+chosen AS MATERIALIZED (
+    SELECT gid, size, row_number() OVER (ORDER BY size DESC, hashint8(gid), gid) AS rank
+    FROM in_turn
+    WHERE size >= 1 OR turn = 1 OR (SELECT count(*) FROM boxes) <= %(crowd)s
+    ORDER BY rank
     LIMIT %(features)s
 )
 SELECT
     ST_AsMVT(feature.*, %(layer)s, %(extent)s, 'geom', 'gid') AS tile,
     count(*) AS features,
-    (SELECT count(*) FROM ranked) AS drawn,
+    (SELECT count(*) FROM chosen) AS drawn,
     (SELECT count(*) FROM boxes) AS found
 FROM (
     SELECT {columns}
-    FROM ranked
+    FROM chosen
     JOIN {table} AS stored USING (gid)
-    CROSS JOIN LATERAL (SELECT {geometry} AS geom) AS drawn
+    CROSS JOIN LATERAL (SELECT {geometry} AS geom OFFSET 0) AS drawn
     WHERE drawn.geom IS NOT NULL
-    ORDER BY "its rank"
+    ORDER BY chosen.rank
+) AS feature;
+
+-- name: tile_of_overview
+-- The same from an overview, which knows the sizes and the ranks, and what is drawn at which zoom.
+-- How many features are near is not counted: that would take longer than the tile.
+SELECT
+    ST_AsMVT(feature.*, %(layer)s, %(extent)s, 'geom', 'gid') AS tile,
+    count(*) AS features, count(*) AS drawn, NULL AS found
+FROM (
+    SELECT {columns}
+    FROM (
+        SELECT *, row_number() OVER (ORDER BY {rank}) AS "place in the tile"
+        FROM {table}
+        WHERE {near} AND {zoom} <= %(zoom)s
+        ORDER BY {rank}
+        LIMIT %(features)s
+    ) AS stored
+    CROSS JOIN LATERAL (
+        SELECT stored.{size} / %(pixel)s::float8 AS size, "place in the tile" AS rank
+    ) AS chosen
+    CROSS JOIN LATERAL (SELECT {geometry} AS geom OFFSET 0) AS drawn
+    WHERE drawn.geom IS NOT NULL
+    ORDER BY chosen.rank
 ) AS feature;

@@ -8,12 +8,12 @@ from infrastructure import database, published_tables, styles_repository
 from infrastructure.database import Connection, Row
 from infrastructure.features_repository import PublishedTable
 from infrastructure.styles_repository import StoredStyle
+from infrastructure.tiles_repository import geometry_of
 from services.features.links import JsonObject, collection_id
 from services.orchestration.paging import cursor_after, table_key
 from services.styles import links
 from services.styles.generated import STYLE_ID, generated
 from services.styles.model import MapStyle
-from services.tiles.tables import geometry_of
 
 
 def list_styles(*, limit: int = 100, cursor: str | None = None, base_url: str = "") -> JsonObject:

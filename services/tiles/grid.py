@@ -26,6 +26,9 @@ WEB_MERCATOR = 3857
 EXTENT = 4096
 BUFFER = 64
 
+# What geometries are simplified by: less than anybody sees.
+TOLERANCE_PIXELS = 0.5
+
 _PIXELS = 512
 _RADIUS = 6_378_137.0
 _HALF_WORLD = math.pi * _RADIUS
@@ -122,6 +125,11 @@ def pixel_in(srid: int, tile: Tile) -> Pixel:
     if unit is None:
         return Pixel(_degrees(tile.pixel), _degrees(metres))
     return Pixel(metres / unit, metres / unit)
+
+
+def is_geographic(srid: int) -> bool:
+    """Whether a CRS has degrees; one that is not known is taken to have."""
+    return srid != WEB_MERCATOR and _unit_metres(srid) is None
 
 
 @lru_cache(maxsize=64)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 
 from core.errors import NotFound
-from core.models.feature_table import GeometryColumn
 from infrastructure import features_repository
 from infrastructure.features_repository import PublishedTable
+from infrastructure.tiles_repository import geometry_of
 from services.features.collections import table_name
 from services.features.links import collection_id
 
@@ -32,13 +32,3 @@ def mapped_table(collection: str) -> PublishedTable:
         ) from None
     geometry_of(table)
     return table
-
-
-def geometry_of(table: PublishedTable) -> GeometryColumn:
-    """The geometry of a published table. Raises `NotFound` (no_geometry) where it has none."""
-    if table.shape.geometry is None:
-        raise NotFound(
-            f"The collection {collection_id(table.name)!r} has no geometries to be mapped.",
-            code="no_geometry",
-        )
-    return table.shape.geometry

@@ -12,16 +12,15 @@ import gzip
 from dataclasses import dataclass, replace
 
 from config import get_settings
-from core.models.feature_table import GeometryColumn
 from infrastructure import tiles_repository
 from infrastructure.features_repository import PublishedTable
-from infrastructure.features_selection import WGS84, Bounds
 from infrastructure.tiles_repository import Drawing, MadeTile, TileReader
 from services.features.links import collection_id
-from services.features.stored_bounds import stored_bounds
+from services.tiles.areas import bounds_in
 from services.tiles.fields import Fields, fields
-from services.tiles.grid import BUFFER, EXTENT, WEB_MERCATOR, Tile, pixel_in
-from services.tiles.tables import geometry_of, mapped_table
+from services.tiles.grid import BUFFER, EXTENT, TOLERANCE_PIXELS, Tile, pixel_in
+from services.tiles.overviews import DEEPEST_OVERVIEW
+from services.tiles.tables import mapped_table
 from services.tiles.versions import version_token
 
 MEDIA_TYPE = "application/vnd.mapbox-vector-tile"
@@ -32,11 +31,12 @@ DEEPEST_ZOOM = 14
 
 # A tile with more features than these is a crowd.
 _CROWD = 2_000
-# The share of a tile that the details of the largest features may fill.
-_DETAILS_SHARE = 0.5
+# The share of a tile that the details of the largest features may fill, and what a feature of a
+# crowd takes beside them: its geometry, and the numbers of an attribute that it shares.
+_DETAILS_SHARE = 0.35
 _LEAST_DESCRIBED = 100
-# Half a pixel: less than anybody sees.
-_TOLERANCE_PIXELS = 0.5
+_GEOMETRY_BYTES = 25
+_ATTRIBUTE_BYTES = 2
 
 # How much smaller than the cap the next attempt aims to be, and with how few features it is
 # their geometries and attributes that are too large.
@@ -106,7 +106,9 @@ class _Choice:
 
 def _make(reader: TileReader, wanted: Tile) -> tuple[MadeTile, str]:
     """The tile and its state, made with less and less until it has room."""
-    frame = _frame(reader.table, geometry_of(reader.table), wanted)
+    if wanted.z <= DEEPEST_OVERVIEW:
+        reader.turn_to_overview(version_token(reader.table))
+    frame = _frame(reader, wanted)
     everything = fields(reader.table.shape, reader.statistics())
     choice = _first_choice(wanted, everything)
     while True:
@@ -117,18 +119,22 @@ def _make(reader: TileReader, wanted: Tile) -> tuple[MadeTile, str]:
     whole = choice.fields == everything and made.drawn <= choice.described
     if whole and made.drawn == made.found:
         return made, "complete"
-    shared = len(choice.fields.shared)
-    return made, f"thinned;features={made.features};found={made.found};fields={shared}"
+    return made, f"thinned;features={made.features};fields={len(choice.fields.shared)}"
 
 
 def _first_choice(wanted: Tile, known: Fields) -> _Choice:
+    """What should fit, by the bytes that features take; far in, their geometries take more."""
     settings = get_settings()
+    room = settings.tile_max_bytes
     described = settings.tile_max_features
     if known.details:
-        room = int(settings.tile_max_bytes * _DETAILS_SHARE / known.detail_bytes)
-        described = max(_LEAST_DESCRIBED, min(described, room))
-    tolerance = wanted.pixel * _TOLERANCE_PIXELS if wanted.z < DEEPEST_ZOOM else 0.0
-    return _Choice(known, settings.tile_max_features, described, tolerance)
+        fitting = int(room * _DETAILS_SHARE / known.detail_bytes)
+        described = max(_LEAST_DESCRIBED, min(described, fitting))
+        room = int(room * (1 - _DETAILS_SHARE))
+    bare = _GEOMETRY_BYTES + _ATTRIBUTE_BYTES * len(known.shared)
+    features = max(described, min(settings.tile_max_features, room // bare))
+    tolerance = wanted.pixel * TOLERANCE_PIXELS if wanted.z < DEEPEST_ZOOM else 0.0
+    return _Choice(known, features, described, tolerance)
 
 
 def _smaller(choice: _Choice, made: MadeTile, wanted: Tile) -> _Choice:
@@ -147,14 +153,16 @@ def _smaller(choice: _Choice, made: MadeTile, wanted: Tile) -> _Choice:
     )
 
 
-def _frame(table: PublishedTable, geometry: GeometryColumn, wanted: Tile) -> Drawing:
+def _frame(reader: TileReader, wanted: Tile) -> Drawing:
     """What does not depend on how much is drawn."""
-    pixel = pixel_in(geometry.srid, wanted)
+    srid = reader.geometry.srid
+    pixel = pixel_in(srid, wanted)
     return Drawing(
-        layer=collection_id(table.name),
+        layer=collection_id(reader.table.name),
+        zoom=wanted.z,
         bounds=wanted.bounds,
         pixel=wanted.pixel,
-        near=_near(table, geometry, wanted),
+        near=bounds_in(srid, wanted, reader.table.bbox),
         near_pixel=(pixel.width, pixel.height),
         extent=EXTENT,
         buffer=BUFFER,
@@ -171,17 +179,6 @@ def _chosen(frame: Drawing, choice: _Choice) -> Drawing:
         features=choice.features,
         described=choice.described,
     )
-
-
-def _near(table: PublishedTable, geometry: GeometryColumn, wanted: Tile) -> Bounds | None:
-    """Bounds in the table's CRS that enclose what the tile shows, None where not known."""
-    if geometry.srid == WEB_MERCATOR:
-        return wanted.drawn_bounds
-    if geometry.srid == WGS84:
-        return wanted.drawn_degrees
-    west, south, east, north = wanted.drawn_degrees
-    world = (max(west, -180.0), south, min(east, 180.0), north)
-    return stored_bounds(world, geometry.srid, table.bbox)
 
 
 def _etag(table: PublishedTable) -> str:

@@ -11,7 +11,9 @@ from core.job_definition import JobParameters
 from services.data_container import DataContainer
 
 # What a table of geoforge's or PostgreSQL's own lives in.
-_RESERVED_SCHEMAS = ("app", "pgstac", "geo_staging", "geo_versions", "information_schema", "h3")
+_RESERVED_SCHEMAS = (
+    "app", "pgstac", "geo_staging", "geo_versions", "geo_overviews", "information_schema", "h3",
+)  # fmt: skip
 
 
 class ProcessVector(JobParameters):
