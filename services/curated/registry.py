@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from core.errors import (
@@ -59,7 +60,7 @@ def page(
 ) -> JsonObject:
     """A page of the registry by id: {datasets, next}. Raises `InvalidParameters`."""
     after = None if cursor is None else dataset_key(cursor)
-    with database.transaction() as connection:
+    with _snapshot() as connection:
         found = datasets.all_datasets(
             connection, enabled_only=enabled_only, limit=limit + 1, after=after
         )
@@ -71,7 +72,7 @@ def page(
 
 def view(dataset_id: str, *, base_url: str = "") -> JsonObject:
     """One dataset. Raises `NotFound`."""
-    with database.transaction() as connection:
+    with _snapshot() as connection:
         return views.dataset_view(connection, datasets.get(connection, dataset_id), base_url)
 
 
@@ -204,6 +205,14 @@ def _set_enabled(
             readiness.require_ready(current)
         dataset = datasets.set_enabled(connection, dataset_id, enabled)
         return views.dataset_view(connection, dataset, base_url)
+
+
+@contextmanager
+def _snapshot() -> Iterator[Connection]:
+    """Several queries on one state of things: what is shown of a dataset fits together."""
+    with database.transaction() as connection:
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield connection
 
 
 def _take_turn(connection: Connection) -> None:

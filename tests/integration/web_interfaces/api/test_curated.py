@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -402,6 +403,27 @@ class TestList:
         asked.clear()
         assert len(client.get(DATASETS).json()["datasets"]) == 41
         assert len(asked) == for_one
+
+    def test_holds_while_datasets_come_and_go(
+        self, client: InProcessClient, db: Connection
+    ) -> None:
+        done = threading.Event()
+
+        def come_and_go() -> None:
+            while not done.is_set():
+                client.post(DATASETS, LAKES)
+                client.call("DELETE", f"{AT}?confirm=yes")
+
+        with ThreadPoolExecutor(1) as thread:
+            others = thread.submit(come_and_go)
+            try:
+                statuses = {client.get(DATASETS).status for _ in range(100)}
+                alone = {client.get(AT).status for _ in range(100)}
+            finally:
+                done.set()
+            others.result(60)
+        assert statuses == {200}
+        assert alone <= {200, 404}
 
     @pytest.mark.parametrize("query", ["limit=0", "limit=x", "cursor=!", "cursor=QQ", "nope=1"])
     def test_refuses_what_it_cannot_read(self, client: InProcessClient, query: str) -> None:
