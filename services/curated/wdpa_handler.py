@@ -23,6 +23,13 @@ _LICENCE = (
     "Protected Planet terms and conditions: no redistribution, and no commercial use without the "
     "written permission of UNEP-WCMC (https://www.protectedplanet.net/c/terms-and-conditions)"
 )
+# WDPA and WD-OECM became one database, which is cited as such.
+_MERGED_SINCE = 2026
+_MERGED = "The World Database on Protected and Conserved Areas (WDPCA)"
+_SEPARATE = (
+    "The World Database on Protected Areas (WDPA) and World Database on Other Effective Area-based "
+    "Conservation Measures (WD-OECM)"
+)
 _YEAR = re.compile(r"\b(?:19|20)\d{2}\b")
 
 _INTEGER, _REAL, _TEXTS = ColumnType.INTEGER, ColumnType.REAL, ColumnType.TEXT_ARRAY
@@ -151,12 +158,12 @@ def citation(version: str | None) -> str:
 
     `version` is the month and year of the release ("May 2023"); None where it is not known.
     """
-    year = _YEAR.search(version) if version is not None else None
-    dated = f" ({year.group()})" if year is not None else ""
+    found = _YEAR.search(version) if version is not None else None
+    dated = f" ({found.group()})" if found is not None else ""
     release = f"{version}, " if version is not None else ""
+    merged = found is not None and int(found.group()) >= _MERGED_SINCE
     return (
-        f"UNEP-WCMC and IUCN{dated}, Protected Planet: The World Database on Protected Areas "
-        "(WDPA) and World Database on Other Effective Area-based Conservation Measures (WD-OECM) "
+        f"UNEP-WCMC and IUCN{dated}, Protected Planet: {_MERGED if merged else _SEPARATE} "
         f"[Online], {release}Cambridge, UK: UNEP-WCMC and IUCN. Available at: "
         "www.protectedplanet.net"
     )

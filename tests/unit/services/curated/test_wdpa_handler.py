@@ -156,6 +156,8 @@ def test_a_record_is_a_parcel(wdpa: CuratedDataset) -> None:
 def test_the_credit_names_the_release(wdpa: CuratedDataset) -> None:
     assert "IUCN (2023), Protected Planet" in citation("May 2023")
     assert "[Online], May 2023, Cambridge, UK" in citation("May 2023")
+    assert "(WDPA) and World Database on Other Effective" in citation("May 2023")
+    assert "Protected and Conserved Areas (WDPCA) [Online], May 2026" in citation("May 2026")
     # A version without a year is named as it is.
     assert "IUCN, Protected Planet" in citation("release 7")
     assert "[Online], Cambridge, UK" in citation(None)
