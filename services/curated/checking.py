@@ -10,6 +10,7 @@ from core.models.curated import CuratedDataset, UpdateStatus
 from infrastructure import (
     curated_repository,
     curated_updates_repository,
+    curated_versions_repository,
     database,
     publishing_repository,
 )
@@ -35,20 +36,30 @@ def check_source(context: TaskContext[CuratedUpdate]) -> JsonObject:
     """Ask the source for its version, and decide.
 
     Returns {action: update, source_version, remote, base_version}, or {action: skip, reason,
-    source_version} where that version is published, or was rolled back by an operator; then the
-    log says skipped. Raises what the dataset's handler raises, `NotFound` for an unknown
-    dataset, and `Conflict` (update_under_way, handler_missing).
+    source_version} where that version is published, was rolled back or discarded by an operator,
+    or is held for one; then the log says skipped. Raises what the dataset's handler raises,
+    `NotFound` for an unknown dataset, and `Conflict` (update_under_way, handler_missing).
     """
     parameters = context.parameters
     with database.transaction() as connection:
         updates.opened(connection, context)
         dataset = curated_repository.get(connection, parameters.dataset_id)
         published = publishing_repository.table(connection, dataset.target)
+        held = curated_versions_repository.held(connection, dataset.dataset_id)
     base_version = None if published is None else published.version
     remote = handlers.get(dataset.handler).check(run_of(context, dataset))
     reason = None
     if not (parameters.force_update or parameters.dry_run):
-        reason = _unwanted(dataset, remote.version, is_published=published is not None)
+        reason = _unwanted(
+            dataset,
+            remote.version,
+            is_published=published is not None,
+            # One that was held against another version cannot be published any more.
+            is_held=any(
+                (version.source_version, version.base_version) == (remote.version, base_version)
+                for version in held
+            ),
+        )
     offered = asdict(remote)
     with database.transaction() as connection:
         curated_repository.checked(connection, dataset.dataset_id)
@@ -93,10 +104,17 @@ def run_of(context: TaskContext[CuratedUpdate], dataset: CuratedDataset) -> Run:
     return Run(dataset, context.job_id, check=context.check, progress=context.progress)
 
 
-def _unwanted(dataset: CuratedDataset, version: str, *, is_published: bool) -> str | None:
+def _unwanted(
+    dataset: CuratedDataset, version: str, *, is_published: bool, is_held: bool
+) -> str | None:
     """Why a version is left where it is; None where it is wanted."""
     if is_published and version == dataset.source_version:
         return f"The source offers {version}, which is published."
     if version == dataset.rejected_version:
-        return f"The source offers {version}, which was rolled back."
+        return f"The source offers {version}, which was rolled back or discarded."
+    if is_held:
+        return (
+            f"The source offers {version}, which a gate stopped: it is held until it is published "
+            "or discarded."
+        )
     return None

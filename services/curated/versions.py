@@ -101,7 +101,7 @@ def submit_held(
         version = _held(connection, dataset_id, version_id)
         handlers.get(dataset.handler)
         current = records.table(connection, dataset.target)
-        if _is_superseded(version.base_version, None if current is None else current.version):
+        if _is_superseded(version, None if current is None else current.version):
             raise Conflict(
                 f"{version.source_version} was held against another version of {dataset.target} "
                 "than the one that is published now. Discard it, and run the update again.",
@@ -124,15 +124,16 @@ def submit_held(
 
 def discard(dataset_id: str, version_id: int) -> JsonObject:
     """Drop a version that a gate stopped. That version of the source is not published by itself
-    again.
+    again, unless the table has changed since it was held: then it would be another one.
 
     Returns {dataset_id, version_id, source_version, state}. Raises `NotFound`
     (dataset_not_found), and `Conflict` (version_not_held, and update_under_way where it is being
     published).
     """
     with database.transaction() as connection:
-        curated_repository.get(connection, dataset_id, for_update=True)
+        dataset = curated_repository.get(connection, dataset_id, for_update=True)
         version = _held(connection, dataset_id, version_id)
+        current = records.table(connection, dataset.target)
         under_way = curated_updates_repository.under_way(connection, dataset_id)
         if under_way is not None and under_way["action"] == "publish":
             raise Conflict(
@@ -141,7 +142,8 @@ def discard(dataset_id: str, version_id: int) -> JsonObject:
                 job_id=under_way["job_id"],
             )
         curated_versions_repository.discard(connection, version.version_id)
-        curated_repository.set_rejected(connection, dataset_id, version.source_version)
+        if not _is_superseded(version, None if current is None else current.version):
+            curated_repository.set_rejected(connection, dataset_id, version.source_version)
     holding.drop_discarded()
     return {
         "dataset_id": dataset_id,
@@ -167,8 +169,9 @@ def _held(connection: Connection, dataset_id: str, version_id: int | None) -> Cu
     )
 
 
-def _is_superseded(base_version: int | None, current: int | None) -> bool:
-    return base_version != current
+def _is_superseded(version: CuratedVersion, current: int | None) -> bool:
+    """Whether another version of the table is published than the one it was held against."""
+    return version.base_version != current
 
 
 def _held_view(version: CuratedVersion, current: int | None, base_url: str) -> JsonObject:
@@ -176,7 +179,7 @@ def _held_view(version: CuratedVersion, current: int | None, base_url: str) -> J
         "version_id": version.version_id,
         "source_version": version.source_version,
         "base_version": version.base_version,
-        "superseded": _is_superseded(version.base_version, current),
+        "superseded": _is_superseded(version, current),
         "rows": version.rows,
         "bbox": version.bbox,
         "read": version.read,

@@ -74,6 +74,7 @@ class SiteHandler(Handler):
 
     name = "sites"
     title = "Sites"
+    offers = "v2"
 
     def __init__(self, **about: Any) -> None:
         self._about = About(
@@ -87,7 +88,7 @@ class SiteHandler(Handler):
         )
 
     def check(self, run: Any) -> RemoteVersion:
-        raise NotImplementedError
+        return RemoteVersion(self.offers)
 
     def fetch(self, run: Any, remote: RemoteVersion, files: Any) -> SourceRef:
         raise NotImplementedError

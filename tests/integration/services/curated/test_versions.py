@@ -13,7 +13,7 @@ from infrastructure import curated_repository, database
 from infrastructure import curated_updates_repository as updates_log
 from infrastructure.database import Connection, Row
 from jobs.curated_publish import JOB as CURATED_PUBLISH
-from services.curated import approving, holding, versions
+from services.curated import approving, checking, holding, versions
 from services.curated.parameters import CuratedPublish
 from tests.support.curated_datasets import forget_all, register
 from tests.support.curated_update import (
@@ -218,6 +218,9 @@ def test_a_version_that_was_held_against_another_one_is_superseded(
     assert refused.value.error_code == "superseded"
     (held,) = versions.versions_page("sites")["held"]
     assert (held["version_id"], held["superseded"]) == (version_id, True)
+    assert checking.check_source(staged(ledger, sites, ONE, "v2"))["action"] == "update"
+    versions.discard("sites", version_id)
+    assert curated_repository.get(ledger, "sites").rejected_version is None
 
 
 def test_a_version_that_is_discarded_is_not_fetched_again_by_itself(
@@ -236,6 +239,18 @@ def test_a_version_that_is_discarded_is_not_fetched_again_by_itself(
     staged(ledger, sites, TWO, "v1.1").finalize()
     curated_repository.set_rejected(ledger, "sites", "v2")
     assert versions.roll_back("sites", actor="x")["rejected_version"] == "v2"
+
+
+def test_a_version_that_is_held_is_not_fetched_again_by_itself(
+    ledger: Connection, sites: CuratedDataset
+) -> None:
+    staged(ledger, sites, ONE).finalize()
+    hold(ledger, sites, ONE[:5], "v2")
+    job = staged(ledger, sites, ONE, "v2")
+    found = checking.check_source(job)
+    assert found["action"] == "skip"
+    assert "held" in found["reason"]
+    assert log(ledger)[0]["status"] == "skipped"
 
 
 def test_the_versions_tell_where_their_rows_came_from(
