@@ -139,7 +139,7 @@ def plan_found(
             code="several_layers",
             field="source_config.layer",
         )
-    geometry = geometry_column(about, wanted)
+    geometry = _geometry_column(about, wanted)
     layers: list[LayerPlan] = []
     notes: Counter[tuple[str, str]] = Counter()
     for index, each in enumerate(wanted):
@@ -184,7 +184,7 @@ def plan_found(
     )
 
 
-def geometry_column(about: About, wanted: Sequence[_Wanted]) -> GeometryColumn | None:
+def _geometry_column(about: About, wanted: Sequence[_Wanted]) -> GeometryColumn | None:
     """The geometry of the table: as the handler describes it, else what all layers fit into.
 
     Without a word of the handler's, what is of one dimension becomes multi-geometries of it

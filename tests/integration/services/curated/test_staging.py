@@ -23,7 +23,7 @@ from services.curated.kba_handler import KbaHandler
 from services.curated.parameters import CuratedUpdate
 from services.curated.wdpa_handler import WdpaHandler
 from services.publishing.definitions import identifier, staged
-from services.vector import source_files
+from services.vector import inspecting, source_files
 from services.vector.inspecting import read_plan
 from services.vector.planning import Plan
 from tests.support.curated import add_dataset, forget_datasets
@@ -191,6 +191,11 @@ def test_the_case_of_letters_in_names_does_not_matter(tmp_path: Path, vintage: V
     known = mapping.source_columns(plan, about, KbaHandler())
     mandatory = {"sit_rec_id", "country", "iso3", "nat_name", "int_name", "kba_status", "source"}
     assert mandatory <= known.keys()
+    told = {
+        column["name"].lower(): column["column"]
+        for column in inspecting.inference(plan)["layers"][0]["columns"]
+    }
+    assert (told["sitrecid"], told["shape_area"]) == ("sit_rec_id", None)
 
 
 def test_a_chunk_that_is_done_again_changes_nothing(tmp_path: Path) -> None:
