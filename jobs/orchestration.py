@@ -19,6 +19,7 @@ import azure.functions as func
 from config import get_settings
 from core.errors import Unavailable
 from core.job_definition import Queue
+from services.curated import holding
 from services.orchestration import closing, dead_letters, planning, reconcile, worker
 from services.orchestration.dead_letters import DeadLetter
 from services.orchestration.starting import ensure_started, tell_orchestrators
@@ -191,6 +192,7 @@ def keep_house(timer: func.TimerRequest) -> None:
     """Remove old metrics, orphaned work files and staged tables."""
     reconcile.housekeeping()
     drop_abandoned()
+    holding.sweep()
     overviews.refresh()
 
 

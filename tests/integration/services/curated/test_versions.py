@@ -15,6 +15,7 @@ from infrastructure.database import Connection, Row
 from jobs.curated_publish import JOB as CURATED_PUBLISH
 from services.curated import approving, checking, holding, versions
 from services.curated.parameters import CuratedPublish
+from services.vector import tables
 from tests.support.curated_datasets import forget_all, register
 from tests.support.curated_update import (
     SiteRow,
@@ -156,6 +157,17 @@ def test_there_is_nothing_to_roll_back_to(ledger: Connection, sites: CuratedData
         versions.roll_back("sites", 9, actor="x")
     assert missing.value.error_code == "unknown_version"
     assert [row["action"] for row in log(ledger)] == ["update"]
+
+
+def test_its_table_is_rolled_back_by_the_dataset_only(
+    ledger: Connection, sites: CuratedDataset
+) -> None:
+    staged(ledger, sites, ONE).finalize()
+    staged(ledger, sites, TWO, "v2").finalize()
+    with pytest.raises(Conflict, match="api/curated/datasets/sites/rollback") as refused:
+        tables.roll_back("curated_sites", None)
+    assert refused.value.error_code == "table_is_curated"
+    assert keys_and_names(sites) == rows_of(TWO)
 
 
 def test_a_rollback_waits_for_nobody_for_long(ledger: Connection, sites: CuratedDataset) -> None:
