@@ -17,7 +17,9 @@ from tests.servers import StackUnderTest
 
 _ARGUMENTS = [
     "--no-sandbox",
-    "--disable-gpu",
+    # WebGL for the maps, drawn by the processor.
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",

@@ -252,7 +252,7 @@ WEAK_TEXTS = """
   const weak = [];
   for (const element of document.querySelectorAll("body *")) {
     const words = [...element.childNodes].filter((n) => n.nodeType === 3 && n.data.trim());
-    if (!words.length || !element.checkVisibility()) continue;
+    if (!words.length || !element.checkVisibility({ opacityProperty: true })) continue;
     const style = getComputedStyle(element);
     const [a, b] = [luminance(rgba(style.color)), luminance(ground(element))];
     const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);

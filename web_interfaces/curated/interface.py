@@ -13,9 +13,11 @@ import azure.functions as func
 
 from core.counting import counted
 from core.job_definition import JsonObject
-from core.models.curated import NIGHTLY, SourceType
+from core.models.curated import JOB_TYPE, NIGHTLY, SourceType
+from core.registry import registry
 from core.schedules import Schedule, ScheduleError
-from services.curated import registry, updates, versions
+from services.curated import registry as datasets
+from services.curated import updates, versions
 from services.curated.views import State
 from web_interfaces.api.http import base_url
 from web_interfaces.curated import facts, form, maps, plans, wording
@@ -46,19 +48,19 @@ bp = df.Blueprint()
 @page_endpoint
 def curated_page(req: func.HttpRequest) -> func.HttpResponse:
     """All datasets, ?show=enabled or failed some of them. Live: a schedule may begin any time."""
-    listed = registry.page(limit=_MOST_DATASETS)
+    listed = datasets.page(limit=_MOST_DATASETS)
+    all_of_them = listed["datasets"]
     shown = req.params.get("show") or "all"
     shown = shown if shown in _FILTERS else "all"
-    datasets = listed["datasets"]
     return render(
         req,
         "curated/list.html",
         page=PAGE,
         live=True,
-        total=len(datasets),
+        total=len(all_of_them),
         more=listed["next"] is not None,
-        datasets=[each for each in datasets if shown in _groups(each)],
-        counts=Counter(group for each in datasets for group in _groups(each)),
+        datasets=[each for each in all_of_them if shown in _groups(each)],
+        counts=Counter(group for each in all_of_them for group in _groups(each)),
         filters=_FILTERS,
         shown=shown,
         wording=wording,
@@ -72,7 +74,7 @@ def curated_page(req: func.HttpRequest) -> func.HttpResponse:
 def curated_dataset_page(req: func.HttpRequest) -> func.HttpResponse:
     """One dataset; ?history= and ?versions= are the cursors of its two lists. Live as the list."""
     dataset_id = req.route_params["dataset_id"]
-    dataset = registry.view(dataset_id)
+    dataset = datasets.view(dataset_id)
     history_cursor, versions_cursor = req.params.get("history"), req.params.get("versions")
     history = updates.history(dataset_id, limit=_ATTEMPTS_A_PAGE, cursor=history_cursor)
     published = versions.versions_page(dataset_id, limit=_VERSIONS_A_PAGE, cursor=versions_cursor)
@@ -114,7 +116,7 @@ def new_dataset_page(req: func.HttpRequest) -> func.HttpResponse:
 @page_endpoint
 def edit_dataset_page(req: func.HttpRequest) -> func.HttpResponse:
     """The same form with what is registered. It is refused where someone was faster."""
-    dataset = registry.view(req.route_params["dataset_id"])
+    dataset = datasets.view(req.route_params["dataset_id"])
     return _form(req, dataset=dataset, text=dataset["update_schedule"] or NIGHTLY)
 
 
@@ -133,6 +135,7 @@ def _form(req: func.HttpRequest, *, dataset: JsonObject | None, text: str) -> fu
         page=PAGE,
         dataset=dataset,
         groups=form.groups(dataset),
+        stages=[stage for each in registry if each.name == JOB_TYPE for stage in each.stages],
         etag=None if dataset is None else form.etag(dataset),
         **_explained(text),
     )
