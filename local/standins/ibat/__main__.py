@@ -18,7 +18,8 @@ from local.standins.ibat.control import control
 from local.standins.ibat.library import DATASETS, Library
 from local.standins.ibat.server import Ibat
 from local.standins.key_biodiversity_areas import KeyBiodiversityAreas
-from local.standins.protected_areas import Columns, ProtectedAreas
+from local.standins.protected_area_columns import Columns
+from local.standins.protected_areas import ProtectedAreas
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from local.standins.archives import Form
 from local.standins.ibat.server import Ibat
 from local.standins.key_biodiversity_areas import KeyBiodiversityAreas
-from local.standins.protected_areas import Columns, ProtectedAreas
+from local.standins.protected_area_columns import Columns
+from local.standins.protected_areas import ProtectedAreas
 
 DATASETS = ("wdpa", "kba")
 

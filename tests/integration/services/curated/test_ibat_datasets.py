@@ -16,7 +16,8 @@ from jobs.curated_update import JOB
 from local.standins.archives import Form
 from local.standins.ibat.server import Ibat
 from local.standins.key_biodiversity_areas import KeyBiodiversityAreas, Vintage
-from local.standins.protected_areas import Columns, ProtectedAreas
+from local.standins.protected_area_columns import Columns
+from local.standins.protected_areas import ProtectedAreas
 from local.standins.register import Change, Truth
 from local.standins.shapes import Flaws
 from tests.support.curated_datasets import forget_all, register

@@ -11,7 +11,8 @@ import pytest
 import shapely
 
 from local.standins.archives import Form
-from local.standins.protected_areas import Columns, ProtectedAreas
+from local.standins.protected_area_columns import Columns
+from local.standins.protected_areas import ProtectedAreas
 from local.standins.register import Change
 from local.standins.shapes import Flaws
 from tests.support.standin_archives import Table, tables
