@@ -23,7 +23,11 @@ class Response:
     status: int
     media_type: str
     headers: dict[str, str]
-    text: str
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
 
     def json(self) -> Any:
         return json.loads(self.text)
@@ -62,6 +66,12 @@ class InProcessClient:
     def post(self, address: str, body: Any) -> Response:
         return self.call("POST", address, json.dumps(body).encode())
 
+    def put(self, address: str, body: Any) -> Response:
+        return self.call("PUT", address, json.dumps(body).encode())
+
+    def delete(self, address: str) -> Response:
+        return self.call("DELETE", address)
+
     def call(
         self, method: str, address: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Response:
@@ -91,7 +101,7 @@ class InProcessClient:
         else:
             answer = asyncio.run(with_client(request, client=self.orchestrations))
         return Response(
-            answer.status_code, answer.mimetype, dict(answer.headers), answer.get_body().decode()
+            answer.status_code, answer.mimetype, dict(answer.headers), answer.get_body()
         )
 
 

@@ -1,0 +1,31 @@
+"""Legends as pictures."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+from services.styles.legend_svg import drawn
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def test_entries_come_in_order_and_as_text() -> None:
+    hostile = "<script>alert('1')</script> & more"
+    picture = ElementTree.fromstring(
+        drawn(
+            {
+                "title": "Parks",
+                "entries": [
+                    {"label": "Ia", "color": "#4f137a", "kind": "fill", "outline": "#000000"},
+                    {"label": hostile, "color": "'/><a href='https://x.test'", "kind": "line"},
+                    {"label": "Town", "color": "navy", "kind": "circle"},
+                ],
+            }
+        )
+    )
+    assert [text.text for text in picture.iter(f"{SVG}text")] == ["Parks", "Ia", hostile, "Town"]
+    assert {each.tag.removeprefix(SVG) for each in picture.iter()} == {
+        "svg", "title", "rect", "text", "line", "circle",
+    }  # fmt: skip
+    [line] = picture.iter(f"{SVG}line")
+    assert line.get("stroke") == "'/><a href='https://x.test'"
