@@ -9,6 +9,7 @@ from typing import Any
 from core.job_definition import JsonObject
 from core.models.curated import Drift, Gates
 from infrastructure.publishing_repository import Bbox
+from services.curated.mapping import UNMAPPED
 
 Columns = Mapping[str, str]
 
@@ -50,15 +51,19 @@ class Figures:
 
     @property
     def drift(self) -> dict[Drift, dict[str, str]]:
-        """Columns by how they differ: {name: type}, for a retyped one both types."""
+        """Columns by how they differ: {name: type}, for a retyped one both types.
+
+        Of the attributes that no column takes, those that are new are told and nothing else.
+        """
         before = self.columns if self.published_columns is None else self.published_columns
+        taken = {name: type_ for name, type_ in before.items() if not name.startswith(UNMAPPED)}
         return {
-            Drift.MISSING: {n: t for n, t in before.items() if n not in self.columns},
+            Drift.MISSING: {n: t for n, t in taken.items() if n not in self.columns},
             Drift.NEW: {n: t for n, t in self.columns.items() if n not in before},
             Drift.RETYPED: {
-                name: f"{before[name]} -> {type_}"
-                for name, type_ in self.columns.items()
-                if before.get(name, type_) != type_
+                name: f"{type_} -> {self.columns[name]}"
+                for name, type_ in taken.items()
+                if self.columns.get(name, type_) != type_
             },
         }
 

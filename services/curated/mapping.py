@@ -12,9 +12,9 @@ from services.vector.model import SourceColumn, SourceLayer
 from services.vector.plan import ColumnPlan
 from services.vector.planning import Plan, as_type
 
-# Before the name of an attribute that fills no column, among `source_columns`: no column's name
-# begins with it.
-UNMAPPED = "source:"
+# Before the name (in small letters) of an attribute that fills no column, among `source_columns`:
+# no column's name begins with it.
+UNMAPPED = "unmapped attribute "
 
 _NUMBERS = (ColumnType.INTEGER, ColumnType.REAL)
 _TEXTS = (ColumnType.TEXT, ColumnType.TEXT_ARRAY)
@@ -105,7 +105,7 @@ def _attribute_types(
             yield field.name, _type_for(field, attributes[source]).value
     for name, column in attributes.items():
         if name.casefold() not in known:
-            yield UNMAPPED + name, _inferred(column).value
+            yield UNMAPPED + name.casefold(), _inferred(column).value
 
 
 def _attribute(field: Field, attributes: dict[str, SourceColumn]) -> str | None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from core.models.curated import Drift, Gates
 from services.curated.gates import Figures, Verdict, judge, uncommon_share
+from services.curated.mapping import UNMAPPED
 
 COLUMNS = {"site_id": "bigint", "name": "text"}
 SAME = Figures(
@@ -176,3 +177,20 @@ def test_the_share_is_one_between_nothing_and_all(
     assert 0 <= share <= 1
     assert share == pytest.approx(uncommon_share(other, one))
     assert uncommon_share(one, one) == 0
+
+
+def test_of_attributes_that_no_column_takes_only_new_ones_are_told() -> None:
+    """A release that leaves out, or writes in another way, what nobody reads is as good as ever."""
+    figures = replace(
+        SAME,
+        columns={"name": "text", f"{UNMAPPED}shape_leng": "double precision"},
+        published_columns={
+            "name": "text",
+            f"{UNMAPPED}shape_leng": "bigint",
+            f"{UNMAPPED}objectid": "bigint",
+        },
+    )
+    assert not any(figures.drift.values())
+    newer = replace(figures, columns={**figures.columns, f"{UNMAPPED}gov_note": "text"})
+    assert newer.drift[Drift.NEW] == {f"{UNMAPPED}gov_note": "text"}
+    assert verdict("schema_drift", newer).passed

@@ -291,7 +291,7 @@ class TestSourceColumns:
     def test_of_fields_are_those_that_are_filled_and_what_is_new(self) -> None:
         attributes = (column("Name"), column("AREA", REAL), column("Shape_Area", REAL))
         found = self.columns(FIELDS, layer("lakes", *attributes))
-        assert found == {"name": "text", "source:Shape_Area": "double precision"}
+        assert found == {"name": "text", "unmapped attribute shape_area": "double precision"}
 
     @pytest.mark.parametrize(
         ("type_", "inferred", "expected"),
