@@ -17,7 +17,8 @@ from infrastructure import blob_storage, curated_updates_repository, database
 from infrastructure.database import Row
 from local.standins.archives import Form
 from local.standins.key_biodiversity_areas import KeyBiodiversityAreas, Vintage
-from local.standins.protected_areas import Columns, ProtectedAreas
+from local.standins.protected_area_columns import Columns
+from local.standins.protected_areas import ProtectedAreas
 from services.curated import etl, mapping, planning
 from services.curated.kba_handler import KbaHandler
 from services.curated.parameters import CuratedUpdate
