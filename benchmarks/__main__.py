@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import FrameType
+from urllib.parse import urlsplit
 
 from benchmarks import facts, report
 from benchmarks.rounds import CONTENDERS, Plan, Rounds
 from benchmarks.stack import DIRECTORY, running_stack
 from local.stack.errors import StackError
 from local.stack.settings import CHECKOUT
+from local.standins.ibat.server import Ibat
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,9 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # As an interrupt does it: what was started is stopped.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with running_stack() as stack:
+        with Ibat() as ibat, running_stack(_settings(ibat)) as stack:
             found = facts.gather(stack)
-            results = Rounds(stack, plan, _say).measure()
+            results = Rounds(stack, ibat, plan, _say).measure()
     except StackError as error:
         print(error, file=sys.stderr)
         return 1
@@ -71,6 +73,11 @@ def _plan(arguments: Sequence[str] | None) -> Plan:
     if options.rounds is not None and options.rounds < 1:
         parser.error("--rounds must be at least 1")
     return replace(plan, contenders=tuple(options.only), **given)
+
+
+def _settings(ibat: Ibat) -> dict[str, str]:
+    """What lets the app use the stand-in, which is on this machine."""
+    return {**ibat.settings, "GEOFORGE_ALLOWED_HOSTS": urlsplit(ibat.url).hostname or ""}
 
 
 def _sizes(text: str) -> tuple[int, ...]:

@@ -24,7 +24,8 @@ def text(results: Results, facts: dict[str, Any]) -> str:
         *_engine(results),
         *_peers(results),
         *_catalog(results),
-        *_vector(results),
+        *_files("process_vector", results.vector),
+        *_files("curated_update", results.curated),
         *_claims(results),
     ]
     return "\n\n".join(sections)
@@ -46,6 +47,7 @@ def write(results: Results, facts: dict[str, Any], file: Path) -> None:
             for run in results.peers
         ],
         "vector": [asdict(run) for run in results.vector],
+        "curated": [asdict(run) for run in results.curated],
         "catalog": None if results.catalog is None else asdict(results.catalog),
         "claims": [asdict(claim) for claim in summary.claims(results)],
         "failures": results.failures,
@@ -144,17 +146,17 @@ def _catalog(results: Results) -> Iterator[str]:
     )
 
 
-def _vector(results: Results) -> Iterator[str]:
-    if not results.vector:
+def _files(title: str, all_runs: list[VectorRun]) -> Iterator[str]:
+    if not all_runs:
         return
     groups: dict[tuple[str, str], list[VectorRun]] = {}
-    for run in results.vector:
+    for run in all_runs:
         groups.setdefault((run.title, run.contender), []).append(run)
     yield table(
-        ["process_vector", "", "file", "seconds", "records/s", "peak", "of which (s)"],
+        [title, "", "file", "seconds", "records/s", "peak", "of which (s)"],
         [
             [
-                title,
+                name,
                 contender,
                 f"{runs[0].file_bytes / _MB:,.0f} MB",
                 f"{(seconds := summary.median([run.seconds for run in runs])):.1f}",
@@ -162,7 +164,7 @@ def _vector(results: Results) -> Iterator[str]:
                 f"{max(run.peak_bytes for run in runs) / _MB:,.0f} MB",
                 ", ".join(f"{name} {spent:.1f}" for name, spent in runs[-1].stages.items()),
             ]
-            for (title, contender), runs in groups.items()
+            for (name, contender), runs in groups.items()
         ],
     )
 

@@ -17,13 +17,15 @@ import psycopg
 
 from benchmarks import catalog, prefect_peer, procrastinate_peer, vector_files
 from benchmarks.catalog import CatalogLoad
+from benchmarks.curated import CuratedUpdates
 from benchmarks.engine import Engine, EngineRun
 from benchmarks.errors import BenchmarkError
 from benchmarks.peer_run import PeerRun
 from benchmarks.stack import BenchStack
 from benchmarks.vector import VectorLoads, VectorRun
+from local.standins.ibat.server import Ibat
 
-CONTENDERS = ("engine", "procrastinate", "prefect", "stac", "vector")
+CONTENDERS = ("engine", "procrastinate", "prefect", "stac", "vector", "curated")
 
 _WARM_UP_TASKS = 1_000
 _LARGE = 20_000
@@ -44,6 +46,7 @@ class Plan:
         polygons: polygons of the GeoPackage that geoforge and ogr2ogr load in turn.
         large_polygons: those of the larger ones, which geoforge loads once, for its memory.
         points: rows of the CSV.
+        areas: polygons of the made-up protected areas, with a tenth as many points.
     """
 
     contenders: tuple[str, ...] = CONTENDERS
@@ -55,6 +58,7 @@ class Plan:
     polygons: int = vector_files.POLYGONS
     large_polygons: tuple[int, ...] = (1_000_000, 4_000_000)
     points: int = vector_files.POINTS
+    areas: int = 300_000
 
     def quick(self) -> Plan:
         """The same once and small: enough to see that everything runs."""
@@ -68,6 +72,7 @@ class Plan:
             polygons=5_000,
             large_polygons=(10_000,),
             points=10_000,
+            areas=5_000,
         )
 
 
@@ -79,6 +84,7 @@ class Results:
     peers: list[PeerRun] = field(default_factory=list)
     catalog: CatalogLoad | None = None
     vector: list[VectorRun] = field(default_factory=list)
+    curated: list[VectorRun] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
 
@@ -89,11 +95,14 @@ class Rounds:
         results: what has been measured so far.
     """
 
-    def __init__(self, stack: BenchStack, plan: Plan, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, stack: BenchStack, ibat: Ibat, plan: Plan, say: Callable[[str], None]
+    ) -> None:
         """Prepare.
 
         Args:
             stack: the running stack.
+            ibat: where its app asks for protected areas.
             plan: what is to be measured.
             say: told of each run as it ends.
         """
@@ -103,10 +112,11 @@ class Rounds:
         self._say = say
         self._app = Engine(stack)
         self._vector = VectorLoads(stack)
+        self._curated = CuratedUpdates(stack, ibat, plan.areas, plan.areas // 10)
 
     def measure(self) -> Results:
         """Carry the plan out. What cannot be run is among the failures; the rest goes on."""
-        with self._app, closing(self._vector):
+        with self._app, closing(self._vector), closing(self._curated):
             self._measure()
         return self.results
 
@@ -163,6 +173,13 @@ class Rounds:
                 for count in plan.large_polygons
             ]
             runs.append((f"geoforge, {plan.points:,} points", self._points))
+        if "curated" in plan.contenders:
+            label = f"{plan.areas:,} protected areas"
+            runs += [
+                (f"geoforge, {label}, first version", partial(self._update, 1)),
+                (f"ogr2ogr, {label}, load only", self._load_areas),
+                (f"geoforge, {label}, next version", partial(self._update, 2)),
+            ]
         return runs
 
     def _warm_up(self) -> str:
@@ -214,6 +231,16 @@ class Rounds:
             f"points_{count}.csv", lambda path: vector_files.events(path, count)
         )
         return self._loaded(self._vector.ours(f"{count:,} points in a CSV", file, count))
+
+    def _update(self, release: int) -> str:
+        run = self._curated.ours(release)
+        self.results.curated.append(run)
+        return f"{run.seconds:.1f} s, {run.rows / run.seconds:,.0f} records/s"
+
+    def _load_areas(self) -> str:
+        run = self._curated.peer(1)
+        self.results.curated.append(run)
+        return f"{run.seconds:.1f} s, {run.rows / run.seconds:,.0f} records/s"
 
     def _loaded(self, run: VectorRun) -> str:
         self.results.vector.append(run)

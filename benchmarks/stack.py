@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -93,14 +93,17 @@ class BenchStack:
 
 
 @contextmanager
-def running_stack() -> Iterator[BenchStack]:
+def running_stack(app_settings: Mapping[str, str]) -> Iterator[BenchStack]:
     """Start the stack, and delete it with all that it holds when the block ends.
+
+    Args:
+        app_settings: further settings of the app.
 
     Raises:
         StackError: another benchmark runs in this checkout, or a part does not start.
     """
     with exclusive(DIRECTORY / "lock", busy="Another benchmark runs in this checkout."):
-        settings = _settings(DIRECTORY / "stack")
+        settings = _settings(DIRECTORY / "stack", app_settings)
         # What a benchmark that was killed left behind, if there was one.
         if settings.state.exists():
             _remove(settings)
@@ -116,7 +119,7 @@ def _remove(settings: StackSettings) -> None:
     shutil.rmtree(settings.state)
 
 
-def _settings(state: Path) -> StackSettings:
+def _settings(state: Path, app_settings: Mapping[str, str]) -> StackSettings:
     ports = free_ports(len(SETTINGS))
     return StackSettings.load(
         {
@@ -125,5 +128,6 @@ def _settings(state: Path) -> StackSettings:
             **dict.fromkeys((DATABASE_URL, STORAGE, SERVICE_BUS), ""),
             **{name: str(port) for name, port in zip(SETTINGS.values(), ports, strict=True)},
             "GEOFORGE_STATE_DIR": str(state),
+            **app_settings,
         }
     )

@@ -1,5 +1,6 @@
 -- The datasets that a new deployment knows of. They are disabled: an operator enables one when
--- its credentials are there. One that was deleted does not come back.
+-- its credentials are there. One that was deleted does not come back. Where the attribution is
+-- null, the handler words it for each version, as the terms of the source ask.
 INSERT INTO app.curated_datasets (
     dataset_id, name, description, source_type, source_url, source_config, handler,
     update_strategy, update_schedule, credential_key, target_table_name, restricted, gates,
@@ -10,15 +11,12 @@ VALUES
      'one row for each parcel.',
      'api_bulk_download', NULL, '{}', 'wdpa', 'full_replace', '0 2 * * *', 'IBAT_AUTH_KEY',
      'curated_wdpa_protected_areas', true, '{}',
-     'WDPA terms: no redistribution, no commercial use without permission',
-     'UNEP-WCMC and IUCN, Protected Planet: The World Database on Protected Areas (WDPA)'),
+     'WDPA terms: no redistribution, no commercial use without permission', NULL),
     ('kbas', 'Key Biodiversity Areas',
      'Sites that contribute significantly to the global persistence of biodiversity.',
      'api_bulk_download', NULL, '{}', 'kba', 'full_replace', '0 2 * * *', 'IBAT_AUTH_KEY',
      'curated_kbas', true, '{}',
-     'KBA terms: no redistribution, no commercial use without permission',
-     'BirdLife International, World Database of Key Biodiversity Areas, developed by the Key '
-     'Biodiversity Areas Partnership'),
+     'KBA terms: no redistribution, no commercial use without permission', NULL),
     ('acled', 'ACLED events', 'Political violence and protest events, worldwide.',
      'api_paginated', NULL, '{}', 'acled', 'upsert', '0 2 * * 1,4', 'ACLED_USERNAME',
      'curated_acled_events', true, '{}',

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,8 @@ from benchmarks.vector_files import polygons
 from tests.acceptance.conftest import Api, api_of
 from tests.servers import ScratchDirectory, StackUnderTest
 from tests.support.engine import eventually
+from tests.support.freezing import freeze
+from tests.support.reading import Reader
 from tests.support.settings import app_settings
 
 CONTAINER = "bronze-vectors"
@@ -176,18 +176,6 @@ class Watch:
 def watch(api: Api, job_id: str) -> Iterator[Watch]:
     with psycopg.connect(api.database_url, autocommit=True) as connection:
         yield Watch(connection, job_id)
-
-
-def freeze(pid: int, condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Stop a process at a moment when the condition holds, which stays so while it stands."""
-    deadline = time.monotonic() + seconds
-    while True:
-        os.kill(pid, signal.SIGSTOP)
-        if condition():
-            return
-        os.kill(pid, signal.SIGCONT)
-        assert time.monotonic() < deadline, "the moment to stop the process did not come"
-        time.sleep(0.005)
 
 
 class TestCrashes:
@@ -376,34 +364,6 @@ class TestTwoJobsOnOneTable:
     def tags(api: Api, table: str) -> dict[str, int]:
         found = api.rows(f"SELECT tag, count(DISTINCT id) AS n FROM geo.{table} GROUP BY tag")
         return {row["tag"]: row["n"] for row in found}
-
-
-@dataclass
-class Reader:
-    """Reads a table over and over in a thread of its own."""
-
-    read: Callable[[], dict[str, int]]
-    seen: list[dict[str, int]] = field(default_factory=list)
-    reads: int = 0
-
-    @contextmanager
-    def at_work(self) -> Iterator[None]:
-        over = threading.Event()
-
-        def poll() -> None:
-            while not over.is_set():
-                found = self.read()
-                self.reads += 1
-                if not self.seen or self.seen[-1] != found:
-                    self.seen.append(found)
-
-        with ThreadPoolExecutor(1) as threads:
-            polling = threads.submit(poll)
-            try:
-                yield
-            finally:
-                over.set()
-            polling.result()
 
 
 class TestReaders:

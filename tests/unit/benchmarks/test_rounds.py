@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import catalog, prefect_peer, procrastinate_peer
 from benchmarks.catalog import CatalogLoad
+from benchmarks.curated import CuratedUpdates
 from benchmarks.engine import Engine, EngineRun
 from benchmarks.errors import BenchmarkError
 from benchmarks.peer_run import PeerRun
@@ -18,6 +19,7 @@ from benchmarks.stack import BenchStack
 from benchmarks.vector import VectorLoads, VectorRun
 from local.stack.ports import Ports
 from local.stack.settings import StackSettings
+from local.standins.ibat.server import Ibat
 
 
 @pytest.fixture
@@ -47,6 +49,15 @@ def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return run
 
+    def curated(contender: str) -> Any:
+        def run(_self: CuratedUpdates, release: int) -> VectorRun:
+            ran.append(f"{contender} {release}")
+            return VectorRun(str(release), contender, 1, 1, 1.0, {}, 0, 1)
+
+        return run
+
+    monkeypatch.setattr(CuratedUpdates, "ours", curated("update"))
+    monkeypatch.setattr(CuratedUpdates, "peer", curated("load only"))
     monkeypatch.setattr(VectorLoads, "file", lambda _self, name, _make: Path(name))
     monkeypatch.setattr(VectorLoads, "ours", vector("vector"))
     monkeypatch.setattr(VectorLoads, "peer", vector("ogr2ogr"))
@@ -61,7 +72,8 @@ def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def rounds(tmp_path: Path) -> Callable[[Plan], Rounds]:
     """Rounds of a plan, on a stack that does not run."""
     stack = BenchStack(StackSettings(values={}, ports=Ports(), state=tmp_path))
-    return lambda plan: Rounds(stack, plan, lambda _line: None)
+    ibat = Ibat.__new__(Ibat)  # nothing asks it
+    return lambda plan: Rounds(stack, ibat, plan, lambda _line: None)
 
 
 def test_rounds_alternate_and_what_takes_long_comes_once_at_the_end(
@@ -73,6 +85,7 @@ def test_rounds_alternate_and_what_takes_long_comes_once_at_the_end(
     there += ["prefect", "vector 250000", "ogr2ogr 250000"]
     warm_up = ["engine 1000", "vector 1000"]
     once = ["engine 100000", "stac", "vector 1000000", "vector 4000000", "vector 2500000"]
+    once += ["update 1", "load only 1", "update 2"]
     assert order == [*warm_up, *there, *reversed(there), *once]
     assert [run.tasks for run in results.engine] == [10, 20, 20, 10, 100_000]
     assert len(results.peers) == 12
