@@ -203,6 +203,17 @@ class TestReport:
         assert "geo.parks_points" not in answer.text
         assert '<details class="card layer">' in answer.text
 
+    def test_says_which_attributes_no_column_takes(
+        self, client: InProcessClient, connection: database.Connection, job_id: str
+    ) -> None:
+        found = layer()
+        found["columns"][1]["column"] = None
+        repository.begin_report(connection, job_id, SOURCE, {"layers": [found], "notes": []})
+
+        page = shown(client.get(f"{ROOT}/{job_id}"))
+
+        assert "ACRES not loaded double precision" in page
+
     def test_draws_a_record_that_was_set_aside(self, client: InProcessClient, job_id: str) -> None:
         listed = client.get(f"{ROOT}/{job_id}?reason=repair_changes_area")
         (draw,) = (link for link in links(listed) if "record=" in link)
