@@ -8,7 +8,7 @@ from psycopg import sql
 
 from core.models.feature_table import ColumnType, FeatureTable, TableName
 from infrastructure.database import Connection
-from services.publishing import attachments
+from services.publishing import attachments, checks
 from services.publishing.definitions import identifier
 
 # What can be looked into, and not only for.
@@ -36,8 +36,9 @@ def ensure(
         # The catalog quotes only the names that need it.
         if definition in there or definition.replace('"', "") in there:
             continue
-        connection.execute(
-            sql.SQL("CREATE INDEX ON {} USING {} ({})").format(
-                identifier(table), sql.SQL(method), name
+        with checks.building_indexes(connection):
+            connection.execute(
+                sql.SQL("CREATE INDEX ON {} USING {} ({})").format(
+                    identifier(table), sql.SQL(method), name
+                )
             )
-        )

@@ -162,6 +162,13 @@ def in_parallel(connection: Connection) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def building_indexes(connection: Connection) -> Iterator[None]:
+    """In this block an index is built in memory, by several processes."""
+    with _settings(connection, _INDEX_MEMORY):
+        yield
+
+
 def index(connection: Connection, name: str, table: FeatureTable) -> None:
     """Build the indexes on gid and geometry, and the statistics.
 
@@ -170,7 +177,7 @@ def index(connection: Connection, name: str, table: FeatureTable) -> None:
     """
     relation = identifier(staged(name))
     lock(connection, Space.DDL, "staged", name)
-    with _settings(connection, _INDEX_MEMORY):
+    with building_indexes(connection):
         if not _has_primary_key(connection, name):
             with _unique(f"The rows of {name} share numbers"):
                 connection.execute(
@@ -212,7 +219,7 @@ def finish(
     )
     if not indexed:
         index(connection, name, table)
-    with _settings(connection, _INDEX_MEMORY):
+    with building_indexes(connection):
         if not _has_primary_key(connection, name):
             constraint = sql.Identifier(shortened(name, _PRIMARY_KEY))
             connection.execute(
@@ -221,7 +228,10 @@ def finish(
                 )
             )
     if key_columns:
-        with _unique(f"Records share the key {', '.join(key_columns)}"):
+        with (
+            building_indexes(connection),
+            _unique(f"Records share the key {', '.join(key_columns)}"),
+        ):
             connection.execute(
                 sql.SQL("CREATE UNIQUE INDEX IF NOT EXISTS {} ON {} ({})").format(
                     sql.Identifier(shortened(name, "_key")), relation, identifiers(key_columns)

@@ -142,6 +142,19 @@ def test_a_column_of_one_table_differs_where_it_has_a_value(tables: Connection) 
     assert compared(tables, without, with_names, keeps_missing_columns=True).updated == 1
 
 
+def test_a_geometry_that_only_one_table_has_is_a_difference(tables: Connection) -> None:
+    old = table(tables, "before", shape(None, code=ColumnType.INTEGER), [(1,), (2,)])
+    new = table(tables, "after", shape(code=ColumnType.INTEGER), [(1, "POINT (1 1)"), (2, None)])
+    assert compared(tables, old, new).updated_sample == ({"key": {"code": 1}, "columns": ["geom"]},)
+    without_keys = [Rows(each.relation, each.shape, ()) for each in (old, new)]
+    assert compared(tables, *without_keys).counts == {
+        "added": 1,
+        "updated": 0,
+        "deleted": 1,
+        "unchanged": 1,
+    }
+
+
 def test_values_of_another_type_are_compared_as_they_read(tables: Connection) -> None:
     numbers = shape(code=ColumnType.INTEGER, area=ColumnType.INTEGER)
     texts = shape(

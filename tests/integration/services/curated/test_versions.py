@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import Conflict, NotFound, PermanentTaskError
+from core.errors import Conflict, NotFound, PermanentTaskError, Unavailable
 from core.models.curated import CuratedDataset
 from core.registry import registry
 from infrastructure import curated_repository, database
@@ -175,9 +175,9 @@ def test_a_rollback_waits_for_nobody_for_long(ledger: Connection, sites: Curated
     staged(ledger, sites, TWO, "v2").finalize()
     with database.connect() as reader:
         reader.execute("SELECT count(*) FROM geo.curated_sites")
-        with pytest.raises(Exception, match="in use") as busy:
+        with pytest.raises(Unavailable, match="in use") as busy:
             versions.roll_back("sites", actor="x", patience=0.3)
-    assert busy.value.error_code == "table_busy"  # type: ignore[attr-defined]
+    assert busy.value.error_code == "table_busy"
     assert curated_repository.get(ledger, "sites").source_version == "v2"
     assert keys_and_names(sites) == rows_of(TWO)
 
