@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
 
 from core.job_definition import JobDefinition
+from core.models.curated import JOB_TYPE
 from core.models.job import JobStatus
 from core.models.task import TaskStatus
 from core.registry import registry
+from services.curated.versions import PUBLISH_JOB
 from services.orchestration import report, status
 from services.vector import reports
 from web_interfaces.api.http import integer
@@ -81,6 +84,7 @@ def job_page(req: func.HttpRequest) -> func.HttpResponse:
         task_status=req.params.get("task_status") or None,
         cursor=req.params.get("cursor"),
         report_path=_report_path(job["job_id"]),
+        dataset_path=_dataset_path(job["job_type"], job["parameters"]),
     )
 
 
@@ -110,6 +114,13 @@ def _stage(req: func.HttpRequest) -> int | None:
 def _report_path(job_id: str) -> str | None:
     """The page of the job's quality report, where it has one."""
     return f"{ROOT}/vector/{job_id}" if reports.exists(job_id) else None
+
+
+def _dataset_path(job_type: str, parameters: Mapping[str, Any]) -> str | None:
+    """The page of the curated dataset that the job is about."""
+    if job_type not in (JOB_TYPE, PUBLISH_JOB):
+        return None
+    return f"{ROOT}/curated/{parameters['dataset_id']}"
 
 
 def _in_order(parameters: dict[str, Any], definition: JobDefinition[Any] | None) -> dict[str, Any]:

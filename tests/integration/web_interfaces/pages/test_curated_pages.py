@@ -274,3 +274,16 @@ class TestForm:
         assert re.search(r'name="key_columns"[^>]*data-into="source_config" value="code"', page)
         assert 'data-method="PUT"' in page
         assert re.search(r'data-etag="&#34;1-[0-9a-f]+&#34;"', page)
+
+
+def test_the_page_of_an_update_leads_to_its_dataset(
+    connection: database.Connection,
+) -> None:
+    from web_interfaces.jobs import interface as jobs
+
+    registered(connection, "parks")
+    job_id = begin(connection, "parks")
+
+    page = InProcessClient(jobs.bp).get(f"/api/interface/jobs/{job_id}").text
+
+    assert f'href="{ROOT}/parks"' in page
