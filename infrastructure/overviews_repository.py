@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
+from core.errors import NotFound
 from core.models.feature_table import (
     GEOMETRY_COLUMN,
     Column,
@@ -40,13 +41,14 @@ _SQL = queries.load("overviews")
 class Plan:
     """How an overview is made.
 
-    `deepest` is the last zoom that it serves, `pixel` the width of a pixel at zoom 0 and
-    `tolerance` what geometries are simplified by, both in EPSG:3857. `world` are bounds in the
-    table's CRS beyond which nothing can be shown, None where there are none. Texts are cut to
-    `max_text` characters.
+    `srid` is the table's, `deepest` the last zoom that the overview serves. `pixel` is the width
+    of a pixel at zoom 0, and `tolerance` what geometries are simplified by, both in EPSG:3857.
+    `world` are bounds in the table's CRS beyond which nothing can be shown, None where there are
+    none. Texts are cut to `max_text` characters.
     """
 
     token: str
+    srid: int
     deepest: int
     pixel: float
     tolerance: float
@@ -71,15 +73,17 @@ def build(name: TableName, plan_for: Callable[[PublishedTable], Plan]) -> int:
     someone else has made this overview.
     """
     with database.connect() as connection:
-        connection.execute(sql.SQL(_SQL["begin"]).format(table=_identifier(name)))
-        table = features_repository.published_in(connection, name)
-        plan = plan_for(table)
+        try:
+            connection.execute(sql.SQL(_SQL["begin"]).format(table=_identifier(name)))
+        except psycopg.errors.UndefinedTable as error:
+            raise NotFound(f"There is no table {name}.", code="collection_not_found") from error
+        plan = plan_for(features_repository.published_in(connection, name))
         row = connection.execute(
             _SQL["record"], {**name.model_dump(), "token": plan.token}
         ).fetchone()
         assert row is not None  # INSERT ... RETURNING
         overview = relation(row["overview_id"])
-        connection.execute(_making(overview, table, plan))
+        connection.execute(_making(overview, name, plan))
         connection.execute(sql.SQL(_SQL["finish"]).format(overview=overview, **own_columns()))
         counted = connection.execute(
             sql.SQL(_SQL["count"]).format(overview=overview), {"overview_id": row["overview_id"]}
@@ -145,25 +149,22 @@ def relation(overview_id: int) -> sql.Identifier:
     return sql.Identifier(_SCHEMA, f"overview_{overview_id}")
 
 
-def _making(overview: sql.Identifier, table: PublishedTable, plan: Plan) -> sql.Composed:
-    geometry = table.shape.geometry
-    if geometry is None:
-        raise ValueError(f"{table.name} has no geometry")
+def _making(overview: sql.Identifier, name: TableName, plan: Plan) -> sql.Composed:
     column = sql.Identifier(GEOMETRY_COLUMN)
     drawn: sql.Composable = sql.SQL("ST_Force2D({})").format(column)
     world: sql.Composable = sql.SQL("{} IS NOT NULL").format(column)
     if plan.world is not None:
         box = sql.SQL("ST_MakeEnvelope({}, {})").format(
-            sql.SQL(", ").join(map(sql.Literal, plan.world)), sql.Literal(geometry.srid)
+            sql.SQL(", ").join(map(sql.Literal, plan.world)), sql.Literal(plan.srid)
         )
         drawn = sql.SQL("ST_ClipByBox2D({}, {})").format(drawn, box)
         world = sql.SQL("{} && {}").format(column, box)
-    if geometry.srid != GEOMETRY.srid:
+    if plan.srid != GEOMETRY.srid:
         drawn = sql.SQL("ST_Transform({}, {})").format(drawn, sql.Literal(GEOMETRY.srid))
     drawn = sql.SQL("ST_Simplify({}, {}, true)").format(drawn, sql.Literal(plan.tolerance))
     return sql.SQL(_SQL["make"]).format(
         overview=overview,
-        table=_identifier(table.name),
+        table=_identifier(name),
         geometry=drawn,
         **own_columns(),
         world=world,

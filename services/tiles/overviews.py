@@ -86,12 +86,14 @@ def _is_large(table: PublishedTable, size_bytes: int) -> bool:
 
 def _plan(table: PublishedTable) -> Plan:
     deepest = Tile(DEEPEST_OVERVIEW, 0, 0)
+    srid = geometry_of(table).srid
     return Plan(
         token=version_token(table),
+        srid=srid,
         deepest=DEEPEST_OVERVIEW,
         pixel=_WORLD.pixel,
         tolerance=deepest.pixel * TOLERANCE_PIXELS,
-        world=bounds_in(geometry_of(table).srid, _WORLD, table.bbox),
+        world=bounds_in(srid, _WORLD, table.bbox),
         columns=shown(table.shape),
         max_text=MAX_TEXT,
     )
