@@ -197,11 +197,39 @@ class TestMap:
         )
         try:
             open_page(page, f"/{dataset.dataset_id}")
-            expect(page.locator("[data-part=status]")).to_contain_text("cannot draw maps")
+            expect(page.locator("[data-part=status]")).to_contain_text(
+                "There can be no map: WebGL is missing"
+            )
             expect(page.locator(".map-still")).to_be_visible()
             expect(page.locator("[data-part=legend]")).to_contain_text("Strict nature reserve")
         finally:
             page.close()
+
+    def test_without_its_library_too(self, page: Page, dataset: CuratedDataset) -> None:
+        page.route("**/maplibre-gl-csp.js", lambda route: route.abort())
+        open_page(page, f"/{dataset.dataset_id}")
+        expect(page.locator("[data-part=status]")).to_contain_text("script could not be loaded")
+        expect(page.locator(".map-still")).to_be_visible()
+        expect(page.locator("[data-part=canvas]")).to_be_hidden()
+
+    def test_all_of_the_data_are_one_button_away(
+        self, page: Page, ledger: database.Connection, dataset: CuratedDataset
+    ) -> None:
+        open_map(page, dataset)
+        published(ledger, dataset, parks(4), source_version="July 2026")
+        figure = page.locator("[data-map]")
+        expect(figure).to_have_attribute("data-version", "3", timeout=PATIENCE)
+        point_at(page, 100, 0)
+        page.get_by_role("button", name="All", exact=True).click()
+        page.wait_for_function(
+            """() => {
+              const { map } = document.querySelector("[data-map]");
+              const bounds = map.getBounds();
+              return !map.isMoving() && bounds.contains([-9, 37]) && bounds.contains([11, 39])
+                && !bounds.contains([35, 39]);
+            }""",
+            timeout=PATIENCE,
+        )
 
     def test_without_scripts_too(self, contexts: Contexts, dataset: CuratedDataset) -> None:
         page = contexts(java_script_enabled=False).new_page()

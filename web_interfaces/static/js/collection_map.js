@@ -34,6 +34,7 @@ class CollectionMap {
     this.options = { land, worker, bounds: JSON.parse(bounds) };
     this.layers = [];
     this.found = [];
+    this.turns = 0;
   }
 
   part(name) {
@@ -49,9 +50,8 @@ class CollectionMap {
       this.part("canvas").hidden = true;
       this.part("hint").hidden = true;
       this.part("style")?.closest("label").remove();
-      this.say("This browser cannot draw maps (WebGL is missing or switched off), "
-        + "so this is only where the data are.");
-      this.figure.dataset.state = "no-webgl";
+      this.say(`There can be no map: ${error.message}. This is only where the data are.`);
+      this.figure.dataset.state = "none";
       return;
     }
     this.figure.classList.add("map-drawn");
@@ -90,7 +90,10 @@ class CollectionMap {
     this.figure.dataset.state = "loading";
     this.say("Loading the data…");
     this.forget();
+    const turn = ++this.turns;
     const [style, legend] = await Promise.all([get(path), get(`${path}/legend`)]);
+    // Another style was chosen while this one was on its way.
+    if (turn !== this.turns) return;
     if (!style.ok) {
       clear(this.map);
       this.layers = [];
@@ -103,6 +106,7 @@ class CollectionMap {
     this.point(style.body.layers);
     if (legend.ok) this.part("legend").replaceChildren(...legend.body.entries.map(entry));
     await drawn(this.map);
+    if (turn !== this.turns) return;
     if (!this.figure.dataset.trouble) this.say("");
     this.figure.dataset.state = "ready";
   }
@@ -209,8 +213,7 @@ class CollectionMap {
     const published = document.querySelector("[data-published]")?.dataset;
     if (!published || published.published === this.figure.dataset.version) return;
     this.figure.dataset.version = published.published;
-    this.options.bounds = JSON.parse(published.bounds);
-    fit(this.map, this.options.bounds);
+    fit(this.map, JSON.parse(published.bounds));
     this.restyle();
   }
 }

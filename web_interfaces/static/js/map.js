@@ -12,14 +12,19 @@ import { keyHeaders } from "./api.js";
 
 // Where Mercator ends.
 const NORTHERNMOST = 85;
-// A single point is not worth more than its town.
 const CLOSEST_FIT = 13;
+// A single place, of this many degrees at most, is shown with the coasts around it.
+const PLACE = 0.02;
+const CLOSEST_FIT_OF_A_PLACE = 6;
 const PADDING = 32;
 const BASE = "geoforge-";
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** That there can be no map here: the browser has no WebGL, or has it switched off. */
+// What each map shows when all is to be seen.
+const extents = new WeakMap();
+
+/** That there can be no map here; the message says why. */
 export class NoMap extends Error {}
 
 /**
@@ -30,6 +35,7 @@ export class NoMap extends Error {}
  * page that it is part of; it moves with Ctrl held, or two fingers.
  */
 export function openMap(element, { land, worker, bounds, embedded = true }) {
+  if (!globalThis.maplibregl) throw new NoMap("the map's script could not be loaded");
   maplibregl.setWorkerUrl(worker);
   let map;
   try {
@@ -37,7 +43,7 @@ export function openMap(element, { land, worker, bounds, embedded = true }) {
       container: element,
       style: baseStyle(element, land),
       bounds: shown(bounds),
-      fitBoundsOptions: fitOptions(),
+      fitBoundsOptions: fitOptions(bounds),
       // Said beside the map, as text: MapLibre would put it into the page as HTML.
       attributionControl: false,
       cooperativeGestures: embedded,
@@ -48,12 +54,13 @@ export function openMap(element, { land, worker, bounds, embedded = true }) {
       transformRequest,
     });
   } catch (error) {
-    throw new NoMap(error.message);
+    throw new NoMap("WebGL is missing or switched off", { cause: error });
   }
+  extents.set(map, bounds);
   map.touchZoomRotate.disableRotation();
   map.keyboard.disableRotation();
   map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
-  map.addControl(new AllButton(bounds), "top-right");
+  map.addControl(new AllButton(), "top-right");
   map.addControl(new maplibregl.ScaleControl({ maxWidth: 120 }), "bottom-left");
   return map;
 }
@@ -63,7 +70,8 @@ export const drawn = (map) => new Promise((resolve) => { map.once("idle", resolv
 
 /** Show the bounds, without a flight where the reader wants no motion. */
 export function fit(map, bounds) {
-  map.fitBounds(shown(bounds), fitOptions());
+  extents.set(map, bounds);
+  map.fitBounds(shown(bounds), fitOptions(bounds));
 }
 
 /**
@@ -109,9 +117,14 @@ function shown([west, south, east, north]) {
   return [[west, within(south)], [east, within(north)]];
 }
 
-const fitOptions = () => ({
-  padding: PADDING, maxZoom: CLOSEST_FIT, duration: still.matches ? 0 : 600,
-});
+function fitOptions([west, south, east, north]) {
+  const isPlace = east - west <= PLACE && north - south <= PLACE;
+  return {
+    padding: PADDING,
+    maxZoom: isPlace ? CLOSEST_FIT_OF_A_PLACE : CLOSEST_FIT,
+    duration: still.matches ? 0 : 600,
+  };
+}
 
 const colour = (element, name) => getComputedStyle(element).getPropertyValue(name).trim();
 
@@ -140,10 +153,6 @@ function baseStyle(element, land) {
 
 /** A button below those of the zoom that shows all of the data again. */
 class AllButton {
-  constructor(bounds) {
-    this.bounds = bounds;
-  }
-
   onAdd(map) {
     this.element = document.createElement("div");
     this.element.className = "maplibregl-ctrl maplibregl-ctrl-group";
@@ -152,7 +161,7 @@ class AllButton {
     button.className = "map-all";
     button.textContent = "All";
     button.title = "Show all of the data";
-    button.addEventListener("click", () => fit(map, this.bounds));
+    button.addEventListener("click", () => fit(map, extents.get(map)));
     this.element.append(button);
     return this.element;
   }
