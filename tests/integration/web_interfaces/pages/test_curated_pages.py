@@ -217,6 +217,16 @@ class TestDataset:
         assert "Credentials are missing" in page
         assert "IBAT_AUTH_KEY , IBAT_AUTH_TOKEN" in page
 
+    def test_one_whose_handler_is_not_there_is_shown_all_the_same(
+        self, client: InProcessClient, connection: database.Connection
+    ) -> None:
+        registered(connection, "events", handler="not_yet")
+
+        page = shown(client.get(f"{ROOT}/events"))
+
+        assert "no handler 'not_yet'" in page
+        assert "Handler not_yet" in page
+
     def test_attempts_are_paged(
         self, client: InProcessClient, connection: database.Connection
     ) -> None:
