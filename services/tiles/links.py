@@ -11,6 +11,9 @@ from services.tiles.versions import version_token
 
 # What web Mercator can show.
 _NORTHMOST = 85.051129
+# Around what has no width or height, in degrees: maps ask for no tile of bounds that lie on the
+# edge between two.
+_HAIR = 1e-6
 
 
 def template(table: PublishedTable, base_url: str) -> str:
@@ -30,8 +33,8 @@ def bounds(table: PublishedTable) -> Bounds | None:
     if west > east:
         west, east = -180.0, 180.0
     return (
-        max(west, -180.0),
-        min(max(south, -_NORTHMOST), _NORTHMOST),
-        min(east, 180.0),
-        max(min(north, _NORTHMOST), -_NORTHMOST),
+        max(west - _HAIR, -180.0),
+        min(max(south - _HAIR, -_NORTHMOST), _NORTHMOST),
+        min(east + _HAIR, 180.0),
+        max(min(north + _HAIR, _NORTHMOST), -_NORTHMOST),
     )

@@ -89,7 +89,7 @@ class TestReading:
         [tiles] = source["tiles"]
         assert tiles.startswith(f"{BASE}/api/tiles/parks/{{z}}/{{x}}/{{y}}.pbf?v=7-")
         # Web Mercator ends before the pole.
-        assert source["bounds"] == [-10.0, -85.051129, 20.0, 60.0]
+        assert source["bounds"] == pytest.approx([-10.0, -85.051129, 20.0, 60.0], abs=2e-6)
         assert source["attribution"] == "Parks &amp; &lt;b&gt;Co&lt;/b&gt;"
         assert (source["minzoom"], source["maxzoom"]) == (0, 14)
 
