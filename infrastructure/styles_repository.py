@@ -100,11 +100,6 @@ def delete(connection: Connection, collection_id: str, style_id: str) -> None:
     connection.execute(_SQL["delete"], {"collection_id": collection_id, "style_id": style_id})
 
 
-def forget(connection: Connection, collection_id: str) -> None:
-    """Remove all styles of a collection that is no more."""
-    connection.execute(_SQL["forget"], {"collection_id": collection_id})
-
-
 def _style_row(
     collection_id: str,
     style_id: str,

@@ -72,6 +72,3 @@ WHERE collection_id = %(collection_id)s AND style_id = %(style_id)s;
 -- name: delete
 DELETE FROM geo.feature_collection_styles
 WHERE collection_id = %(collection_id)s AND style_id = %(style_id)s;
-
--- name: forget
-DELETE FROM geo.feature_collection_styles WHERE collection_id = %(collection_id)s;
