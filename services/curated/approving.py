@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext
 from infrastructure import curated_repository, curated_versions_repository, database
-from services.curated import handlers, holding, publication, updates
+from services.curated import handlers, holding, publication, reviewing, updates
 from services.curated.finalizing import result_of
 from services.curated.parameters import CuratedPublish
 
@@ -33,15 +33,17 @@ def publish_held(context: TaskContext[CuratedPublish]) -> JsonObject:
         )
     if version.state == "held":
         about = handlers.get(dataset.handler).describe(dataset)
-        assert version.changes is not None  # of the review that led to its being held
+        with database.transaction() as connection:
+            # Anew: rows of the published table may have been edited since it was held.
+            review = reviewing.review(connection, dataset, about, version, context.check)
         with database.transaction() as connection:
             publication.publish_version(
                 connection,
                 dataset,
                 about,
                 version,
-                changes=version.changes,
-                gates=version.gates,
+                changes=review.changes,
+                gates=review.gates,
                 job_id=context.job_id,
                 check=context.check,
             )

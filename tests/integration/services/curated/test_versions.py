@@ -213,6 +213,23 @@ def test_a_version_that_is_held_is_published_by_a_person(
     assert gone.value.error_code == "version_not_held"
 
 
+@pytest.mark.parametrize("strategy", ["full_replace", "upsert"])
+def test_what_was_edited_since_it_was_held_is_counted(
+    ledger: Connection, sites: CuratedDataset, strategy: str
+) -> None:
+    ledger.execute("UPDATE app.curated_datasets SET update_strategy = %s", (strategy,))
+    staged(ledger, sites, ONE).finalize()
+    version_id = hold(ledger, sites, ONE[:5], "v2")
+    ledger.execute("UPDATE geo.curated_sites SET name = 'by hand' WHERE site = 'S1'")
+    job = versions.submit_held("sites")
+    result = approve(job.job_id, version_id)
+    assert result["changes"] == {"added": 0, "updated": 1, "deleted": 15, "unchanged": 4}
+    assert [gate["gate"] for gate in result["gates"] if not gate["passed"]] == [
+        "row_count_change_pct"
+    ]
+    assert keys_and_names(sites) == rows_of(ONE[:5])
+
+
 def test_a_version_that_was_held_against_another_one_is_superseded(
     ledger: Connection, sites: CuratedDataset
 ) -> None:
