@@ -41,8 +41,9 @@ _SQL = queries.load("overviews")
 class Plan:
     """How an overview is made.
 
-    `srid` is the table's, `deepest` the last zoom that the overview serves. `pixel` is the width
-    of a pixel at zoom 0, and `tolerance` what geometries are simplified by, both in EPSG:3857.
+    `srid` is the table's, `deepest` the last zoom that the overview serves, `deepest_far` the last
+    one of its far part. `pixel` is the width of a pixel at zoom 0, and `tolerance` and
+    `tolerance_far` what geometries are simplified by, all in EPSG:3857.
     `world` are bounds in the table's CRS beyond which nothing can be shown, None where there are
     none. Texts are cut to `max_text` characters.
     """
@@ -50,8 +51,10 @@ class Plan:
     token: str
     srid: int
     deepest: int
+    deepest_far: int
     pixel: float
     tolerance: float
+    tolerance_far: float
     world: Bounds | None
     columns: Sequence[Column]
     max_text: int
@@ -82,9 +85,11 @@ def build(name: TableName, plan_for: Callable[[PublishedTable], Plan]) -> int:
             _SQL["record"], {**name.model_dump(), "token": plan.token}
         ).fetchone()
         assert row is not None  # INSERT ... RETURNING
-        overview = relation(row["overview_id"])
+        overview, far = relation(row["overview_id"]), relation(row["overview_id"], far=True)
         connection.execute(_making(overview, name, plan))
-        connection.execute(sql.SQL(_SQL["finish"]).format(overview=overview, **own_columns()))
+        connection.execute(_making_far(far, overview, plan))
+        for made in (overview, far):
+            connection.execute(sql.SQL(_SQL["finish"]).format(overview=made, **own_columns()))
         counted = connection.execute(
             sql.SQL(_SQL["count"]).format(overview=overview), {"overview_id": row["overview_id"]}
         ).fetchone()
@@ -92,12 +97,15 @@ def build(name: TableName, plan_for: Callable[[PublishedTable], Plan]) -> int:
         return int(counted["row_count"])
 
 
-def current(connection: Connection, name: TableName, token: str) -> sql.Identifier | None:
-    """The overview of that version of a table, held to the end of the transaction; else None."""
+def current(
+    connection: Connection, name: TableName, token: str, *, far: bool
+) -> sql.Identifier | None:
+    """The overview of that version of a table, or its far part, held to the end of the
+    transaction; None where there is none."""
     row = connection.execute(_SQL["current"], {**name.model_dump(), "token": token}).fetchone()
     if row is None:
         return None
-    overview = relation(row["overview_id"])
+    overview = relation(row["overview_id"], far=far)
     try:
         with connection.transaction():
             connection.execute(sql.SQL(_SQL["hold"]).format(overview=overview))
@@ -131,7 +139,10 @@ def drop(overview: Overview) -> bool:
     try:
         with database.transaction() as connection:
             connection.execute(sql.SQL(_SQL["patience"]).format(sql.Literal(_DROP_PATIENCE)))
-            dropping = sql.SQL(_SQL["drop"]).format(overview=relation(overview.overview_id))
+            dropping = sql.SQL(_SQL["drop"]).format(
+                overview=relation(overview.overview_id),
+                far=relation(overview.overview_id, far=True),
+            )
             connection.execute(dropping)
             connection.execute(_SQL["forget"], {"overview_id": overview.overview_id})
     except psycopg.errors.LockNotAvailable:
@@ -144,9 +155,9 @@ def own_columns() -> dict[str, sql.Composable]:
     return {name: sql.Identifier(column) for name, column in OWN_COLUMNS.items()}
 
 
-def relation(overview_id: int) -> sql.Identifier:
-    """The table of an overview."""
-    return sql.Identifier(_SCHEMA, f"overview_{overview_id}")
+def relation(overview_id: int, *, far: bool = False) -> sql.Identifier:
+    """The table of an overview, or of its far part."""
+    return sql.Identifier(_SCHEMA, f"overview_{overview_id}{'_far' if far else ''}")
 
 
 def _making(overview: sql.Identifier, name: TableName, plan: Plan) -> sql.Composed:
@@ -171,6 +182,19 @@ def _making(overview: sql.Identifier, name: TableName, plan: Plan) -> sql.Compos
         pixel=sql.Literal(plan.pixel),
         deepest=sql.Literal(plan.deepest),
         columns=sql.SQL("").join(_copied(each, plan.max_text) for each in plan.columns),
+    )
+
+
+def _making_far(far: sql.Identifier, overview: sql.Identifier, plan: Plan) -> sql.Composed:
+    return sql.SQL(_SQL["make_far"]).format(
+        far=far,
+        overview=overview,
+        tolerance=sql.Literal(plan.tolerance_far),
+        deepest=sql.Literal(plan.deepest_far),
+        columns=sql.SQL("").join(
+            sql.SQL(", {}").format(sql.Identifier(column.name)) for column in plan.columns
+        ),
+        **own_columns(),
     )
 
 

@@ -101,14 +101,13 @@ class TileReader:
         self.geometry = geometry
         self.is_overview = False
 
-    def turn_to_overview(self, token: str) -> bool:
-        """Read the overview of this version of the table from now on, if there is one."""
-        overview = overviews_repository.current(self._connection, self.table.name, token)
-        if overview is None:
-            return False
-        self._source, self.geometry = overview, overviews_repository.GEOMETRY
-        self.is_overview = True
-        return True
+    def turn_to_overview(self, token: str, *, far: bool) -> None:
+        """Read the overview of this version of the table from now on, or the far part of it, if
+        there is one."""
+        overview = overviews_repository.current(self._connection, self.table.name, token, far=far)
+        if overview is not None:
+            self._source, self.geometry = overview, overviews_repository.GEOMETRY
+            self.is_overview = True
 
     def statistics(self) -> Mapping[str, ColumnStatistics]:
         """What PostgreSQL knows of the columns, by name; nothing of a table not yet analysed."""

@@ -6,8 +6,8 @@
 CREATE SCHEMA IF NOT EXISTS geo_overviews;
 REVOKE ALL ON SCHEMA geo_overviews FROM PUBLIC;
 
--- `token` names the version of the table that the overview is of. Its table is
--- geo_overviews.overview_<overview_id>.
+-- `token` names the version of the table that the overview is of. Its tables are
+-- geo_overviews.overview_<overview_id>, and for the smallest zooms overview_<overview_id>_far.
 CREATE TABLE IF NOT EXISTS app.tile_overviews (
     overview_id  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     schema_name  text NOT NULL,

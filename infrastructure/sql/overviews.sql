@@ -68,6 +68,15 @@ JOIN {table} AS stored USING (gid)
 WHERE zooms.zoom <= {deepest}
 ORDER BY zooms.zoom, drawn.geom;
 
+-- name: make_far
+-- The part of an overview that is drawn at the smallest zooms, with still fewer points. It is read
+-- from the largest on.
+CREATE TABLE {far} AS
+SELECT gid, {zoom}, {size}, {rank}, ST_Simplify(geom, {tolerance}, true) AS geom{columns}
+FROM {overview}
+WHERE {zoom} <= {deepest}
+ORDER BY {rank};
+
 -- name: finish
 ALTER TABLE {overview} ADD PRIMARY KEY (gid);
 CREATE INDEX ON {overview} ({rank});
@@ -105,4 +114,4 @@ DELETE FROM app.tile_overviews WHERE overview_id = %(overview_id)s;
 SET LOCAL lock_timeout = {};
 
 -- name: drop
-DROP TABLE IF EXISTS {overview};
+DROP TABLE IF EXISTS {overview}, {far};

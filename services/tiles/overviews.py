@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 # The last zoom that is served from overviews. A pixel is 600 m wide here.
 DEEPEST_OVERVIEW = 7
+# The last zoom that is served from their far part, which is smaller still.
+DEEPEST_FAR = 2
 
 # Smaller tables need no overview.
 _LEAST_ROWS = 20_000
@@ -85,14 +87,16 @@ def _is_large(table: PublishedTable, size_bytes: int) -> bool:
 
 
 def _plan(table: PublishedTable) -> Plan:
-    deepest = Tile(DEEPEST_OVERVIEW, 0, 0)
+    deepest, deepest_far = Tile(DEEPEST_OVERVIEW, 0, 0), Tile(DEEPEST_FAR, 0, 0)
     srid = geometry_of(table).srid
     return Plan(
         token=version_token(table),
         srid=srid,
-        deepest=DEEPEST_OVERVIEW,
+        deepest=deepest.z,
+        deepest_far=deepest_far.z,
         pixel=_WORLD.pixel,
         tolerance=deepest.pixel * TOLERANCE_PIXELS,
+        tolerance_far=deepest_far.pixel * TOLERANCE_PIXELS,
         world=bounds_in(srid, _WORLD, table.bbox),
         columns=shown(table.shape),
         max_text=MAX_TEXT,

@@ -19,7 +19,7 @@ from services.features.links import collection_id
 from services.tiles.areas import bounds_in
 from services.tiles.fields import Fields, fields
 from services.tiles.grid import BUFFER, EXTENT, TOLERANCE_PIXELS, Tile, pixel_in
-from services.tiles.overviews import DEEPEST_OVERVIEW
+from services.tiles.overviews import DEEPEST_FAR, DEEPEST_OVERVIEW
 from services.tiles.tables import mapped_table
 from services.tiles.versions import version_token
 
@@ -107,7 +107,8 @@ class _Choice:
 def _make(reader: TileReader, wanted: Tile) -> tuple[MadeTile, str]:
     """The tile and its state, made with less and less until it has room."""
     if wanted.z <= DEEPEST_OVERVIEW:
-        reader.turn_to_overview(version_token(reader.table))
+        far = wanted.z <= DEEPEST_FAR
+        reader.turn_to_overview(version_token(reader.table), far=far)
     frame = _frame(reader, wanted)
     everything = fields(reader.table.shape, reader.statistics())
     choice = _first_choice(wanted, everything)

@@ -65,6 +65,7 @@ def tokens(connection: database.Connection) -> list[str]:
 
 
 def relations(connection: database.Connection) -> int:
+    """How many tables there are; an overview has two."""
     row = connection.execute(
         "SELECT count(*) AS n FROM pg_tables WHERE schemaname = 'geo_overviews'"
     ).fetchone()
@@ -119,6 +120,7 @@ def test_deeper_tiles_are_made_from_the_table(
 
     assert tile("8/128/127", tmp_path / "after").features == before.features
     assert not tiles.tile("areas", "7", "64", "63").data
+    assert tile("2/1/1", tmp_path / "far").features
 
 
 def test_details_are_cut_and_kept(connection: database.Connection, tmp_path: Path) -> None:
@@ -148,7 +150,7 @@ def test_a_new_version_has_no_overview_until_it_is_made(
 
     [second] = tokens(connection)
     assert second != first
-    assert relations(connection) == 1
+    assert relations(connection) == 2
     assert tile("3/4/4", tmp_path / "after").features[0].properties["name"].startswith("b")
 
 
@@ -160,7 +162,7 @@ def test_it_is_not_made_twice(connection: database.Connection) -> None:
     assert overviews_repository.overviews(connection) == before
     with pytest.raises(psycopg.errors.UniqueViolation):
         overviews.build(NAME)
-    assert relations(connection) == 1
+    assert relations(connection) == 2
 
 
 def test_small_tables_have_none(connection: database.Connection) -> None:
@@ -187,7 +189,7 @@ def test_one_that_is_read_is_dropped_later(
     with database.connect() as reader:
         reader.execute("SELECT FROM geo_overviews.overview_1 LIMIT 1")
         overviews.refresh()
-        assert relations(connection) == 1
+        assert relations(connection) == 2
     overviews.refresh()
     assert (tokens(connection), relations(connection)) == ([], 0)
 
@@ -197,8 +199,9 @@ def test_one_that_was_dropped_by_hand_is_done_without(
 ) -> None:
     put(connection)
     overviews.refresh()
-    connection.execute("DROP TABLE geo_overviews.overview_1")
-    assert tile("0/0/0", tmp_path).features
+    connection.execute("DROP TABLE geo_overviews.overview_1, geo_overviews.overview_1_far")
+    assert tile("0/0/0", tmp_path / "far").features
+    assert tile("5/16/15", tmp_path / "near").features
 
 
 def test_one_that_cannot_be_made_is_left(
