@@ -9,6 +9,7 @@ tile of the version that it is said to be of::
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -93,9 +94,14 @@ class TileReader:
     """
 
     def __init__(
-        self, connection: Connection, table: PublishedTable, geometry: GeometryColumn
+        self,
+        connection: Connection,
+        table: PublishedTable,
+        geometry: GeometryColumn,
+        deadline: float,
     ) -> None:
         self._connection = connection
+        self._deadline = deadline
         self._source = _identifier(table.name)
         self.table = table
         self.geometry = geometry
@@ -124,6 +130,8 @@ class TileReader:
             geometry=_geometry(drawing, self.geometry),
             **overviews_repository.own_columns(),
         )
+        left = max(1, round((self._deadline - time.monotonic()) * 1000))
+        self._connection.execute(sql.SQL(_SQL["limit_time"]).format(sql.Literal(left)))
         try:
             row = self._connection.execute(query, _parameters(drawing), prepare=False).fetchone()
         except psycopg.errors.InternalError as error:
@@ -149,11 +157,12 @@ def geometry_of(table: PublishedTable) -> GeometryColumn:
 
 @contextmanager
 def reading(name: TableName, *, seconds: float) -> Iterator[TileReader]:
-    """The table, held in a read-only transaction in which a query may take so many seconds.
+    """The table, held in a read-only transaction that may take so many seconds.
 
     The name must be known to be published. Raises `NotFound` for a table that is gone,
-    `Unavailable` (tile_timeout) where a query takes longer.
+    `Unavailable` (tile_timeout) where it takes longer.
     """
+    deadline = time.monotonic() + seconds
     with database.transaction() as connection:
         begin = sql.SQL(_SQL["begin"]).format(
             timeout_ms=sql.Literal(round(seconds * 1000)), table=_identifier(name)
@@ -161,7 +170,7 @@ def reading(name: TableName, *, seconds: float) -> Iterator[TileReader]:
         try:
             connection.execute(begin)
             table = features_repository.published_in(connection, name)
-            yield TileReader(connection, table, geometry_of(table))
+            yield TileReader(connection, table, geometry_of(table), deadline)
         except psycopg.errors.UndefinedTable as error:
             raise NotFound(
                 f"The table of {str(name)!r} does not exist.", code="collection_not_found"

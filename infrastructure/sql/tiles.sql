@@ -13,6 +13,9 @@ SET LOCAL enable_hashjoin = off;
 SET LOCAL enable_mergejoin = off;
 LOCK TABLE {table} IN ACCESS SHARE MODE;
 
+-- name: limit_time
+SET LOCAL statement_timeout = {};
+
 -- name: statistics
 -- What is known of the columns' values: how many bytes they take, and how many different ones
 -- there are (negative: as a share of the rows).
