@@ -351,7 +351,8 @@ class StackUnderTest:
         deadline = time.monotonic() + seconds
         while self.pid(part) == killed or not self.is_healthy():
             if time.monotonic() > deadline:
-                raise StackError(f"{part} has not come back: {self.run('logs', part)}")
+                state = (self.directory / "state.json").read_text()
+                raise StackError(f"{part} has not come back: {state} {self.run('logs', part)}")
             time.sleep(0.1)
 
     def is_healthy(self) -> bool:

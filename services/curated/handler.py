@@ -114,7 +114,6 @@ class About:
     datetime_column: str | None = None
     styles: tuple[Style, ...] = ()
     licence: str | None = None
-    attribution: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +152,10 @@ class Handler(ABC):
     @abstractmethod
     def describe(self, dataset: CuratedDataset) -> About:
         """What the data are."""
+
+    def attribution(self, source_version: str | None) -> str | None:
+        """Whom to credit for a version, where the dataset itself does not say."""
+        return None
 
     def transform(self, dataset: CuratedDataset, layer: SourceLayer) -> LayerUse | None:
         """What is made of a layer; None where it is not wanted."""

@@ -63,7 +63,7 @@ class KbaHandler(IbatHandler):
     title: ClassVar[str] = "World Database of Key Biodiversity Areas (IBAT)"
     dataset_name: ClassVar[str] = "kba"
 
-    def describe(self, dataset: CuratedDataset) -> About:
+    def describe(self, dataset: CuratedDataset) -> About:  # noqa: ARG002  # it is always the same
         return About(
             fields=FIELDS,
             key_columns=("sit_rec_id",),
@@ -72,8 +72,10 @@ class KbaHandler(IbatHandler):
             indexed=("iso3", "kba_status"),
             styles=(KBA_BY_STATUS,),
             licence=_LICENCE,
-            attribution=citation(dataset.source_version),
         )
+
+    def attribution(self, source_version: str | None) -> str | None:
+        return citation(source_version)
 
     def transform(
         self,

@@ -20,7 +20,7 @@ from infrastructure.curated_updates_repository import Counts
 from infrastructure.curated_versions_repository import CuratedVersion
 from infrastructure.database import Connection
 from infrastructure.publishing_repository import PublishedTable
-from services.curated import indexes
+from services.curated import handlers, indexes
 from services.curated.handler import About
 from services.curated.reviewing import removes_missing
 from services.features.links import collection_id
@@ -49,6 +49,8 @@ def publish_version(
     where the table is in use, or was changed since the review. Roll back then.
     """
     take_turn(connection, dataset.target, check)
+    # As it is by now: it may have been renamed, or restricted, while the version was made.
+    dataset = curated_repository.get(connection, dataset.dataset_id)
     staged = _staged_table(connection, version)
     before = publishing_repository.table(connection, dataset.target)
     require_base(dataset, version, before)
@@ -66,7 +68,8 @@ def publish_version(
             source=f"{dataset.name}, {version.source_version}",
             title=dataset.name,
             description=dataset.description,
-            attribution=dataset.attribution or about.attribution,
+            attribution=dataset.attribution
+            or handlers.get(dataset.handler).attribution(version.source_version),
         ),
         keep_versions=dataset.keep_versions,
         restricted=dataset.restricted,

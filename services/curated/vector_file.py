@@ -164,7 +164,6 @@ class VectorFile(Handler):
         return About(
             key_columns=VectorFileConfig.of(dataset).key_columns,
             licence=dataset.licence,
-            attribution=dataset.attribution,
         )
 
     def _headers(self, dataset: CuratedDataset) -> Mapping[str, str]:

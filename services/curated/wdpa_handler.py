@@ -116,7 +116,7 @@ class WdpaHandler(IbatHandler):
     title: ClassVar[str] = "World Database on Protected Areas (IBAT)"
     dataset_name: ClassVar[str] = "wdpa"
 
-    def describe(self, dataset: CuratedDataset) -> About:
+    def describe(self, dataset: CuratedDataset) -> About:  # noqa: ARG002  # it is always the same
         return About(
             fields=FIELDS_SINCE_2025,
             key_columns=("site_pid",),
@@ -125,8 +125,10 @@ class WdpaHandler(IbatHandler):
             indexed=("site_id", "iucn_cat", "iso3"),
             styles=(WDPA_BY_CATEGORY, WDPA_BY_REALM),
             licence=_LICENCE,
-            attribution=citation(dataset.source_version),
         )
+
+    def attribution(self, source_version: str | None) -> str | None:
+        return citation(source_version)
 
     def transform(
         self,

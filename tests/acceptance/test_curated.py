@@ -6,7 +6,7 @@ import os
 import signal
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ from tests.support.reading import Reader
 
 JsonObject = dict[str, Any]
 STAGES = ("check_source", "fetch_data", "etl_process", "finalize")
-TABLE = "geo.curated_wdpa_protected_areas"
 
 
 @pytest.fixture(scope="module")
@@ -64,18 +63,34 @@ def api(mortal: StackUnderTest) -> Iterator[Api]:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The protected areas, as their operator has them."""
+    """The protected areas, or a copy of them, as their operator has them."""
 
     api: Api
     ibat: Ibat
     library: Library
+    dataset_id: str = "wdpa"
+    table: str = "geo.curated_wdpa_protected_areas"
+
+    @property
+    def path(self) -> str:
+        return f"/api/curated/datasets/{self.dataset_id}"
+
+    def copy(self, name: str) -> Dataset:
+        """Another dataset of the same source."""
+        table = f"curated_{name}"
+        answer = self.api.http.post(
+            "/api/curated/datasets",
+            json={"dataset_id": name, "name": name, "handler": "wdpa", "target_table_name": table},
+        )
+        assert answer.status_code == 201, answer.text
+        return replace(self, dataset_id=name, table=f"geo.{table}")
 
     def offer(self, release: int) -> str:
         """Let the source offer a release; its version."""
         return self.library.offer(self.ibat, "wdpa", release)
 
     def begin(self, **body: Any) -> str:
-        answer = self.api.http.post("/api/curated/datasets/wdpa/update", json=body)
+        answer = self.api.http.post(f"{self.path}/update", json=body)
         assert answer.status_code == 202, answer.text
         return str(answer.json()["job_id"])
 
@@ -101,12 +116,12 @@ class Dataset:
 
     def log(self) -> JsonObject:
         """The newest row of the log."""
-        answer = self.api.http.get("/api/curated/datasets/wdpa/history?limit=1").json()
+        answer = self.api.http.get(f"{self.path}/history?limit=1").json()
         row: JsonObject = answer["history"][0]
         return row
 
     def view(self) -> JsonObject:
-        body: JsonObject = self.api.http.get("/api/curated/datasets/wdpa").json()
+        body: JsonObject = self.api.http.get(self.path).json()
         return body
 
     def contents(self) -> JsonObject:
@@ -114,7 +129,8 @@ class Dataset:
         [row] = self.api.rows(
             "SELECT count(*) AS n, count(DISTINCT site_pid) AS parcels,"
             " min(source_version) AS oldest, max(source_version) AS newest,"
-            f" bit_xor(hashtextextended((to_jsonb(t) - 'gid')::text, 0)) AS digest FROM {TABLE} t"
+            " bit_xor(hashtextextended((to_jsonb(t) - 'gid')::text, 0)) AS digest"
+            f" FROM {self.table} t"
         )
         return row
 
@@ -163,7 +179,7 @@ class TestUpdates:
 
             def read() -> tuple[int, str, str]:
                 row = connection.execute(
-                    f"SELECT count(*), min(source_version), max(source_version) FROM {TABLE}"
+                    f"SELECT count(*), min(source_version), max(source_version) FROM {wdpa.table}"
                 ).fetchone()
                 assert row is not None
                 return row
@@ -172,7 +188,7 @@ class TestUpdates:
             with reader.at_work():
                 result = wdpa.update()["result"]
                 second = wdpa.contents()
-                answer = wdpa.api.http.post("/api/curated/datasets/wdpa/rollback", json={})
+                answer = wdpa.api.http.post(f"{wdpa.path}/rollback", json={})
                 assert answer.status_code == 200, answer.text
         assert result["action"] == "updated"
         rows_1, rows_2 = first["n"], truth.loaded
@@ -198,20 +214,21 @@ class TestUpdates:
         assert counts(updated) == expected(truth)
         assert wdpa.contents() == second
 
-    def test_what_is_unchanged_costs_one_request(self, wdpa: Dataset) -> None:
+    def test_what_is_unchanged_is_not_fetched_again(self, wdpa: Dataset) -> None:
         wdpa.updated(2)
         wdpa.ibat.forget_requests()
         job = wdpa.update()
         assert job["result"]["action"] == "skipped"
         assert wdpa.log()["status"] == "skipped"
-        assert [request.server for request in wdpa.ibat.requests] == ["api"]
+        # One byte of the archive tells its size.
+        assert [(each.server, each.sent) for each in wdpa.ibat.requests][1:] == [("download", 1)]
 
     def test_a_second_update_is_refused_by_the_name_of_the_first(self, wdpa: Dataset) -> None:
         wdpa.offer(2)
         with wdpa.ibat.faults.held(1000):
             job_id = wdpa.begin(force_update=True)
             wdpa.api.http.post("/api/curated/datasets/kbas/update")
-            answer = wdpa.api.http.post("/api/curated/datasets/wdpa/update", json={})
+            answer = wdpa.api.http.post(f"{wdpa.path}/update", json={})
             assert (answer.status_code, answer.json()["code"]) == (409, "update_under_way")
             assert answer.json()["job_id"] == job_id
             cancelled = wdpa.api.http.post(f"/api/jobs/{job_id}/cancel")
@@ -300,15 +317,15 @@ class TestFailures:
         log = wdpa.log()
         assert log["status"] == "failed"
         assert "row_count_change_pct" in log["error_message"]
-        [held] = wdpa.api.http.get("/api/curated/datasets/wdpa/versions").json()["held"]
+        [held] = wdpa.api.http.get(f"{wdpa.path}/versions").json()["held"]
         assert held["source_version"] == "Few areas"
-        answer = wdpa.api.http.post("/api/curated/datasets/wdpa/publish", json={})
+        answer = wdpa.api.http.post(f"{wdpa.path}/publish", json={})
         assert answer.status_code == 202, answer.text
         job = wdpa.api.ended(answer.json()["job_id"])
         assert job["status"] == "completed", job["error"]
         assert wdpa.contents()["n"] == areas.changes(None, 1).loaded
         assert wdpa.view()["source_version"] == "Few areas"
-        answer = wdpa.api.http.post("/api/curated/datasets/wdpa/rollback", json={})
+        answer = wdpa.api.http.post(f"{wdpa.path}/rollback", json={})
         assert answer.status_code == 200, answer.text
         assert wdpa.contents() == before
 
@@ -345,25 +362,32 @@ class TestFailures:
 
 class TestCrashes:
     def test_the_host_is_killed_in_every_stage(self, mortal: StackUnderTest, wdpa: Dataset) -> None:
-        for stage in STAGES:
-            release, following = wdpa.next_release()
-            wdpa.offer(following)
-            before = wdpa.contents()
-            job_id = wdpa.begin(force_update=True)
+        """A dataset for each stage: while the next is killed, the last waits for its lease."""
+        datasets = {stage: wdpa.copy(f"killed_in_{stage}") for stage in STAGES}
+        wdpa.offer(1)
+        first = {stage: datasets[stage].begin() for stage in STAGES}
+        for job_id in first.values():
+            assert wdpa.api.ended(job_id, 120)["status"] == "completed"
+        wdpa.offer(2)
+        jobs = {}
+        for stage, dataset in datasets.items():
+            before = dataset.contents()
+            jobs[stage] = job_id = dataset.begin()
             with psycopg.connect(wdpa.api.database_url, autocommit=True) as connection:
                 freeze(
                     mortal.pid("host"),
                     lambda c=connection, j=job_id, s=stage: at_work(c, j, s),  # type: ignore[misc]
                 )
-            assert wdpa.contents() == before
+            assert dataset.contents() == before
             mortal.restart("host")
-            job = wdpa.api.ended(job_id, 120)
+        truth = wdpa.truth(1, 2)
+        for stage, dataset in datasets.items():
+            job = wdpa.api.ended(jobs[stage], 120)
             assert job["status"] == "completed", job["error"]
-            truth = wdpa.truth(release, following)
-            assert counts(wdpa.log()) == expected(truth), stage
-            assert wdpa.contents()["n"] == truth.loaded
-            left = wdpa.api.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'geo_staging'")
-            assert left == [], stage
+            assert counts(dataset.log()) == expected(truth), stage
+            assert dataset.contents()["n"] == truth.loaded
+        left = wdpa.api.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'geo_staging'")
+        assert left == []
 
     def test_postgresql_is_killed_amid_the_finalizing(
         self, mortal: StackUnderTest, wdpa: Dataset
@@ -401,7 +425,7 @@ class TestScheduler:
         self, mortal: StackUnderTest, wdpa: Dataset
     ) -> None:
         wdpa.offer(2)
-        answer = wdpa.api.http.post("/api/curated/datasets/wdpa/enable")
+        answer = wdpa.api.http.post(f"{wdpa.path}/enable")
         assert answer.status_code == 200, answer.text
         with psycopg.connect(wdpa.api.database_url) as connection:
             connection.execute(
@@ -428,4 +452,4 @@ class TestScheduler:
             " + interval '2 hours' AS due"
         )
         assert row["due_at"].replace(tzinfo=None) == due["due"]
-        assert wdpa.api.http.post("/api/curated/datasets/wdpa/disable").status_code == 200
+        assert wdpa.api.http.post(f"{wdpa.path}/disable").status_code == 200

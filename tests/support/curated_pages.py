@@ -34,11 +34,7 @@ PLAIN = Style(
     layers=({"id": "all", "type": "fill", "paint": {"fill-color": "#3366cc"}},),
     legend=({"label": "Park", "color": "#3366cc", "kind": "fill"},),
 )
-ABOUT = About(
-    key_columns=("code",),
-    styles=(WDPA_BY_CATEGORY, PLAIN),
-    attribution="Parks Board & <b>Co</b>",
-)
+ABOUT = About(key_columns=("code",), styles=(WDPA_BY_CATEGORY, PLAIN))
 
 
 def park(code: int, name: str | None = None) -> tuple[Any, ...]:
@@ -63,6 +59,7 @@ def registered(connection: Connection, dataset_id: str, **fields: Any) -> Curate
             "name": "Parks of Europe",
             "description": "What the parks board knows",
             "source_url": "https://data.example.org/parks.gpkg",
+            "attribution": "Parks Board & <b>Co</b>",
             "target_table_name": f"curated_{dataset_id}",
             **fields,
         },
@@ -135,7 +132,7 @@ def held(
         source_version=source_version,
         error_code="gate_failed",
         error_message=f"{source_version} is held back. {gates[1]['message']}",
-        details={"plan": changes, "gates": gates},
+        details={"changes": changes, "gates": gates},
     )
     return version
 
@@ -151,7 +148,7 @@ def dry_run(connection: Connection, dataset: CuratedDataset, *, source_version: 
         source_version=source_version,
         counts=Counts(quarantined=0),
         details={
-            "plan": plan(added=2, updated=1, deleted=0, unchanged=19, rows=22),
+            "changes": plan(added=2, updated=1, deleted=0, unchanged=19, rows=22),
             "gates": verdicts(),
         },
     )
