@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import time
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -12,7 +13,7 @@ from core.job_definition import JobContext, JsonObject, TaskContext
 from core.models.feature_table import FeatureTable, TableName
 from infrastructure import database, publishing_repository, vector_report_repository
 from services.publishing import staging
-from services.vector import source_files, survey
+from services.vector import curated_tables, source_files, survey
 from services.vector.parameters import ProcessVector
 from services.vector.plan import LayerPlan
 from services.vector.planning import Plan, StagedName, plan_layers
@@ -31,7 +32,8 @@ def inspect_source(context: Context) -> JsonObject:
     """Write the plan of the source's layers, begin the report, make the staging tables.
 
     Returns {layers, chunks, bytes}. Raises `PermanentTaskError` for a source of which nothing
-    can be read, for parameters that do not fit it, and for a target that is not geoforge's.
+    can be read, for parameters that do not fit it, and for a target that is not geoforge's or
+    that a curated dataset publishes.
     """
     parameters = context.parameters
     ref = _pin(context)
@@ -125,7 +127,16 @@ def _plan(parameters: ProcessVector, ref: SourceRef, found: Found, staged_name: 
         staged_name=staged_name,
         published=_published,
     )
+    _check_targets(layers)
     return Plan(source=ref, read=survey.read_options(parameters), layers=layers, notes=found.notes)
+
+
+def _check_targets(layers: Sequence[LayerPlan]) -> None:
+    """What may not be published is found now, and not after hours of work."""
+    with database.transaction() as connection:
+        for table in (table for layer in layers for table in layer.tables):
+            curated_tables.refuse(connection, table.target, curated_tables.PUBLISH_INSTEAD)
+            publishing_repository.check_ours(connection, table.target)
 
 
 def _pin(context: Context) -> SourceRef:

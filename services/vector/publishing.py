@@ -14,6 +14,7 @@ from infrastructure import database, publishing_repository, vector_report_reposi
 from infrastructure.database import Connection
 from services.publishing import publish, staging
 from services.publishing.publish import Provenance, Published
+from services.vector import curated_tables
 from services.vector.inspecting import read_plan
 from services.vector.parameters import ProcessVector
 from services.vector.plan import LayerPlan, TablePlan
@@ -36,6 +37,8 @@ def publish_tables(context: Context) -> JsonObject:
     _judge(context, counts)
     with database.transaction() as connection:
         chosen = _chosen(connection, context, plan)
+        for _, table in chosen:  # One may have become a dataset's since stage 1.
+            curated_tables.refuse(connection, table.target, curated_tables.PUBLISH_INSTEAD)
         published = publish.together(
             connection,
             [table.target for _, table in chosen],

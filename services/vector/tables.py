@@ -7,14 +7,16 @@ from pydantic import ValidationError
 from core.errors import Conflict, NotFound, PermanentTaskError, TransientTaskError, Unavailable
 from core.job_definition import JsonObject
 from core.models.feature_table import FeatureTable, TableName
-from infrastructure import curated_repository, database, published_tables
-from infrastructure.database import Connection, Row
+from infrastructure import database, published_tables
+from infrastructure.database import Row
 from services.orchestration.paging import cursor_after, row_key, table_key
 from services.publishing import publish
-from services.vector import reports
+from services.vector import curated_tables, reports
 
 # How long a request waits for those who read the table.
 _PATIENCE_SECONDS = 10.0
+
+_ROLL_BACK_INSTEAD = "roll that back, by POST /api/curated/datasets/{dataset_id}/rollback."
 
 
 def links(name: str, base_url: str = "") -> JsonObject:
@@ -81,25 +83,13 @@ def roll_back(text: str, version: int | None, *, base_url: str = "") -> JsonObje
         with database.transaction() as connection:
             if published_tables.table(connection, name) is None:
                 raise _unknown(text)
-            _refuse_curated(connection, name)
+            curated_tables.refuse(connection, name, _ROLL_BACK_INSTEAD)
             publish.rollback(connection, name, version, actor="the API", patience=_PATIENCE_SECONDS)
     except PermanentTaskError as error:
         raise Conflict(error.message, code=error.error_code, **error.details) from error
     except TransientTaskError as error:
         raise Unavailable(error.message, code=error.error_code, **error.details) from error
     return table_view(str(name), base_url=base_url)
-
-
-def _refuse_curated(connection: Connection, name: TableName) -> None:
-    """Raise `Conflict` for the table of a curated dataset, whose registry has to know."""
-    dataset_id = curated_repository.holder(connection, name)
-    if dataset_id is not None:
-        raise Conflict(
-            f"{name} is the table of the curated dataset {dataset_id!r}: roll that back, by "
-            f"POST /api/curated/datasets/{dataset_id}/rollback.",
-            code="table_is_curated",
-            dataset_id=dataset_id,
-        )
 
 
 def _table_view(row: Row, base_url: str) -> JsonObject:

@@ -19,6 +19,7 @@ from core.errors import PermanentTaskError
 from infrastructure import database
 from jobs.process_vector import JOB
 from services.vector import inspecting
+from tests.support.curated_datasets import register
 from tests.support.run_job import TaskFailed
 from tests.support.vector_job import (
     CONTAINER,
@@ -343,6 +344,30 @@ class TestModes:
         assert refusal(blob).error_code == "table_not_ours"
         assert rows("SELECT count(*) AS n FROM geo.theirs") == [{"n": 0}]
 
+    def test_the_table_of_a_curated_dataset_is_left_to_it(self) -> None:
+        with database.transaction() as connection:
+            register(connection)
+        blob = put("lakes.geojson", collection(feature("Point", [1, 1])))
+        error = refusal(blob, table_name="curated_lakes")
+        assert error.error_code == "table_is_curated"
+        assert error.details["dataset_id"] == "lakes"
+        assert "POST /api/curated/datasets/lakes/update" in error.message
+        staged = rows("SELECT count(*) AS n FROM pg_tables WHERE schemaname = 'geo_staging'")
+        assert staged == [{"n": 0}]
+
+    def test_nor_is_one_published_that_became_a_datasets_meanwhile(self) -> None:
+        blob = put("lakes.geojson", collection(feature("Point", [1, 1])))
+        run = job(blob, table_name="curated_lakes")
+        for name in STAGES[:-1]:
+            run.run_stage(name)
+        with database.transaction() as connection:
+            register(connection)
+        with pytest.raises(TaskFailed) as failed:
+            run.run()
+        assert isinstance(failed.value.__cause__, PermanentTaskError)
+        assert failed.value.__cause__.error_code == "table_is_curated"
+        assert rows("SELECT to_regclass('geo.curated_lakes') AS found") == [{"found": None}]
+
 
 class TestRefusals:
     def test_says_what_the_file_is(self) -> None:
@@ -395,6 +420,14 @@ class TestPreview:
         assert rows("SELECT count(*) AS n FROM app.vector_reports") == [{"n": 0}]
         staged = rows("SELECT count(*) AS n FROM pg_tables WHERE schemaname = 'geo_staging'")
         assert staged == [{"n": 0}]
+
+    def test_says_that_a_table_is_a_curated_datasets(self) -> None:
+        with database.transaction() as connection:
+            register(connection)
+        blob = put("look.geojson", collection(feature("Point", [1, 1])))
+        with pytest.raises(PermanentTaskError, match="'lakes'") as refused:
+            inspecting.preview(job(blob, table_name="curated_lakes").parameters)
+        assert refused.value.error_code == "table_is_curated"
 
 
 @pytest.fixture

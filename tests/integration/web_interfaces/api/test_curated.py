@@ -44,6 +44,7 @@ from web_interfaces.api.curated import bp
 DATASETS = "/api/curated/datasets"
 AT = f"{DATASETS}/lakes"
 LAKES_TABLE = TableName(table_name="curated_lakes")
+LOCHS_TABLE = TableName(table_name="curated_lochs")
 LAKES_ROWS = "SELECT code, name FROM geo.curated_lakes"
 
 
@@ -497,6 +498,15 @@ class TestReplace:
         register(db, dataset_id="ponds", target_table_name="curated_ponds")
         taken = {**LAKES, "dataset_id": "ponds", "target_table_name": "curated_lakes"}
         problem(put_dataset(client, taken, f"{DATASETS}/ponds"), 409, "table_taken")
+
+    def test_the_table_cannot_become_one_that_a_job_published(
+        self, client: InProcessClient, db: Connection
+    ) -> None:
+        register(db)
+        put(db, ONE, target=LOCHS_TABLE)
+        moved = {**LAKES, "target_table_name": "curated_lochs"}
+        detail = problem(put_dataset(client, moved), 409, "table_taken")["detail"]
+        assert "geo.curated_lochs was published by the job" in detail
 
     def test_what_an_update_reads_stays_while_one_is_under_way(
         self, client: InProcessClient, db: Connection
