@@ -9,9 +9,18 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
 from core.models.feature_table import TableName
 from core.schedules import Schedule, ScheduleError
@@ -108,13 +117,65 @@ class Gates(_Model):
     )
 
 
+def _or_else(message: str) -> WrapValidator:
+    """Says in words what a text must be that does not match the field's pattern."""
+
+    def validated(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return validate(value)
+        except ValidationError as error:
+            if error.errors()[0]["type"] != "string_pattern_mismatch":
+                raise
+            # The value is not repeated: it may be a secret in the wrong place.
+            raise ValueError(message) from None
+
+    return WrapValidator(validated)
+
+
+_DatasetId = Annotated[
+    str,
+    Field(pattern=r"^[a-z][a-z0-9_]{0,49}$"),
+    _or_else(
+        "must be a name of lower-case letters, digits and _ that begins with a letter, of up to "
+        "50 characters, such as wdpa"
+    ),
+]
+_HandlerName = Annotated[
+    str,
+    Field(pattern=r"^[a-z][a-z0-9_]{0,49}$"),
+    _or_else("must be the name of a handler: lower-case letters, digits and _, such as wdpa"),
+]
+_SourceUrl = Annotated[
+    str,
+    Field(max_length=2048, pattern=r"^https?://[^/?#@\s]+([/?#][^\s]*)?$"),
+    _or_else(
+        "must be an address that begins with https:// or http://, without spaces, and without a "
+        "user name or a password"
+    ),
+]
+_TableText = Annotated[
+    str,
+    Field(pattern=r"^curated_[a-z0-9_]{1,50}$"),
+    _or_else(
+        "must begin with curated_ and go on with up to 50 lower-case letters, digits or _, such "
+        "as curated_lakes"
+    ),
+]
+_SchemaName = Annotated[
+    str,
+    Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$"),
+    _or_else(
+        "must be a name of lower-case letters, digits and _ that does not begin with a digit, of "
+        "up to 63 characters, such as geo"
+    ),
+]
+
+
 class CuratedDefinition(_Model):
     """What a user says of a dataset."""
 
-    dataset_id: str = Field(
-        pattern=r"^[a-z][a-z0-9_]{0,49}$",
-        description="Name of the dataset in addresses",
-        examples=["wdpa"],
+    dataset_id: _DatasetId = Field(
+        description="Name of the dataset in addresses", examples=["wdpa"]
     )
     name: str = Field(min_length=1, max_length=200, description="Name for people")
     description: str | None = Field(default=None, max_length=4000, description="What it holds")
@@ -122,18 +183,12 @@ class CuratedDefinition(_Model):
         default=SourceType.API_BULK_DOWNLOAD,
         description="How the source gives its data; manual is updated by hand only",
     )
-    source_url: str | None = Field(
-        default=None,
-        max_length=2048,
-        pattern=r"^https?://[^/?#@\s]+([/?#][^\s]*)?$",
-        description="Address of the source",
-    )
+    source_url: _SourceUrl | None = Field(default=None, description="Address of the source")
     source_config: dict[str, Any] = Field(
         default_factory=dict, description="What the dataset's handler must know beside the address"
     )
-    handler: str | None = Field(
+    handler: _HandlerName | None = Field(
         default=None,
-        pattern=r"^[a-z][a-z0-9_]{0,49}$",
         description="Which handler knows the source; default: that of the dataset's name where "
         "there is one, else vector_file, which reads any vector file",
     )
@@ -154,12 +209,8 @@ class CuratedDefinition(_Model):
         description="Name of the setting that holds the credentials; never the secret itself",
         examples=["IBAT_AUTH_KEY"],
     )
-    target_table_name: str = Field(
-        pattern=r"^curated_[a-z0-9_]{1,50}$", description="Table; begins with curated_"
-    )
-    target_schema: str = Field(
-        default="geo", pattern=r"^[a-z_][a-z0-9_]{0,62}$", description="Schema of the table"
-    )
+    target_table_name: _TableText = Field(description="Table; begins with curated_")
+    target_schema: _SchemaName = Field(default="geo", description="Schema of the table")
     enabled: bool = Field(default=False, description="Whether the scheduler updates it")
     restricted: bool = Field(
         default=False, description="Whether its rows may be shown to holders of a function key only"

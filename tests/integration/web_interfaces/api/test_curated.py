@@ -141,6 +141,11 @@ class TestCreate:
         named = faults(client.post(DATASETS, {**LAKES, "handler": "crystal_ball"}))
         assert "kba, vector_file, wdpa" in named["handler"]
 
+    def test_of_a_job_type_that_updates_nothing_is_refused(self, client: InProcessClient) -> None:
+        for job_type in ("no_such_type", "hello_fan_out"):
+            named = faults(client.post(DATASETS, {**LAKES, "job_type": job_type}))
+            assert "curated_update can" in named["job_type"]
+
     def test_of_the_same_id_is_refused(self, client: InProcessClient) -> None:
         client.post(DATASETS, LAKES)
         other = {**LAKES, "target_table_name": "curated_ponds"}

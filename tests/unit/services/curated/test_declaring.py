@@ -44,26 +44,38 @@ def test_nested_values_are_read_as_json_has_them() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("dataset_id", "Lakes", "pattern"),
-        ("target_table_name", "lakes", "pattern"),
+        ("dataset_id", "Lakes", "a name of lower-case letters, digits and _"),
+        ("dataset_id", 7, "valid string"),
+        ("target_table_name", "lakes", "must begin with curated_"),
+        ("target_schema", "My Schema", "a name of lower-case letters"),
         ("target_schema", "app", "must not be 'app'"),
         ("update_schedule", "every night", "field"),
         ("credential_key", "sk-live-12345", "not the secret itself"),
         ("source_type", "ftp", "Input should be"),
-        ("source_url", "https://me:hunter2@example.org/", "pattern"),
+        ("source_url", "https://me:hunter2@example.org/", "without a user name or a password"),
+        ("source_url", "ftp://example.org/", "begins with https://"),
         ("keep_versions", "3", "integer"),
         ("enabled", "yes", "boolean"),
         ("name", "a\0b", "NUL"),
         ("source_config", {"factor": float("inf")}, "cannot be kept"),
         ("surprise", 1, "not permitted"),
         ("handler", "crystal_ball", "kba, vector_file, wdpa"),
+        ("handler", "Crystal Ball", "the name of a handler"),
         ("job_type", "hello_fan_out", "curated_update"),
+        ("job_type", "no_such_type", "curated_update"),
     ],
 )
 def test_a_field_at_fault_is_named(field: str, value: Any, message: str) -> None:
     faults = refused({**LAKES, field: value})
     assert list(faults) == [field]
     assert message in faults[field]
+
+
+def test_forms_and_clients_still_learn_the_patterns() -> None:
+    properties = CuratedDefinition.model_json_schema()["properties"]
+    assert properties["dataset_id"]["pattern"] == "^[a-z][a-z0-9_]{0,49}$"
+    assert "pattern" in properties["target_table_name"]
+    assert "pattern" in properties["source_url"]["anyOf"][0]
 
 
 def test_all_fields_at_fault_are_named_at_once() -> None:
