@@ -33,6 +33,9 @@ PAGE = register(
 _JOBS_A_PAGE = 25
 _TASKS_A_PAGE = 25
 
+# What makes one update of a curated dataset differ from the next.
+_OF_ONE_UPDATE = ("update_type", "due_at", "request_id")
+
 bp = df.Blueprint()
 
 
@@ -78,7 +81,7 @@ def job_page(req: func.HttpRequest) -> func.HttpResponse:
         live=not job["status"].is_terminal,
         job=job,
         parameters=_in_order(job["parameters"], definition),
-        form_texts=definition and texts(job["parameters"]),
+        form_texts=definition and texts(_of_a_similar_job(job["job_type"], job["parameters"])),
         task_statuses=list(TaskStatus),
         task_stage=_stage(req),
         task_status=req.params.get("task_status") or None,
@@ -121,6 +124,13 @@ def _dataset_path(job_type: str, parameters: Mapping[str, Any]) -> str | None:
     if job_type not in (JOB_TYPE, PUBLISH_JOB):
         return None
     return f"{ROOT}/curated/{parameters['dataset_id']}"
+
+
+def _of_a_similar_job(job_type: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters without those that make a job the one of its kind: with them, submitting
+    again would lead back to that job."""
+    of_one_run = _OF_ONE_UPDATE if job_type == JOB_TYPE else ()
+    return {name: value for name, value in parameters.items() if name not in of_one_run}
 
 
 def _in_order(parameters: dict[str, Any], definition: JobDefinition[Any] | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from html import unescape
 
 import pytest
 
+import jobs as job_types
 from core.models.curated import UpdateStatus
 from infrastructure import database
 from tests.support import curated_pages as data
@@ -297,3 +298,15 @@ def test_the_page_of_an_update_leads_to_its_dataset(
     page = InProcessClient(jobs.bp).get(f"/api/interface/jobs/{job_id}").text
 
     assert f'href="{ROOT}/parks"' in page
+
+
+def test_a_job_similar_to_an_update_is_another_update(connection: database.Connection) -> None:
+    job_types.discover()
+    from web_interfaces.jobs import interface as jobs
+
+    registered(connection, "parks")
+    job_id = begin(connection, "parks", status="completed")
+    page = InProcessClient(jobs.bp).get(f"/api/interface/jobs/{job_id}")
+    again = re.search(r'id="action-again" href="([^"]+)"', page.text)
+    assert again is not None
+    assert unescape(again[1]) == "/api/interface/jobs/new/curated_update?dataset_id=parks"
