@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -18,6 +20,9 @@ SETTINGS = {
     "blob": "GEOFORGE_BLOB_PORT",
 }
 """The setting that moves each port."""
+
+
+_SPARE_PORTS = range(20_000, 32_768)
 
 
 @dataclass(frozen=True)
@@ -74,15 +79,13 @@ def is_free(port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Find ports that nothing listens on, all different."""
-    probes = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind((HOST, 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+    """Find ports that nothing listens on, all different.
+
+    They are below those that Linux hands to outgoing connections (32768 and up): a server that
+    is started again finds its port as free as it left it.
+    """
+    candidates = random.sample(_SPARE_PORTS, len(_SPARE_PORTS))
+    return list(itertools.islice(filter(is_free, candidates), count))
 
 
 def require_free(wanted: Iterable[tuple[str, int]]) -> None:

@@ -227,7 +227,6 @@ class TestUpdates:
         wdpa.offer(2)
         with wdpa.ibat.faults.held(1000):
             job_id = wdpa.begin(force_update=True)
-            wdpa.api.http.post("/api/curated/datasets/kbas/update")
             answer = wdpa.api.http.post(f"{wdpa.path}/update", json={})
             assert (answer.status_code, answer.json()["code"]) == (409, "update_under_way")
             assert answer.json()["job_id"] == job_id

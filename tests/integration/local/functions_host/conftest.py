@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from local.stack.ports import free_ports
 from tests.servers import PostgresServer, ServiceBus
 
 CHECKOUT = Path(__file__).parents[4]
@@ -32,9 +32,7 @@ class Host:
         self.trace_file = directory / "trace"
         self.log_file = directory / "host.log"
         self.app = app
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        [self.port] = free_ports(1)
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {**os.environ, "SAMPLE_TRACE": str(self.trace_file), **settings}
         self.http = httpx.Client(base_url=self.url, timeout=30)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,23 +20,18 @@ from azure.servicebus import (
     ServiceBusSender,
 )
 
+from local.stack.ports import free_ports
+
 ROOT = Path(__file__).resolve().parents[4]
 _SPARE_QUEUES = 20
 _START_SECONDS = 20
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class EndpointProcess:
     """`python -m local.service_bus`, to be started, killed and started again on its data."""
 
     def __init__(self, directory: Path, queues: Sequence[str], *options: str) -> None:
-        self.port = free_port()
+        [self.port] = free_ports(1)
         self.directory = directory
         self.log = directory / "endpoint.log"
         self._arguments = [

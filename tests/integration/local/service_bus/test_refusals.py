@@ -15,11 +15,11 @@ from azure.servicebus.exceptions import (
     ServiceBusError,
 )
 
+from local.stack.ports import free_ports
 from tests.integration.local.service_bus.conftest import (
     ROOT,
     EndpointProcess,
     Links,
-    free_port,
 )
 
 
@@ -103,7 +103,7 @@ def test_a_taken_port_is_named(endpoint: EndpointProcess, tmp_path: Path) -> Non
 
 def test_a_directory_in_use_is_named(endpoint: EndpointProcess) -> None:
     data = endpoint.directory / "data"
-    ended = run("--port", str(free_port()), "--data-dir", str(data), "--queue", "q")
+    ended = run("--port", str(free_ports(1)[0]), "--data-dir", str(data), "--queue", "q")
     assert ended.returncode == 2
     assert ended.stderr == (
         f"local.service_bus: the messages in {data} are in use by another process\n"
@@ -121,7 +121,7 @@ def test_a_directory_in_use_is_named(endpoint: EndpointProcess) -> None:
     ],
 )
 def test_a_queue_that_cannot_be_is_explained(tmp_path: Path, queue: str, reason: str) -> None:
-    ended = run("--port", str(free_port()), "--data-dir", str(tmp_path), f"--queue={queue}")
+    ended = run("--port", str(free_ports(1)[0]), "--data-dir", str(tmp_path), f"--queue={queue}")
     assert ended.returncode == 2
     assert reason in ended.stderr
     assert ended.stderr.count("\n") == 1
