@@ -75,12 +75,18 @@ class Dataset:
     def path(self) -> str:
         return f"/api/curated/datasets/{self.dataset_id}"
 
-    def copy(self, name: str) -> Dataset:
+    def copy(self, name: str, **fields: Any) -> Dataset:
         """Another dataset of the same source."""
         table = f"curated_{name}"
         answer = self.api.http.post(
             "/api/curated/datasets",
-            json={"dataset_id": name, "name": name, "handler": "wdpa", "target_table_name": table},
+            json={
+                "dataset_id": name,
+                "name": name,
+                "handler": "wdpa",
+                "target_table_name": table,
+                **fields,
+            },
         )
         assert answer.status_code == 201, answer.text
         return replace(self, dataset_id=name, table=f"geo.{table}")
@@ -424,31 +430,47 @@ class TestScheduler:
         self, mortal: StackUnderTest, wdpa: Dataset
     ) -> None:
         wdpa.offer(2)
-        answer = wdpa.api.http.post(f"{wdpa.path}/enable")
-        assert answer.status_code == 200, answer.text
-        with psycopg.connect(wdpa.api.database_url) as connection:
+        api = wdpa.api
+        # Due at the hour that is farthest from now: none passes while this runs.
+        [clock] = api.rows("SELECT extract(hour FROM now() AT TIME ZONE 'UTC')::integer AS hour")
+        hour = (clock["hour"] + 12) % 24
+        daily = wdpa.copy("daily", update_schedule=f"0 {hour} * * *", enabled=True)
+        host = mortal.pid("host")
+        os.kill(host, signal.SIGSTOP)
+        with psycopg.connect(api.database_url) as connection:
             connection.execute(
                 "UPDATE app.curated_datasets SET schedule_from = now() - interval '3 days'"
-                " WHERE dataset_id = 'wdpa'"
+                " WHERE dataset_id = 'daily'"
             )
-        scheduled = (
-            "SELECT due_at, status FROM app.curated_update_log"
-            " WHERE dataset_id = 'wdpa' AND update_type = 'scheduled'"
-        )
-        eventually(
-            "the missed run is caught up",
-            lambda: (
-                [row["status"] for row in wdpa.api.rows(scheduled)] in (["completed"], ["skipped"])
-            ),
-            60,
-        )
         mortal.restart("host")
-        # Two more rounds of the timer.
-        wdpa.updated(2)
-        [row] = wdpa.api.rows(scheduled)
-        [due] = wdpa.api.rows(
-            "SELECT date_trunc('day', now() AT TIME ZONE 'UTC' - interval '2 hours')"
-            " + interval '2 hours' AS due"
+        eventually("the missed run is caught up", lambda: ended_runs(daily), 60)
+
+        # What falls due all the time shows that the timer goes on coming.
+        often = wdpa.copy("often", update_schedule="*/2 * * * * *", enabled=True)
+        eventually("the timer comes again and again", lambda: len(ended_runs(often)) > 2, 60)
+        assert api.http.post(f"{often.path}/disable").status_code == 200
+        [run] = scheduled_runs(daily)
+        [due] = api.rows(
+            "SELECT max(day + %(hour)s * interval '1 hour') AS at"
+            " FROM generate_series(date_trunc('day', now() AT TIME ZONE 'UTC') - interval '1 day',"
+            " date_trunc('day', now() AT TIME ZONE 'UTC'), interval '1 day') AS day"
+            " WHERE day + %(hour)s * interval '1 hour' <= now() AT TIME ZONE 'UTC'",
+            hour=hour,
         )
-        assert row["due_at"].replace(tzinfo=None) == due["due"]
-        assert wdpa.api.http.post(f"{wdpa.path}/disable").status_code == 200
+        assert run["due_at"].replace(tzinfo=None) == due["at"]
+        assert run["status"] == "completed"
+        moments = [each["due_at"] for each in scheduled_runs(often)]
+        assert len(set(moments)) == len(moments)
+        assert all(each.second % 2 == 0 and each.microsecond == 0 for each in moments)
+
+
+def scheduled_runs(dataset: Dataset) -> list[JsonObject]:
+    return dataset.api.rows(
+        "SELECT due_at AT TIME ZONE 'UTC' AS due_at, status FROM app.curated_update_log"
+        " WHERE dataset_id = %(id)s AND update_type = 'scheduled' ORDER BY log_id",
+        id=dataset.dataset_id,
+    )
+
+
+def ended_runs(dataset: Dataset) -> list[JsonObject]:
+    return [run for run in scheduled_runs(dataset) if run["status"] in ("completed", "skipped")]
