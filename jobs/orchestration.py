@@ -19,7 +19,7 @@ import azure.functions as func
 from config import get_settings
 from core.errors import Unavailable
 from core.job_definition import Queue
-from services.curated import holding
+from services.curated import cataloguing, holding
 from services.orchestration import closing, dead_letters, planning, reconcile, worker
 from services.orchestration.dead_letters import DeadLetter
 from services.orchestration.starting import ensure_started, tell_orchestrators
@@ -189,10 +189,12 @@ async def reconcile_jobs(timer: func.TimerRequest, client: df.DurableOrchestrati
 
 @bp.timer_trigger(arg_name="timer", schedule=_settings.housekeeping_schedule)
 def keep_house(timer: func.TimerRequest) -> None:
-    """Remove old metrics, orphaned work files and staged tables."""
+    """Remove old metrics, orphaned work files and staged tables; bring up to date what is made of
+    published tables."""
     reconcile.housekeeping()
     drop_abandoned()
     holding.sweep()
+    cataloguing.refresh()
     overviews.refresh()
 
 

@@ -1,4 +1,5 @@
-"""Make a staged version the published one: table, records, log, styles, in one transaction."""
+"""Make a staged version the published one: table, records, log, styles and the STAC Collection,
+in one transaction."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from infrastructure.curated_updates_repository import Counts
 from infrastructure.curated_versions_repository import CuratedVersion
 from infrastructure.database import Connection
 from infrastructure.publishing_repository import PublishedTable
-from services.curated import handlers, indexes
+from services.curated import cataloguing, handlers, indexes
 from services.curated.handler import About
 from services.curated.reviewing import removes_missing
 from services.features.links import collection_id
@@ -85,6 +86,7 @@ def publish_version(
         indexes.ensure(connection, dataset.target, after.shape, about.indexed)
     _write_down(connection, dataset, version, published, changes, gates, job_id)
     seeding.seed(connection, collection_id(dataset.target), about.styles)
+    cataloguing.keep(connection, curated_repository.get(connection, dataset.dataset_id))
     return published
 
 

@@ -20,7 +20,7 @@ from infrastructure import curated_repository as datasets
 from infrastructure import curated_updates_repository as updates_log
 from infrastructure import database, locks, publishing_repository
 from infrastructure.database import Connection
-from services.curated import file_store, handlers, holding, readiness, views
+from services.curated import cataloguing, file_store, handlers, holding, readiness, views
 from services.curated.declaring import declared
 from services.features.links import collection_id
 from services.orchestration.paging import cursor_after, dataset_key
@@ -174,9 +174,9 @@ def delete(
     """Take a dataset out of the registry: {dataset_id, deleted, table, table_dropped}.
 
     Its log stays, and so do its table and versions unless `drop` says otherwise; with it, what
-    was staged and how the table is drawn go too. Raises `NotFound`, `PreconditionFailed`,
-    `Conflict` where an update is under way or something depends on the table, `Unavailable`
-    where the table is in use for too long.
+    was staged, how the table is drawn and its STAC Collection go too. Raises `NotFound`,
+    `PreconditionFailed`, `Conflict` where an update is under way or something depends on the
+    table, `Unavailable` where the table is in use for too long.
     """
     with database.transaction() as connection:
         dataset = datasets.get(connection, dataset_id, for_update=True)
@@ -267,6 +267,7 @@ def _tell(connection: Connection, dataset: CuratedDataset) -> None:
             table=str(target),
         )
     datasets.describe_table(connection, dataset)
+    cataloguing.keep(connection, dataset)
 
 
 def _require_match(dataset: CuratedDataset, if_match: Collection[str] | None) -> None:
@@ -314,6 +315,7 @@ def _drop(connection: Connection, dataset: CuratedDataset) -> bool:
         raise Unavailable(error.message, code=error.error_code, **error.details) from error
     datasets.forget_versions(connection, dataset.dataset_id)
     datasets.forget_styles(connection, collection_id(dataset.target))
+    cataloguing.forget(connection, dataset.target)
     return dropped
 
 

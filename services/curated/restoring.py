@@ -15,7 +15,7 @@ from infrastructure import publishing_repository as records
 from infrastructure.curated_updates_repository import UNKNOWN, Counts
 from infrastructure.database import Connection
 from infrastructure.publishing_repository import PublishedTable
-from services.curated import comparing, handlers
+from services.curated import cataloguing, comparing, handlers
 from services.curated.comparing import Rows
 from services.publishing import history, publish
 from services.publishing.definitions import kept
@@ -55,6 +55,7 @@ def restore(
     rejected = _rejected(connection, dataset, source_version)
     curated_repository.updated(connection, dataset_id, source_version)
     curated_repository.set_rejected(connection, dataset_id, rejected)
+    cataloguing.keep(connection, curated_repository.get(connection, dataset_id))
     restores = history.origin(records.versions(connection, dataset.target), done.version)
     counts = _undone(done) if foreseen is None else foreseen
     log_id = curated_updates_repository.record(

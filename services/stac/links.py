@@ -21,6 +21,9 @@ SCHEMA = "application/schema+json"
 OPENAPI = "application/vnd.oai.openapi+json;version=3.1"
 QUERYABLES = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
 
+# What addresses of geoforge's own begin with, where they are stored.
+_OWN = "/api/"
+
 # Links of the file tree that an item came from: here they would lead nowhere.
 _STRUCTURAL = frozenset(
     {"self", "root", "parent", "child", "children", "item", "items", "collection", "data",
@@ -81,8 +84,18 @@ def _foreign(stored: JsonObject) -> list[Link]:
     return [each for each in stored.get("links") or [] if each.get("rel") not in _STRUCTURAL]
 
 
+def _served(assets: Mapping[str, JsonObject], at: Addresses) -> JsonObject:
+    """The assets; those that geoforge serves itself are stored without where that is."""
+    return {
+        name: {**asset, "href": f"{at.base}{asset['href']}"}
+        if str(asset.get("href")).startswith(_OWN)
+        else asset
+        for name, asset in assets.items()
+    }
+
+
 def linked_collection(stored: JsonObject, at: Addresses) -> JsonObject:
-    """The Collection with the links of this API."""
+    """The Collection with the links of this API, and with whole addresses of its assets."""
     collection_id = stored["id"]
     links = [
         link("self", at.collection(collection_id), JSON),
@@ -91,7 +104,8 @@ def linked_collection(stored: JsonObject, at: Addresses) -> JsonObject:
         link("items", at.items(collection_id), GEOJSON),
         link(QUERYABLES, at.collection_queryables(collection_id), SCHEMA, title="Queryables"),
     ]
-    return {**stored, "links": links + _foreign(stored)}
+    served = {"assets": _served(stored["assets"], at)} if stored.get("assets") else {}
+    return {**stored, **served, "links": links + _foreign(stored)}
 
 
 def linked_item(stored: JsonObject, at: Addresses) -> JsonObject:

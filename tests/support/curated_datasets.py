@@ -26,12 +26,13 @@ TWO = [*ONE, (2, "Windermere", (-2.9, 54.4))]
 
 
 def forget_all(connection: Connection) -> None:
-    """Empty the registry, its log, the versions, and all that is published."""
+    """Empty the registry, its log, the versions, what is published, its Collections."""
     connection.execute(
         "TRUNCATE app.curated_datasets, app.curated_update_log, app.curated_versions,"
         " app.published_tables, app.published_versions, app.jobs, geo.feature_collection_styles"
         " CASCADE"
     )
+    connection.execute("DELETE FROM pgstac.collections WHERE content ? 'geoforge:table'")
     found = connection.execute(
         "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables"
         " WHERE schemaname IN ('geo', 'geo_versions', 'geo_staging')"

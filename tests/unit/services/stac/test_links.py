@@ -34,6 +34,20 @@ def test_stored_structural_links_are_replaced_and_others_kept() -> None:
     assert stored["links"][0]["href"] == "./i.json", "the stored item was changed"
 
 
+def test_what_geoforge_serves_itself_gets_the_address_where_it_does() -> None:
+    stored = {
+        "id": "c",
+        "assets": {
+            "own": {"href": "/api/styles/c", "roles": ["style"]},
+            "foreign": {"href": "https://source.test/api/c.tif"},
+        },
+    }
+    assets = linked_collection(stored, AT)["assets"]
+    assert assets["own"] == {"href": "https://geoforge.test/api/styles/c", "roles": ["style"]}
+    assert assets["foreign"]["href"] == "https://source.test/api/c.tif"
+    assert "assets" not in linked_collection({"id": "c"}, AT)
+
+
 def test_an_item_without_links_or_of_unknown_place_is_no_error() -> None:
     assert linked_item({"id": "i"}, AT) == {"id": "i"}
     assert linked_item({"id": "i", "collection": "c"}, AT)["links"][0]["rel"] == "self"
