@@ -122,11 +122,6 @@ class _Comparison:
             and name not in ignored
             and not (keeps_missing_columns and name not in after)
         }
-        self._same_key = sql.SQL(" AND ").join(
-            sql.SQL("{} = {}").format(pair.old, pair.new)
-            for pair in (_pair(key, before[key], after[key]) for key in new.key_columns)
-            if old.key_columns
-        )
 
     def by_key(self, keeps_missing_rows: bool) -> Difference:
         self._run(
@@ -136,7 +131,7 @@ class _Comparison:
             " FROM {old} o JOIN {new} n ON {same_key}",
             before=sql.SQL(", ").join(pair.old for pair in self._pairs.values()),
             after=sql.SQL(", ").join(pair.new for pair in self._pairs.values()),
-            same_key=self._same_key,
+            same_key=self._same_key(),
         )
         self._run("ANALYZE pg_temp.gf_compared")
         (matched,) = self._rows(
@@ -180,6 +175,13 @@ class _Comparison:
             updated=0,
             deleted=0 if keeps_missing_rows else self._count(self._old) - same,
             unchanged=same,
+        )
+
+    def _same_key(self) -> sql.Composed:
+        before, after = column_types(self._old.shape), column_types(self._new.shape)
+        return sql.SQL(" AND ").join(
+            sql.SQL("{} = {}").format(pair.old, pair.new)
+            for pair in (_pair(key, before[key], after[key]) for key in self._new.key_columns)
         )
 
     def _unmatched(self, table: Rows, gid: str) -> tuple[JsonObject, ...]:

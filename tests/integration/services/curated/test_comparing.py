@@ -187,6 +187,17 @@ def test_another_key_is_compared_by_content(tables: Connection) -> None:
     assert compared(tables, old, new).by == "content"
 
 
+def test_a_key_that_only_one_table_has_is_compared_by_content(tables: Connection) -> None:
+    wide = shape(None, code=ColumnType.INTEGER, name=ColumnType.TEXT)
+    narrow = shape(None, name=ColumnType.TEXT)
+    keyed = table(tables, "before", wide, [(1, "a"), (None, "b")])
+    other = table(tables, "after", narrow, [("a",), ("b",)], ("name",))
+    counts = {"added": 1, "updated": 0, "deleted": 1, "unchanged": 1}
+    for pair in (keyed, other), (other, keyed):
+        found = compared(tables, *pair)
+        assert (found.by, found.counts) == ("content", counts)
+
+
 def test_many_rows_are_named_by_some(tables: Connection) -> None:
     of = shape(None, code=ColumnType.INTEGER)
     old = table(tables, "before", of, [])
