@@ -82,7 +82,11 @@ def review(
         in_place = dataset.update_strategy is UpdateStrategy.UPSERT
         difference = comparing.compare(
             connection,
-            Rows(dataset.target, published.shape, published.key_columns),
+            Rows(
+                dataset.target,
+                published.shape,
+                _keys_to_match(published, version) if in_place else published.key_columns,
+            ),
             Rows(staged(version.staged), version.shape, version.key_columns),
             ignored=about.ignored,
             keeps_missing_rows=not removes_missing(dataset, about),
@@ -109,6 +113,14 @@ def _published(connection: Connection, target: TableName) -> PublishedTable | No
     if attachments.oid_of(connection, target) is None:
         return None
     return publishing_repository.table(connection, target)
+
+
+def _keys_to_match(published: PublishedTable, version: CuratedVersion) -> tuple[str, ...]:
+    """By what an upsert finds rows of the published table: one that has no key yet gets it."""
+    names = {column.name for column in published.shape.columns}
+    if not published.key_columns and names.issuperset(version.key_columns):
+        return version.key_columns
+    return published.key_columns
 
 
 def _around(one: Bbox | None, other: Bbox | None) -> Bbox | None:

@@ -244,6 +244,19 @@ def test_an_upsert_wants_a_key(
         job.finalize()
 
 
+def test_a_table_without_a_key_gets_one_with_its_first_upsert(
+    ledger: Connection, sites: CuratedDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_handler(monkeypatch, key_columns=())
+    staged(ledger, sites, SEVERAL, key_columns=()).finalize()
+    use_handler(monkeypatch)
+    ledger.execute("UPDATE app.curated_datasets SET update_strategy = 'upsert'")
+    rows = [*SEVERAL[:9], site(9, "renamed"), *SEVERAL[11:], site(20)]
+    result = staged(ledger, sites, rows, "v2").finalize()
+    assert result["changes"] == {"added": 1, "updated": 1, "deleted": 1, "unchanged": 18}
+    assert contents(sites).keys() == {row[0] for row in rows}
+
+
 def test_without_keys_rows_are_compared_by_content(
     ledger: Connection, sites: CuratedDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
