@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -79,10 +79,16 @@ def view(dataset_id: str, *, base_url: str = "") -> JsonObject:
 def create(body: Mapping[str, Any], *, base_url: str = "") -> JsonObject:
     """Register a dataset; its view.
 
-    Where a dataset of this id was deleted and its table kept, the table is its own again.
-    Raises `InvalidParameters`, and `Conflict` where the id (dataset_exists) or the table
-    (table_taken) belongs to something else, or an enabled one could not be updated.
+    Where a dataset of this id was deleted and its table kept, the table is its own again, and
+    people are told of it what the definition says. Raises `InvalidParameters`, `Conflict` where
+    the id (dataset_exists) or the table (table_taken) belongs to something else, or an enabled
+    one could not be updated, and `Unavailable` (table_busy) where such a table is being rolled
+    back or published.
     """
+    return _patiently(lambda: _create(body, base_url))
+
+
+def _create(body: Mapping[str, Any], base_url: str) -> JsonObject:
     definition = declared(body)
     handler = handlers.resolve(definition.dataset_id, definition.handler)
     with database.transaction() as connection:
@@ -93,9 +99,10 @@ def create(body: Mapping[str, Any], *, base_url: str = "") -> JsonObject:
         dataset = datasets.insert(connection, definition, handler)
         if dataset is None:
             raise _exists(definition.dataset_id)
+        _check(dataset)
         if former is not None:
             dataset = datasets.adopt(connection, dataset.dataset_id, former)
-        _check(dataset)
+            _tell(connection, dataset)
         return views.dataset_view(connection, dataset, base_url)
 
 
@@ -114,14 +121,7 @@ def replace(
     `Unavailable` (table_busy) where what people are told of the table is to change while it is
     being published.
     """
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            return _replace(dataset_id, body, if_match, base_url)
-        except Unavailable as busy:
-            if busy.error_code != "table_busy" or time.monotonic() > deadline:
-                raise
-        time.sleep(_PAUSE_SECONDS)
+    return _patiently(lambda: _replace(dataset_id, body, if_match, base_url))
 
 
 def _replace(
@@ -133,9 +133,10 @@ def _replace(
         _require_match(current, if_match)
         definition = declared(body, dataset_id=dataset_id, kept_handler=current.handler)
         handler = handlers.resolve(dataset_id, definition.handler)
+        former = None
         if definition.target != current.target:
             _refuse_rename(connection, current)
-            _claim(connection, definition)
+            former = _claim(connection, definition)
         dataset = datasets.replace(connection, definition, handler)
         changed = [
             name
@@ -145,7 +146,9 @@ def _replace(
         if read := [name for name in _READ_BY_UPDATES if name in changed]:
             _refuse_under_way(connection, dataset_id, f"{', '.join(read)} cannot change now")
         _check(dataset)
-        if any(name in _TOLD_OF_THE_TABLE for name in changed):
+        if former is not None:
+            dataset = datasets.adopt(connection, dataset_id, former)
+        if former is not None or any(name in _TOLD_OF_THE_TABLE for name in changed):
             _tell(connection, dataset)
         return views.dataset_view(connection, dataset, base_url)
 
@@ -205,6 +208,18 @@ def _set_enabled(
             readiness.require_ready(current)
         dataset = datasets.set_enabled(connection, dataset_id, enabled)
         return views.dataset_view(connection, dataset, base_url)
+
+
+def _patiently(change: Callable[[], JsonObject]) -> JsonObject:
+    """Make a change of the registry; again as long as the table is being published."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return change()
+        except Unavailable as busy:
+            if busy.error_code != "table_busy" or time.monotonic() > deadline:
+                raise
+        time.sleep(_PAUSE_SECONDS)
 
 
 @contextmanager
@@ -308,7 +323,12 @@ def _drop(connection: Connection, dataset: CuratedDataset) -> bool:
     """Drop what the dataset has published, and forget its versions; whether there were any."""
     publisher = datasets.publisher(connection, dataset.target)
     if publisher is not None and publisher.dataset_id != dataset.dataset_id:
-        raise _taken(dataset, f"was published by the job {publisher.job_id}, not by this dataset")
+        raise Conflict(
+            f"{dataset.target} was published by the job {publisher.job_id}, not by this dataset: "
+            "it is not dropped. Leave out drop=yes.",
+            code="table_taken",
+            table=str(dataset.target),
+        )
     try:
         dropped = removal.remove(connection, dataset.target)
     except TransientTaskError as error:

@@ -203,9 +203,29 @@ class TestCreate:
     ) -> None:
         publish_version(db, register(db), TWO, source_version="2026-02")
         assert client.call("DELETE", f"{AT}?confirm=yes").json()["table_dropped"] is False
-        dataset = client.post(DATASETS, LAKES).json()
+        again = {**LAKES, "name": "Lochs", "restricted": True}
+        dataset = client.post(DATASETS, again).json()
         assert (dataset["source_version"], dataset["version"], dataset["rows"]) == ("2026-02", 1, 2)
         assert dataset["last_updated_at"] is not None
+        # What is said of it now counts for the rows that are there.
+        assert db.execute("SELECT title, restricted FROM app.published_tables").fetchall() == [
+            {"title": "Lochs", "restricted": True}
+        ]
+
+    def test_again_waits_for_who_publishes_the_table_that_was_kept(
+        self,
+        client: InProcessClient,
+        db: Connection,
+        ledger_url: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        publish_version(db, register(db))
+        client.call("DELETE", f"{AT}?confirm=yes")
+        monkeypatch.setattr(registry, "_PATIENCE_SECONDS", 0.1)
+        with connect(ledger_url) as publishing:
+            lock(publishing, Space.DATASET, LAKES_TABLE.schema_name, LAKES_TABLE.table_name)
+            problem(client.post(DATASETS, LAKES), 503, "table_busy")
+        assert datasets.find(db, "lakes") is None
 
     def test_under_another_id_does_not_take_such_a_table(
         self, client: InProcessClient, db: Connection
@@ -504,6 +524,18 @@ class TestReplace:
         taken = {**LAKES, "dataset_id": "ponds", "target_table_name": "curated_lakes"}
         problem(put_dataset(client, taken, f"{DATASETS}/ponds"), 409, "table_taken")
 
+    def test_the_table_can_become_one_that_was_kept(
+        self, client: InProcessClient, db: Connection
+    ) -> None:
+        publish_version(db, register(db), source_version="2026-02")
+        client.call("DELETE", f"{AT}?confirm=yes")
+        client.post(DATASETS, {**LAKES, "target_table_name": "curated_lochs", "restricted": True})
+        dataset = put_dataset(client, {**LAKES, "restricted": True}).json()
+        assert (dataset["source_version"], dataset["version"]) == ("2026-02", 1)
+        assert db.execute("SELECT restricted FROM app.published_tables").fetchall() == [
+            {"restricted": True}
+        ]
+
     def test_the_table_cannot_become_one_that_a_job_published(
         self, client: InProcessClient, db: Connection
     ) -> None:
@@ -717,7 +749,8 @@ class TestDelete:
     ) -> None:
         publish_version(db, register(db))
         put(db, TWO, target=LAKES_TABLE)
-        problem(client.call("DELETE", f"{AT}?confirm=yes&drop=yes"), 409, "table_taken")
+        found = problem(client.call("DELETE", f"{AT}?confirm=yes&drop=yes"), 409, "table_taken")
+        assert "Leave out drop=yes" in found["detail"]
         assert len(contents(db, LAKES_ROWS)) == 2
 
     def test_waits_for_no_update(self, client: InProcessClient, db: Connection) -> None:
