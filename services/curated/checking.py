@@ -17,6 +17,7 @@ from infrastructure import (
 from services.curated import handlers, updates
 from services.curated.handler import RemoteVersion, Run
 from services.curated.parameters import CuratedUpdate
+from services.publishing import attachments
 
 STAGE = "check_source"
 
@@ -45,6 +46,8 @@ def check_source(context: TaskContext[CuratedUpdate]) -> JsonObject:
         updates.opened(connection, context)
         dataset = curated_repository.get(connection, parameters.dataset_id)
         published = publishing_repository.table(connection, dataset.target)
+        # Someone may have dropped it since.
+        is_there = attachments.oid_of(connection, dataset.target) is not None
         held = curated_versions_repository.held(connection, dataset.dataset_id)
     base_version = None if published is None else published.version
     remote = handlers.get(dataset.handler).check(run_of(context, dataset))
@@ -53,7 +56,7 @@ def check_source(context: TaskContext[CuratedUpdate]) -> JsonObject:
         reason = _unwanted(
             dataset,
             remote.version,
-            is_published=published is not None,
+            is_published=published is not None and is_there,
             # One that was held against another version cannot be published any more.
             is_held=any(
                 (version.source_version, version.base_version) == (remote.version, base_version)

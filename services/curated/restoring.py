@@ -17,7 +17,7 @@ from infrastructure.database import Connection
 from infrastructure.publishing_repository import PublishedTable
 from services.curated import cataloguing, comparing, handlers
 from services.curated.comparing import Rows
-from services.publishing import history, publish
+from services.publishing import attachments, history, publish
 from services.publishing.definitions import kept
 from services.publishing.history import Way
 from services.publishing.locking import take_turn
@@ -41,7 +41,7 @@ def restore(
     """
     dataset = curated_repository.get(connection, dataset_id)
     started = curated_updates_repository.now(connection)
-    take_turn(connection, dataset.target, _never)
+    take_turn(connection, dataset.target, _never, patience=patience)
     before = records.table(connection, dataset.target)
     way = None if before is None else _way(connection, dataset, before, to_version)
     foreseen = None
@@ -89,6 +89,8 @@ def _way(
     connection: Connection, dataset: CuratedDataset, current: PublishedTable, to_version: int | None
 ) -> Way | None:
     """The way that the rollback will go; None where it will find that there is none."""
+    if attachments.oid_of(connection, dataset.target) is None:  # It was dropped by someone.
+        return None
     versions = records.versions(connection, dataset.target)
     wanted = to_version or history.origin(versions, current.version) - 1
     return history.way_back(versions, current.version, wanted)

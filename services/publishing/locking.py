@@ -29,13 +29,19 @@ _PAUSE_SECONDS = (0.1, 2.0)
 _TURN_SECONDS = 600.0
 
 
-def take_turn(connection: Connection, target: TableName, check: Callable[[], None]) -> None:
+def take_turn(
+    connection: Connection,
+    target: TableName,
+    check: Callable[[], None],
+    *,
+    patience: float = _TURN_SECONDS,
+) -> None:
     """Become the only one who publishes this table, to the end of the transaction.
 
-    Raises `TransientTaskError` after ten minutes. Whoever publishes several tables in one
-    transaction does it in the order of their names.
+    Raises `TransientTaskError` (table_busy) after `patience` seconds. Whoever publishes several
+    tables in one transaction does it in the order of their names.
     """
-    deadline = time.monotonic() + _TURN_SECONDS
+    deadline = time.monotonic() + patience
     pause, longest = _PAUSE_SECONDS
     while not try_lock(connection, Space.DATASET, target.schema_name, target.table_name):
         check()

@@ -174,9 +174,10 @@ def rollback(
     changed in place is undone in place. Nothing is dropped unless `keep_versions` says how
     many earlier versions to keep. Raises `NotFound` for an unknown table or version, `Conflict`
     (is_current, version_not_kept) where there is nothing to bring back, and what `publish`
-    raises where something that hangs on the table does not fit the earlier one.
+    raises where something that hangs on the table does not fit the earlier one. `patience` is
+    how long those who publish the table are waited for, and then those who read it.
     """
-    take_turn(connection, target, check)
+    take_turn(connection, target, check, patience=patience)
     publication = Publication(connection, target, keep_versions, patience, check)
     current = publication.require_current()
     versions = records.versions(connection, target)

@@ -15,6 +15,7 @@ from infrastructure.database import Connection, Row
 from jobs.curated_publish import JOB as CURATED_PUBLISH
 from services.curated import approving, checking, holding, versions
 from services.curated.parameters import CuratedPublish
+from services.publishing.locking import take_turn
 from services.vector import tables
 from tests.support.curated_datasets import forget_all, register
 from tests.support.curated_update import (
@@ -179,6 +180,34 @@ def test_a_rollback_waits_for_nobody_for_long(ledger: Connection, sites: Curated
             versions.roll_back("sites", actor="x", patience=0.3)
     assert busy.value.error_code == "table_busy"
     assert curated_repository.get(ledger, "sites").source_version == "v2"
+    assert keys_and_names(sites) == rows_of(TWO)
+
+
+def test_a_rollback_waits_for_a_publication_no_longer(
+    ledger: Connection, sites: CuratedDataset
+) -> None:
+    staged(ledger, sites, ONE).finalize()
+    staged(ledger, sites, TWO, "v2").finalize()
+    with database.transaction() as publishing:
+        take_turn(publishing, sites.target, lambda: None)
+        with pytest.raises(Unavailable, match="Another job") as busy:
+            versions.roll_back("sites", actor="x", patience=0.3)
+    assert busy.value.error_code == "table_busy"
+
+
+def test_a_table_that_someone_dropped_is_fetched_again(
+    ledger: Connection, sites: CuratedDataset
+) -> None:
+    staged(ledger, sites, ONE).finalize()
+    staged(ledger, sites, TWO, "v2").finalize()
+    assert checking.check_source(staged(ledger, sites, TWO, "v2"))["action"] == "skip"
+    ledger.execute("DROP TABLE geo.curated_sites")
+    with pytest.raises(NotFound) as missing:
+        versions.roll_back("sites", actor="x")
+    assert missing.value.error_code == "unknown_table"
+    job = staged(ledger, sites, TWO, "v2")
+    assert checking.check_source(job)["action"] == "update"
+    assert job.finalize()["version"] == 3
     assert keys_and_names(sites) == rows_of(TWO)
 
 
