@@ -60,7 +60,8 @@ def finalize(context: Context) -> JsonObject:
     if version.state == "published":
         return result_of("updated", version)
     if version.state == "discarded":
-        if context.parameters.dry_run:
+        # A dry run discards what it has compared, others what they found in their way.
+        if context.parameters.dry_run and version.changes is not None:
             return result_of("planned", version)
         raise _discarded(version)
     review = _reviewed(context, dataset, about, version)

@@ -290,6 +290,21 @@ def test_a_dry_run_says_what_would_change_and_leaves_nothing(
     assert job.finalize() == result
 
 
+def test_a_dry_run_whose_rows_others_discarded_says_so(
+    ledger: Connection, sites: CuratedDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = staged(ledger, sites, SEVERAL, dry_run=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finalizing, "_reviewed", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            job.finalize()
+    fails(ledger, job, PermanentTaskError("It was cancelled.", code="cancelled"))
+    staged(ledger, sites, SEVERAL).finalize()
+    with pytest.raises(PermanentTaskError) as failure:
+        job.finalize()
+    assert failure.value.error_code == "superseded"
+
+
 def test_a_gate_holds_a_version_and_nothing_else_changes(
     ledger: Connection, sites: CuratedDataset
 ) -> None:
