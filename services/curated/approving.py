@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext
-from infrastructure import curated_repository, curated_versions_repository, database
+from infrastructure import (
+    curated_repository,
+    curated_updates_repository,
+    curated_versions_repository,
+    database,
+    publishing_repository,
+)
 from services.curated import handlers, holding, publication, reviewing, updates
 from services.curated.finalizing import result_of
 from services.curated.parameters import CuratedPublish
@@ -26,14 +32,20 @@ def publish_held(context: TaskContext[CuratedPublish]) -> JsonObject:
         version = curated_versions_repository.find(
             connection, parameters.dataset_id, parameters.version_id
         )
-    if version is None or version.state not in ("held", "published"):
+        entry = curated_updates_repository.of_job(connection, context.job_id)
+    # An earlier attempt of this job may have published it; another job may have, too.
+    is_done = entry is not None and entry["published_version"] is not None
+    if version is None or version.state != ("published" if is_done else "held"):
         raise PermanentTaskError(
             f"{parameters.dataset_id} has no version {parameters.version_id} that is held.",
             code="version_not_held",
         )
-    if version.state == "held":
+    if not is_done:
         about = handlers.get(dataset.handler).describe(dataset)
         with database.transaction() as connection:
+            publication.require_base(
+                dataset, version, publishing_repository.table(connection, dataset.target)
+            )
             # Anew: rows of the published table may have been edited since it was held.
             review = reviewing.review(connection, dataset, about, version, context.check)
         with database.transaction() as connection:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from core.errors import Conflict, NotFound, PermanentTaskError, Unavailable
-from core.models.curated import CuratedDataset
+from core.models.curated import CuratedDataset, UpdateStatus
 from core.registry import registry
 from infrastructure import curated_repository, database
 from infrastructure import curated_updates_repository as updates_log
 from infrastructure.database import Connection, Row
 from jobs.curated_publish import JOB as CURATED_PUBLISH
-from services.curated import approving, checking, holding, versions
+from services.curated import approving, checking, holding, reviewing, versions
 from services.curated.parameters import CuratedPublish
 from services.publishing.locking import take_turn
 from services.vector import tables
@@ -242,6 +243,25 @@ def test_a_version_that_is_held_is_published_by_a_person(
     assert gone.value.error_code == "version_not_held"
 
 
+def test_what_another_job_has_published_is_not_held(
+    ledger: Connection, sites: CuratedDataset
+) -> None:
+    staged(ledger, sites, ONE).finalize()
+    update = staged(ledger, sites, ONE[:5], "v2")
+    with pytest.raises(PermanentTaskError) as failure:
+        update.finalize()
+    fails(ledger, update, failure.value)
+    # An operator lifts the limits and resumes the update.
+    gates = {"row_count_change_pct": None, "extent_change_pct": None}
+    ledger.execute("UPDATE app.curated_datasets SET gates = %s", (Jsonb(gates),))
+    updates_log.reopen(ledger, "sites", update.job_id, [UpdateStatus.FAILED])
+    assert update.finalize()["version"] == 2
+    with pytest.raises(PermanentTaskError) as refusal:
+        approve("a" * 64, failure.value.details["version_id"])
+    assert refusal.value.error_code == "version_not_held"
+    assert log(ledger)[0]["published_version"] is None
+
+
 @pytest.mark.parametrize("strategy", ["full_replace", "upsert"])
 def test_what_was_edited_since_it_was_held_is_counted(
     ledger: Connection, sites: CuratedDataset, strategy: str
@@ -260,16 +280,18 @@ def test_what_was_edited_since_it_was_held_is_counted(
 
 
 def test_a_version_that_was_held_against_another_one_is_superseded(
-    ledger: Connection, sites: CuratedDataset
+    ledger: Connection, sites: CuratedDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     staged(ledger, sites, ONE).finalize()
     version_id = hold(ledger, sites, ONE[:5], "v2")
     job = versions.submit_held("sites")
     publish_beside(ledger, sites, TWO)
+    # Comparing takes a while, and would be for nothing.
+    monkeypatch.setattr(reviewing, "review", lambda *_: pytest.fail("it was compared"))
     with pytest.raises(PermanentTaskError) as failure:
         approve(job.job_id, version_id)
     assert failure.value.error_code == "superseded"
-    updates_log.finish(ledger, job.job_id, updates_log.UpdateStatus.FAILED)
+    updates_log.finish(ledger, job.job_id, UpdateStatus.FAILED)
     assert keys_and_names(sites) == rows_of(TWO)
     with pytest.raises(Conflict) as refused:
         versions.submit_held("sites")
