@@ -24,13 +24,12 @@ from core.errors import (
     FieldError,
     InvalidParameters,
     PermanentTaskError,
-    TaskError,
     TransientTaskError,
 )
 from core.models.curated import CuratedDataset
 from infrastructure import source_addresses
 from infrastructure.source_client import SourceRefused, SourceUnavailable, source_client
-from infrastructure.source_probe import Offer, probe
+from infrastructure.source_probe import probe
 from services.curated import credentials
 from services.curated.file_store import FileStore
 from services.curated.handler import About, Handler, RemoteVersion, Run
@@ -86,32 +85,45 @@ class IbatHandler(Handler):
             )
 
     def check(self, run: Run) -> RemoteVersion:
-        """The release by its update_date; the size only where the download's server says it."""
+        """The release by its update_date: one request. What its archive is shows in `fetch`."""
         release = ask(self.dataset_name, run.check)
-        offer = _offer(release)
         return RemoteVersion(
             release.update_date,
-            size=None if offer is None else offer.size,
-            facts={
-                "update_date": release.update_date,
-                "dataset_name": self.dataset_name,
-                "file": f"{self.dataset_name}.zip" if offer is None else safe_name(offer.name),
-            },
+            facts={"update_date": release.update_date, "dataset_name": self.dataset_name},
         )
 
     def fetch(self, run: Run, remote: RemoteVersion, files: FileStore) -> SourceRef:
-        def fresh_url() -> str:
-            release = ask(self.dataset_name, run.check)
-            if release.update_date != remote.version:
-                raise PermanentTaskError(
-                    f"IBAT offers {release.update_date!r} of {self.dataset_name!r} by now, and "
-                    f"no more {remote.version!r}: the next update takes that.",
-                    code="source_changed",
-                )
-            return release.download_url
+        """Bring the archive here. One that is here already is used if it is what the server has
+        now: an archive may be repaired, and its release keep its date."""
+        probed = self._address(run, remote)
+        offer = probe(source_client(), probed, limit_bytes=get_settings().max_source_bytes)
+        unused = [probed]
 
-        name = remote.facts["file"]
-        return files.ref(files.download(name, fresh_url, source=f"ibat:{self.dataset_name}"))
+        def address() -> str:
+            return unused.pop() if unused else self._address(run, remote)
+
+        stored = files.download(
+            safe_name(offer.name),
+            address,
+            source=f"ibat:{self.dataset_name}",
+            validator=offer.validator,
+            size=offer.size,
+        )
+        return files.ref(stored)
+
+    def _address(self, run: Run, remote: RemoteVersion) -> str:
+        """An address of the version, which serves for some time only.
+
+        Raises `PermanentTaskError` (source_changed).
+        """
+        release = ask(self.dataset_name, run.check)
+        if release.update_date != remote.version:
+            raise PermanentTaskError(
+                f"IBAT offers {release.update_date!r} of {self.dataset_name!r} by now, and "
+                f"no more {remote.version!r}: the next update takes that.",
+                code="source_changed",
+            )
+        return release.download_url
 
     @abstractmethod
     def describe(self, dataset: CuratedDataset) -> About:
@@ -193,17 +205,6 @@ def _release(dataset_name: str, answer: Any) -> Release:
     except SourceRefused:
         raise _bad_answer(dataset_name, "its download_url is no address") from None
     return Release(update_date.strip(), url.strip())
-
-
-def _offer(release: Release) -> Offer | None:
-    """What the download's server says of the archive; None where it says nothing. That it does
-    not answer shows when the archive is fetched."""
-    limit = get_settings().max_source_bytes
-    try:
-        return probe(source_client(), release.download_url, limit_bytes=limit)
-    except TaskError as error:
-        log.info("the size of the download is not known: %s", error.message)
-        return None
 
 
 def _is_on(url: str, origin: str) -> bool:

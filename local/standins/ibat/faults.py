@@ -68,7 +68,7 @@ class Faults:
             self._download_answers += [answer] * times
 
     def truncate(self, after_bytes: int, *, times: int = 1) -> None:
-        """Break the next downloads off after so many bytes of the body."""
+        """Break the next downloads of more than so many bytes off after them."""
         with self._lock:
             self._truncations += [after_bytes] * times
 
@@ -104,10 +104,12 @@ class Faults:
         with self._lock:
             return self._download_answers.pop(0) if self._download_answers else None
 
-    def next_truncation(self) -> int | None:
-        """After how many bytes a download breaks off."""
+    def next_truncation(self, length: int) -> int | None:
+        """After how many bytes a download of `length` bytes breaks off; None to its end."""
         with self._lock:
-            return self._truncations.pop(0) if self._truncations else None
+            if self._truncations and self._truncations[0] < length:
+                return self._truncations.pop(0)
+            return None
 
     @property
     def hold(self) -> Hold | None:

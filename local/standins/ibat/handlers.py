@@ -203,8 +203,8 @@ class DownloadHandler(_Handler):
             self.close_connection = True
 
     def _copy(self, source: BinaryIO, length: int, request: Request) -> None:
-        stop = self.ibat.faults.next_truncation()
-        end = length if stop is None else min(stop, length)
+        stop = self.ibat.faults.next_truncation(length)
+        end = length if stop is None else stop
         hold = self.ibat.faults.hold
         pace = _pace(self.ibat.faults.bytes_per_second)
         while request.sent < end:
