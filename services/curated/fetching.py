@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec
 from core.models.curated import UpdateStatus
 from infrastructure import curated_repository, curated_updates_repository, database
@@ -14,6 +15,10 @@ from services.curated.parameters import CuratedUpdate
 from services.vector.source_files import SourceRef
 
 STAGE = "fetch_data"
+
+# Of files that say so, no other attempt makes use: the source may repair them, and name its
+# version and theirs as before.
+_UNREADABLE = ("unreadable_file", "partly_unreadable")
 
 
 def plan_fetch(context: JobContext[CuratedUpdate]) -> Iterator[TaskSpec]:
@@ -26,8 +31,9 @@ def fetch_data(context: TaskContext[CuratedUpdate]) -> JsonObject:
     """Fetch the version that stage 1 found, and plan what is made of it.
 
     What an earlier attempt or an earlier job has fetched of this version is used, unless the
-    update is forced. Returns {files, bytes, layers, chunks}; a file is {container, blob, bytes,
-    etag, sha256}. Raises what the dataset's handler and the planning of its layers raise.
+    update is forced or it could not be read. Returns {files, bytes, layers, chunks}; a file is
+    {container, blob, bytes, etag, sha256}. Raises what the dataset's handler and the planning of
+    its layers raise.
     """
     due = wanted(context)
     if due is None:
@@ -45,7 +51,14 @@ def fetch_data(context: TaskContext[CuratedUpdate]) -> JsonObject:
         fresh=context.parameters.force_update,
     )
     ref = handler.fetch(run_of(context, dataset), due.remote, files)
-    plan = planning.plan_source(context, dataset, handler, ref, source_version=due.remote.version)
+    try:
+        plan = planning.plan_source(
+            context, dataset, handler, ref, source_version=due.remote.version
+        )
+    except PermanentTaskError as error:
+        if error.error_code in _UNREADABLE:
+            files.discard()
+        raise
     records = _records(ref, files)
     with database.transaction() as connection:
         curated_updates_repository.mark(

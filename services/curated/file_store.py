@@ -147,6 +147,15 @@ class FileStore:
         """The checksum of a file that was brought here, by its path; None for any other."""
         return self._checksums.get(path)
 
+    def discard(self) -> None:
+        """Remove the files that were brought here: they are fetched again by whoever wants them.
+
+        Raises `Unavailable`.
+        """
+        for path in self._checksums:
+            _remove(self._container, path)
+        self._checksums.clear()
+
     def _is_ours(self, blob: AppendBlob) -> bool:
         return not self._fresh or blob.metadata.get(_JOB) == self._job_id
 
@@ -255,9 +264,7 @@ def tidy(dataset_id: str, keep: Collection[str], *, check: Check) -> int:
         for path in _listed(container, f"{dataset_id}/"):
             check()
             if path.split("/")[1] not in kept:
-                with blob_storage.faults(container, path), suppress(ResourceNotFoundError):
-                    blob_storage.blob_client(container, path).delete_blob()
-                    removed += 1
+                removed += _remove(container, path)
     except NotFound:  # nothing was ever fetched
         return removed
     return removed
@@ -272,6 +279,14 @@ def folder_of(version: str) -> str:
 def _listed(container: str, prefix: str) -> Iterator[str]:
     with blob_storage.faults(container):
         yield from blob_storage.container_client(container).list_blob_names(name_starts_with=prefix)
+
+
+def _remove(container: str, path: str) -> bool:
+    """Delete a blob; False where it was gone already."""
+    with blob_storage.faults(container, path), suppress(ResourceNotFoundError):
+        blob_storage.blob_client(container, path).delete_blob()
+        return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, NotFound, PermanentTaskError
 from core.job_definition import JobDefinition, JsonObject, Stage, plan_one_task
 from core.models.curated import CuratedDataset, UpdateStatus
 from infrastructure import (
@@ -236,3 +236,22 @@ def test_a_version_is_fetched_once_unless_it_is_forced(
     job.run_stage("fetch_data")
     # One request to check, and one to fetch again.
     assert len(server.asked) - asked == (2 if parameters else 1)
+
+
+def test_what_could_not_be_read_is_fetched_again(
+    connection: database.Connection, lakes: CuratedDataset, server: FileServer
+) -> None:
+    server.files[PATH].content = b"<html>Down for maintenance</html>"
+    job = update(lakes)
+    check(job)
+    with pytest.raises(TaskFailed) as raised:
+        job.run_stage("fetch_data")
+    assert isinstance(raised.value.__cause__, PermanentTaskError)
+    assert raised.value.__cause__.error_code == "unreadable_file"
+    curated_updates_repository.finish(connection, job.job_id, UpdateStatus.FAILED)
+    server.files[PATH].content = LAKES
+    job = update(lakes)
+    check(job)
+    [task] = job.run_stage("fetch_data")
+    assert task.result is not None
+    assert task.result["layers"] == 1
