@@ -20,7 +20,8 @@ def ensure(
 ) -> None:
     """Index these columns of a table, as far as it has them and they are not indexed.
 
-    A list is indexed by its members. The table is locked against writers meanwhile.
+    A list is indexed by its members. The table is locked against writers meanwhile. Their names
+    say that they are geoforge's own, so that a version without such a column goes without.
     """
     oid = attachments.oid_of(connection, table)
     if oid is None:
@@ -38,7 +39,10 @@ def ensure(
             continue
         with checks.building_indexes(connection):
             connection.execute(
-                sql.SQL("CREATE INDEX ON {} USING {} ({})").format(
-                    identifier(table), sql.SQL(method), name
+                sql.SQL("CREATE INDEX {} ON {} USING {} ({})").format(
+                    sql.Identifier(attachments.lookup_name(table, column)),
+                    identifier(table),
+                    sql.SQL(method),
+                    name,
                 )
             )

@@ -6,6 +6,7 @@ again. Whatever cannot be, such as a foreign key, is named as an obstacle.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ from infrastructure.database import Connection
 from services.publishing.definitions import identifier, shortened
 
 _SQL = queries.load("publishing")
+# What tells an index on one column that geoforge made from one that people did.
+_LOOKUP = "_gf_idx"
+_ONE_COLUMN = re.compile(r"\w+ \(([^(),]+)\)")
+_MOST_OF_A_COLUMN = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +169,23 @@ def own_suffix(index: Index, key_columns: Sequence[str]) -> str | None:
     return None
 
 
+def lookup_name(table: TableName, column: str) -> str:
+    """The name of an index that geoforge makes on a column by which rows are looked for."""
+    return shortened(table.table_name, f"_{column[:_MOST_OF_A_COLUMN]}{_LOOKUP}")
+
+
+def lookup_column(index: Index) -> str | None:
+    """The column of an index that has its name from `lookup_name`, None for any other.
+
+    It belongs to what publishes the table, and not to those who read it: the next version has
+    its own, or none.
+    """
+    if index.is_unique or not index.name.endswith(_LOOKUP):
+        return None
+    found = _ONE_COLUMN.fullmatch(index.definition.replace('"', ""))
+    return None if found is None else found[1]
+
+
 def prepare(
     connection: Connection,
     incoming: TableName,
@@ -187,7 +209,8 @@ def prepare(
     assert there is not None
     present = {index.signature for index in indexes(connection, there)}
     for number, index in enumerate(old.indexes):
-        if own_suffix(index, old_keys) is not None or index.signature in present:
+        is_own = own_suffix(index, old_keys) is not None or lookup_column(index) is not None
+        if is_own or index.signature in present:
             continue
         name = shortened(incoming.table_name, f"_x{number}")
         if index.constraint_definition is not None:

@@ -330,7 +330,26 @@ class Publication:
             self._connection.execute(sql.SQL("CREATE INDEX ON {} USING gist (geom)").format(to))
         if after.key_columns:
             self._index_keys(copy, after.key_columns)
+        self._index_lookups(table, shape, copy, after.shape)
         return copy
+
+    def _index_lookups(
+        self, table: TableName, shape: FeatureTable, copy: TableName, copied: FeatureTable
+    ) -> None:
+        """Index what is looked for in a table in its copy too, unless its type is another."""
+        oid = attachments.oid_of(self._connection, table)
+        assert oid is not None
+        before, after = column_types(shape), column_types(copied)
+        for index in attachments.indexes(self._connection, oid):
+            column = attachments.lookup_column(index)
+            if column is not None and after.get(column) == before.get(column):
+                self._connection.execute(
+                    sql.SQL("CREATE INDEX {} ON {} USING {}").format(
+                        sql.Identifier(attachments.lookup_name(copy, column)),
+                        identifier(copy),
+                        attachments.text(index.definition),
+                    )
+                )
 
     def _index_keys(self, table: TableName, keys: Sequence[str]) -> None:
         try:

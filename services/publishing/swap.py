@@ -163,6 +163,8 @@ def _move(
             wanted = shortened(to.table_name, suffix)
         elif model is not None:
             wanted = model.name
+        elif (column := attachments.lookup_column(index)) is not None:
+            wanted = attachments.lookup_name(to, column)
         else:
             wanted = shortened(to.table_name, f"_idx{number}")
         name = index.name

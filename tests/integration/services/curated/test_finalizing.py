@@ -9,13 +9,15 @@ from psycopg.types.json import Jsonb
 
 from core.errors import PermanentTaskError, TransientTaskError
 from core.models.curated import CuratedDataset
-from core.models.feature_table import ColumnType
+from core.models.feature_table import Column, ColumnType, FeatureTable
 from infrastructure import curated_repository
 from infrastructure import curated_updates_repository as updates_log
 from infrastructure.database import Connection
 from services.curated import assembling, finalizing, holding, publication
+from services.curated import versions as versions_of_datasets
 from tests.support.curated_datasets import forget_all, register
 from tests.support.curated_update import (
+    SITES,
     Staged,
     contents,
     fails,
@@ -119,6 +121,46 @@ def test_a_first_version_is_published_with_all_that_belongs_to_it(
     assert defined.count("gist") == 1
     assert tables_in(ledger, "geo_staging") == []
     assert versions(ledger) == [("published", 1, False)]
+
+
+@pytest.mark.parametrize("strategy", ["full_replace", "upsert"])
+def test_its_own_indexes_go_with_a_version_and_those_of_people_stay(
+    ledger: Connection, sites: CuratedDataset, strategy: str
+) -> None:
+    let_pass(ledger, refused_drift=[])
+    ledger.execute("UPDATE app.curated_datasets SET update_strategy = %s", (strategy,))
+    staged(ledger, sites, SEVERAL).finalize()
+    own = {"curated_sites_iso3_gf_idx", "curated_sites_name_gf_idx"}
+    assert own < index_names(ledger)
+    ledger.execute("CREATE INDEX by_area ON geo.curated_sites (area)")
+
+    without_names = FeatureTable(
+        columns=tuple(each for each in SITES.columns if each.name != "name"),
+        geometry=SITES.geometry,
+    )
+    rows = [(key, area, iso3, geom) for key, _, area, iso3, geom in SEVERAL]
+    staged(ledger, sites, rows, "v2", shape=without_names).finalize()
+    found = index_names(ledger)
+    assert {"by_area", "curated_sites_iso3_gf_idx"} < found
+    # An upsert leaves the column where it is.
+    assert ("curated_sites_name_gf_idx" in found) is (strategy == "upsert")
+    versions_of_datasets.roll_back("sites", actor="x")
+    assert {"by_area", *own} < index_names(ledger)
+
+
+def test_an_upsert_that_brings_a_column_indexes_as_before(
+    ledger: Connection, sites: CuratedDataset
+) -> None:
+    ledger.execute("UPDATE app.curated_datasets SET update_strategy = 'upsert'")
+    staged(ledger, sites, SEVERAL).finalize()
+    before = index_names(ledger)
+    wider = FeatureTable(
+        columns=(*SITES.columns, Column(name="note", type=ColumnType.TEXT)),
+        geometry=SITES.geometry,
+    )
+    rows = [(*row[:-1], "v2", row[-1]) for row in SEVERAL]
+    staged(ledger, sites, rows, "v2", shape=wider).finalize()
+    assert index_names(ledger) == before
 
 
 def test_the_next_version_is_counted_row_by_row(ledger: Connection, sites: CuratedDataset) -> None:
@@ -495,6 +537,14 @@ def _values(row: tuple[Any, ...]) -> tuple[Any, ...]:
 def let_pass(connection: Connection, **gates: Any) -> None:
     """Set the dataset's gates."""
     connection.execute("UPDATE app.curated_datasets SET gates = %s", (Jsonb(gates),))
+
+
+def index_names(connection: Connection) -> set[str]:
+    """The names of the published table's indexes."""
+    rows = connection.execute(
+        "SELECT indexname FROM pg_indexes WHERE schemaname = 'geo' AND tablename = 'curated_sites'"
+    ).fetchall()
+    return {row["indexname"] for row in rows}
 
 
 def published_version(connection: Connection) -> int:
