@@ -1,7 +1,8 @@
 """Overviews: copies of large published tables for the tiles of small zooms.
 
 See migration 0042 for what they are. They are made and thrown away beside the published table,
-which neither keeps anybody from reading nor has a part in what the table holds.
+which neither keeps anybody from reading nor has a part in what the table holds. Who locks the
+table ends the making of its overview (`stop_making`).
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """An overview, and the version of the table that it is of."""
+    """An overview, made or tried, and the version of the table that it is of."""
 
     overview_id: int
     name: TableName
@@ -73,7 +74,8 @@ def build(name: TableName, plan_for: Callable[[PublishedTable], Plan]) -> int:
     """Make the overview of the present version of a table; the number of its rows.
 
     Raises `NotFound` for a table that is not published, `psycopg.errors.UniqueViolation` where
-    someone else has made this overview.
+    someone else has made this overview, `psycopg.errors.QueryCanceled` where somebody wants to
+    lock the table meanwhile.
     """
     with database.connect() as connection:
         try:
@@ -95,6 +97,23 @@ def build(name: TableName, plan_for: Callable[[PublishedTable], Plan]) -> int:
         ).fetchone()
         assert counted is not None
         return int(counted["row_count"])
+
+
+def stop_making(connection: Connection, oids: Sequence[int]) -> None:
+    """End whoever makes an overview of the relations of `oids`, as they are to be locked."""
+    connection.execute(sql.SQL(_SQL["stop_making"]).format(oids=sql.Literal(list(oids))))
+
+
+def record_failure(connection: Connection, name: TableName, token: str, error: str) -> None:
+    """Record why there is no overview of that version of a table."""
+    connection.execute(
+        _SQL["record_failure"], {**name.model_dump(), "token": token, "error": error}
+    )
+
+
+def forget_failures(connection: Connection) -> None:
+    """Forget what could not be made a day ago: it may be tried again."""
+    connection.execute(_SQL["forget_failures"])
 
 
 def current(
@@ -123,7 +142,7 @@ def table_sizes(connection: Connection) -> dict[TableName, int]:
 
 
 def overviews(connection: Connection) -> list[Overview]:
-    """All overviews that there are."""
+    """All overviews that there are, and those that could not be made."""
     return [
         Overview(
             row["overview_id"],

@@ -7,13 +7,15 @@ CREATE SCHEMA IF NOT EXISTS geo_overviews;
 REVOKE ALL ON SCHEMA geo_overviews FROM PUBLIC;
 
 -- `token` names the version of the table that the overview is of. Its tables are
--- geo_overviews.overview_<overview_id>, and for the smallest zooms overview_<overview_id>_far.
+-- geo_overviews.overview_<overview_id>, and for the smallest zooms overview_<overview_id>_far. One
+-- that could not be made has none: `error` says why.
 CREATE TABLE IF NOT EXISTS app.tile_overviews (
     overview_id  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     schema_name  text NOT NULL,
     table_name   text NOT NULL,
     token        text NOT NULL,
     row_count    bigint NOT NULL,
+    error        text,
     created_at   timestamptz NOT NULL DEFAULT now(),
     UNIQUE (schema_name, table_name, token)
 );

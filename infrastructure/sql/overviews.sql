@@ -4,6 +4,7 @@
 -- name: begin
 -- The overview is of one moment: that of the first query, after the lock.
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+SET LOCAL application_name = 'geoforge overview';
 SET LOCAL jit = off;
 SET LOCAL work_mem = '64MB';
 LOCK TABLE {table} IN ACCESS SHARE MODE;
@@ -12,6 +13,28 @@ LOCK TABLE {table} IN ACCESS SHARE MODE;
 INSERT INTO app.tile_overviews (schema_name, table_name, token, row_count)
 VALUES (%(schema_name)s, %(table_name)s, %(token)s, 0)
 RETURNING overview_id;
+
+-- name: record_failure
+INSERT INTO app.tile_overviews (schema_name, table_name, token, row_count, error)
+VALUES (%(schema_name)s, %(table_name)s, %(token)s, 0, %(error)s)
+ON CONFLICT (schema_name, table_name, token) DO NOTHING;
+
+-- name: forget_failures
+DELETE FROM app.tile_overviews
+WHERE error IS NOT NULL AND created_at < now() - interval '1 day';
+
+-- name: stop_making
+-- The activity of all servers is read anew: within a transaction it stays as it was first seen.
+SELECT pg_stat_clear_snapshot();
+SELECT pg_cancel_backend(a.pid)
+FROM pg_stat_activity a
+WHERE a.application_name = 'geoforge overview' AND a.usename = current_user
+  AND a.pid IN (
+      SELECT l.pid
+      FROM pg_locks l
+      WHERE l.locktype = 'relation' AND l.granted
+        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND l.relation::bigint = ANY({oids}));
 
 -- name: make
 -- A feature is drawn from the zoom on at which it is as large as a pixel, or is the largest of
@@ -92,7 +115,8 @@ RETURNING row_count;
 -- name: current
 SELECT overview_id
 FROM app.tile_overviews
-WHERE schema_name = %(schema_name)s AND table_name = %(table_name)s AND token = %(token)s;
+WHERE schema_name = %(schema_name)s AND table_name = %(table_name)s AND token = %(token)s
+  AND error IS NULL;
 
 -- name: hold
 LOCK TABLE {overview} IN ACCESS SHARE MODE;

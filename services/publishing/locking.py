@@ -2,6 +2,7 @@
 
 A statement that waits for an exclusive lock also holds up everyone who comes after it. So the
 lock is asked for during a quarter of a second at a time, with pauses in which readers get on.
+An overview that is being made reads the table for long, and is ended: it is made again later.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from psycopg import sql
 
 from core.errors import TransientTaskError
 from core.models.feature_table import TableName
-from infrastructure import queries
+from infrastructure import overviews_repository, queries
 from infrastructure.database import Connection
 from infrastructure.locks import Space, try_lock
 
@@ -94,6 +95,7 @@ def patiently(
                     code="table_busy",
                     table=str(target),
                 ) from error
+        overviews_repository.stop_making(connection, oids)
         check()
         time.sleep(pause)
         pause = min(pause * 1.5, longest)

@@ -40,12 +40,14 @@ _WORLD = Tile(0, 0, 0)
 
 def refresh() -> None:
     """What the housekeeping timer does: drop the overviews of what is no longer published, make
-    those that are missing. One that cannot be made is left for the next time."""
+    those that are missing. One that could not be made is tried again after a day, or with the
+    next version; one that gave way to whoever publishes the table, the next time."""
     with locks.singleton("tile_overviews") as mine:
         if not mine:
             return
         tables = {table.name: table for table in features_repository.published_tables()}
         with database.transaction() as connection:
+            overviews_repository.forget_failures(connection)
             there = overviews_repository.overviews(connection)
             sizes = overviews_repository.table_sizes(connection)
         for overview in there:
@@ -55,7 +57,7 @@ def refresh() -> None:
         for table in tables.values():
             wanted = _is_large(table, sizes.get(table.name, 0))
             if wanted and (table.name, version_token(table)) not in have:
-                _try_to_build(table.name)
+                _try_to_build(table)
 
 
 def build(name: TableName) -> int:
@@ -68,11 +70,18 @@ def build(name: TableName) -> int:
     return rows
 
 
-def _try_to_build(name: TableName) -> None:
+def _try_to_build(table: PublishedTable) -> None:
     try:
-        build(name)
+        build(table.name)
+    except psycopg.errors.QueryCanceled:
+        log.info("the overview of %s gave way to who publishes it, and is made later", table.name)
     except (GeoforgeError, psycopg.Error) as error:
-        log.warning("there is no overview of %s: %s", name, error)
+        log.warning("there is no overview of %s: %s", table.name, error)
+        if not (isinstance(error, GeoforgeError) or database.is_outage(error)):
+            with database.transaction() as connection:
+                overviews_repository.record_failure(
+                    connection, table.name, version_token(table), str(error)
+                )
 
 
 def _is_current(overview: Overview, tables: dict[TableName, PublishedTable]) -> bool:
