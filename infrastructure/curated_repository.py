@@ -65,11 +65,6 @@ def all_datasets(
     return [_dataset(row) for row in connection.execute(_SQL["all"], values)]
 
 
-def enabled(connection: Connection) -> list[CuratedDataset]:
-    """The datasets that the scheduler updates."""
-    return all_datasets(connection, enabled_only=True)
-
-
 def holder(connection: Connection, target: TableName) -> str | None:
     """The id of the dataset whose table has this name."""
     row = connection.execute(
@@ -115,14 +110,18 @@ def set_enabled(connection: Connection, dataset_id: str, enabled: bool) -> Curat
     return get(connection, dataset_id) if row is None else _dataset(row)
 
 
-def adopt(connection: Connection, dataset_id: str, publisher: Publisher) -> CuratedDataset:
-    """Record that the version which `publisher` published of its table is its current one."""
+def adopt(
+    connection: Connection, dataset_id: str, publisher: Publisher, rejected: str | None
+) -> CuratedDataset:
+    """Record that the version which `publisher` published of its table is its current one, and
+    which version of the source is not to be published by itself again."""
     row = connection.execute(
         _SQL["adopt"],
         {
             "dataset_id": dataset_id,
             "source_version": publisher.source_version,
             "published_at": publisher.published_at,
+            "rejected_version": rejected,
         },
     ).fetchone()
     assert row is not None

@@ -123,7 +123,8 @@ WHERE p.schema_name = %(schema_name)s AND p.table_name = %(table_name)s
 -- name: adopt
 -- What is known of a dataset that is registered again while its table is published.
 UPDATE app.curated_datasets
-SET source_version = %(source_version)s, last_updated_at = %(published_at)s
+SET source_version = %(source_version)s, rejected_version = %(rejected_version)s,
+    last_updated_at = %(published_at)s
 WHERE dataset_id = %(dataset_id)s
 RETURNING *
 

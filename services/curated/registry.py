@@ -20,7 +20,15 @@ from infrastructure import curated_repository as datasets
 from infrastructure import curated_updates_repository as updates_log
 from infrastructure import database, locks, publishing_repository
 from infrastructure.database import Connection
-from services.curated import cataloguing, file_store, handlers, holding, readiness, views
+from services.curated import (
+    cataloguing,
+    file_store,
+    handlers,
+    holding,
+    readiness,
+    restoring,
+    views,
+)
 from services.curated.declaring import declared
 from services.features.links import collection_id
 from services.orchestration.paging import cursor_after, dataset_key
@@ -80,10 +88,10 @@ def create(body: Mapping[str, Any], *, base_url: str = "") -> JsonObject:
     """Register a dataset; its view.
 
     Where a dataset of this id was deleted and its table kept, the table is its own again, and
-    people are told of it what the definition says. Raises `InvalidParameters`, `Conflict` where
-    the id (dataset_exists) or the table (table_taken) belongs to something else, or an enabled
-    one could not be updated, and `Unavailable` (table_busy) where such a table is being rolled
-    back or published.
+    people are told of it what the definition says; what was rolled back is not published again
+    by itself. Raises `InvalidParameters`, `Conflict` where the id (dataset_exists) or the table
+    (table_taken) belongs to something else, or an enabled one could not be updated, and
+    `Unavailable` (table_busy) where such a table is being rolled back or published.
     """
     return _patiently(lambda: _create(body, base_url))
 
@@ -101,7 +109,7 @@ def _create(body: Mapping[str, Any], base_url: str) -> JsonObject:
             raise _exists(definition.dataset_id)
         _check(dataset)
         if former is not None:
-            dataset = datasets.adopt(connection, dataset.dataset_id, former)
+            dataset = _adopt(connection, dataset, former)
             _tell(connection, dataset)
         return views.dataset_view(connection, dataset, base_url)
 
@@ -147,7 +155,7 @@ def _replace(
             _refuse_under_way(connection, dataset_id, f"{', '.join(read)} cannot change now")
         _check(dataset)
         if former is not None:
-            dataset = datasets.adopt(connection, dataset_id, former)
+            dataset = _adopt(connection, dataset, former)
         if former is not None or any(name in _TOLD_OF_THE_TABLE for name in changed):
             _tell(connection, dataset)
         return views.dataset_view(connection, dataset, base_url)
@@ -257,6 +265,14 @@ def _claim(connection: Connection, definition: CuratedDefinition) -> datasets.Pu
         else f"a dataset that was called {publisher.dataset_id!r}"
     )
     raise _taken(definition, f"was published by {whose}")
+
+
+def _adopt(
+    connection: Connection, dataset: CuratedDataset, former: datasets.Publisher
+) -> CuratedDataset:
+    """Give a dataset what is known of the table that it published in an earlier life."""
+    rejected = restoring.rejected_version(connection, dataset, former.source_version)
+    return datasets.adopt(connection, dataset.dataset_id, former, rejected)
 
 
 def _check(dataset: CuratedDataset) -> None:

@@ -52,7 +52,7 @@ def restore(
     dataset = curated_repository.get(connection, dataset_id, for_update=True)
     restored = curated_versions_repository.current(connection, dataset.target)
     source_version = None if restored is None else restored.source_version
-    rejected = _rejected(connection, dataset, source_version)
+    rejected = rejected_version(connection, dataset, source_version)
     curated_repository.updated(connection, dataset_id, source_version)
     curated_repository.set_rejected(connection, dataset_id, rejected)
     cataloguing.keep(connection, curated_repository.get(connection, dataset_id))
@@ -130,11 +130,12 @@ def _undone(done: Published) -> Counts:
     )
 
 
-def _rejected(
+def rejected_version(
     connection: Connection, dataset: CuratedDataset, source_version: str | None
 ) -> str | None:
-    """The version of the source that is not to be fetched again by itself: the newest one,
-    also after a second rollback; one that was discarded before is newer still."""
+    """The version of the source that is not to be fetched again by itself while `source_version`
+    is published: the newest one, also after a second rollback; one that was discarded before is
+    newer still."""
     rejected = dataset.rejected_version
     if rejected is not None and not curated_versions_repository.was_published(
         connection, dataset.dataset_id, rejected

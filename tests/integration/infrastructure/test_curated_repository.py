@@ -79,7 +79,8 @@ def test_the_list_is_by_id_and_can_go_on_after_one(db: Connection) -> None:
     for name in ("rivers", "lakes", "ponds"):
         register(db, dataset_id=name, target_table_name=f"curated_{name}", enabled=name != "lakes")
     assert [each.dataset_id for each in datasets.all_datasets(db)] == ["lakes", "ponds", "rivers"]
-    assert [each.dataset_id for each in datasets.enabled(db)] == ["ponds", "rivers"]
+    enabled = datasets.all_datasets(db, enabled_only=True)
+    assert [each.dataset_id for each in enabled] == ["ponds", "rivers"]
     page = datasets.all_datasets(db, limit=1, after="lakes")
     assert [each.dataset_id for each in page] == ["ponds"]
 

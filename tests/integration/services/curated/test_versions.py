@@ -8,13 +8,14 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from core.errors import Conflict, NotFound, PermanentTaskError, Unavailable
-from core.models.curated import CuratedDataset, UpdateStatus
+from core.models.curated import CuratedDataset, CuratedDefinition, UpdateStatus
 from core.registry import registry
 from infrastructure import curated_repository, database
 from infrastructure import curated_updates_repository as updates_log
 from infrastructure.database import Connection, Row
 from jobs.curated_publish import JOB as CURATED_PUBLISH
 from services.curated import approving, checking, holding, reviewing, versions
+from services.curated import registry as registration
 from services.curated.parameters import CuratedPublish
 from services.publishing.locking import take_turn
 from services.vector import tables
@@ -129,6 +130,20 @@ def test_what_was_rolled_back_stays_rejected_until_it_is_current_again(
     assert (found["source_version"], found["rejected_version"]) == ("v3", None)
     staged(ledger, sites, ONE, "v4").finalize()
     assert curated_repository.get(ledger, "sites").rejected_version is None
+
+
+def test_what_was_rolled_back_stays_rejected_when_the_dataset_is_registered_again(
+    ledger: Connection, sites: CuratedDataset
+) -> None:
+    staged(ledger, sites, ONE).finalize()
+    staged(ledger, sites, TWO, "v2").finalize()
+    versions.roll_back("sites", actor="x")
+    definition = sites.model_dump(mode="json", include=set(CuratedDefinition.model_fields))
+    registration.delete("sites")
+    registration.create({**definition, "handler": "vector_file"})
+    dataset = curated_repository.get(ledger, "sites")
+    assert (dataset.source_version, dataset.rejected_version) == ("v1", "v2")
+    assert checking.check_source(staged(ledger, dataset, TWO, "v2"))["action"] == "skip"
 
 
 def test_an_update_that_a_rollback_overtakes_is_superseded(
