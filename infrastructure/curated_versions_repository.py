@@ -34,6 +34,7 @@ class NewVersion:
     key_columns: tuple[str, ...]
     base_version: int | None
     source_version: str
+    definition_digest: str
     source_columns: Mapping[str, str]
     files: Sequence[Mapping[str, Any]]
     licence: str | None
@@ -59,6 +60,7 @@ class CuratedVersion:
     base_version: int | None
     version: int | None
     source_version: str
+    definition_digest: str
     source_columns: Mapping[str, str]
     files: Sequence[Mapping[str, Any]]
     licence: str | None
@@ -86,6 +88,7 @@ def add(connection: Connection, new: NewVersion) -> CuratedVersion:
             "key_columns": list(new.key_columns),
             "base_version": new.base_version,
             "source_version": new.source_version,
+            "definition_digest": new.definition_digest,
             "source_columns": _json(new.source_columns),
             "files": _json([dict(file) for file in new.files]),
             "licence": new.licence,
@@ -192,9 +195,9 @@ def discard_others(connection: Connection, dataset_id: str, version_id: int) -> 
     connection.execute(_SQL["discard_others"], {"dataset_id": dataset_id, "version_id": version_id})
 
 
-def discard_abandoned(connection: Connection) -> int:
-    """Discard the versions that nobody will publish any more; their number."""
-    return connection.execute(_SQL["discard_abandoned"]).rowcount
+def discard_abandoned(connection: Connection) -> None:
+    """Discard the versions that nobody will publish any more."""
+    connection.execute(_SQL["discard_abandoned"])
 
 
 def needed_tables(connection: Connection) -> set[str]:
@@ -233,6 +236,7 @@ def _version(row: Row) -> CuratedVersion:
         base_version=row["base_version"],
         version=row["version"],
         source_version=row["source_version"],
+        definition_digest=row["definition_digest"],
         source_columns=row["source_columns"],
         files=row["files"],
         licence=row["licence"],

@@ -212,13 +212,6 @@ def _asked(parameters: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def log_id_of(job_id: str) -> int | None:
-    """The log_id of a job's attempt; None as long as it has none."""
-    with database.transaction() as connection:
-        row = updates_log.of_job(connection, job_id)
-    return None if row is None else int(row["log_id"])
-
-
 def history(
     dataset_id: str,
     *,

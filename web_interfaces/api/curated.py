@@ -255,7 +255,7 @@ def list_curated_dataset_history(req: func.HttpRequest) -> func.HttpResponse:
 @documented(tag=_TAG, query=_PAGED, answers={200: Answer("A page of versions")})
 @endpoint
 def list_curated_dataset_versions(req: func.HttpRequest) -> func.HttpResponse:
-    """The versions of a dataset, newest first: published, held by a gate, or discarded."""
+    """The versions that a dataset's table had, newest first, and those that a gate holds."""
     known_query(req, _PAGED)
     page = versions.versions_page(
         _id(req), limit=_limit(req), cursor=req.params.get("cursor"), base_url=base_url(req)

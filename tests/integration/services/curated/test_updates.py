@@ -90,7 +90,6 @@ class TestStart:
         parameters = job_repository.get(ledger, job.job_id).parameters
         assert CuratedUpdate.model_validate(parameters).force_update
         assert curated_repository.get(ledger, "lakes").last_job_id == job.job_id
-        assert updates.log_id_of(job.job_id) == row["log_id"]
 
     def test_of_an_unknown_dataset_is_refused(self, ledger: Connection) -> None:
         with pytest.raises(NotFound) as refusal:
@@ -242,7 +241,7 @@ class TestOpened:
     def test_finds_the_row_that_start_made(self, ledger: Connection) -> None:
         job = updates.start("lakes", MANUAL)
         context = Context(job.job_id, CuratedUpdate(dataset_id="lakes"))
-        assert updates.opened(ledger, context) == updates.log_id_of(job.job_id)
+        assert updates.opened(ledger, context) == row_of(ledger, job)["log_id"]
         assert len(rows(ledger)) == 1
 
     def test_opens_one_for_a_job_that_was_submitted_as_such(self, ledger: Connection) -> None:
@@ -260,7 +259,7 @@ class TestOpened:
         job = updates.start("lakes", MANUAL)
         updates_log.finish(ledger, job.job_id, UpdateStatus.SKIPPED)
         context = Context(job.job_id, CuratedUpdate(dataset_id="lakes"))
-        assert updates.opened(ledger, context) == updates.log_id_of(job.job_id)
+        assert updates.opened(ledger, context) == row_of(ledger, job)["log_id"]
         assert row_of(ledger, job)["status"] == "started"
 
     def test_knows_a_publish_by_its_parameters(self, ledger: Connection) -> None:
