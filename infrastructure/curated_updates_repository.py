@@ -14,11 +14,11 @@ from typing import Any, Literal
 import psycopg
 from psycopg.types.json import Jsonb
 
-from core import jsonb
 from core.errors import Conflict
 from core.models.curated import UpdateStatus, UpdateType
 from infrastructure import queries
 from infrastructure.database import Connection, Row
+from infrastructure.json_values import shown
 
 _SQL = queries.load("curated_updates")
 
@@ -293,4 +293,4 @@ def _refuse_second(connection: Connection, dataset_id: str) -> None:
 
 
 def _json(details: Mapping[str, Any] | None) -> Jsonb | None:
-    return None if details is None else Jsonb(dict(details), dumps=jsonb.encode)
+    return None if details is None else shown(details)

@@ -13,10 +13,10 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from core import jsonb
 from core.models.feature_table import FeatureTable, TableName
 from infrastructure import queries
 from infrastructure.database import Connection, Row
+from infrastructure.json_values import shown
 from infrastructure.publishing_repository import Bbox
 
 _SQL = queries.load("curated_versions")
@@ -89,8 +89,8 @@ def add(connection: Connection, new: NewVersion) -> CuratedVersion:
             "base_version": new.base_version,
             "source_version": new.source_version,
             "definition_digest": new.definition_digest,
-            "source_columns": _json(new.source_columns),
-            "files": _json([dict(file) for file in new.files]),
+            "source_columns": shown(new.source_columns),
+            "files": shown([dict(file) for file in new.files]),
             "licence": new.licence,
             "records_read": new.read,
             "records_loaded": new.loaded,
@@ -150,7 +150,7 @@ def hold(
     """Record that gates stopped a version, and what it would have changed."""
     connection.execute(
         _SQL["hold"],
-        {"version_id": version_id, "changes": _json(changes), "gates": _json(gates)},
+        {"version_id": version_id, "changes": shown(changes), "gates": shown(gates)},
     )
 
 
@@ -167,8 +167,8 @@ def publish(
         {
             "version_id": version_id,
             "version": version,
-            "changes": _json(changes),
-            "gates": _json(gates),
+            "changes": shown(changes),
+            "gates": shown(gates),
         },
     )
 
@@ -184,8 +184,8 @@ def discard(
         _SQL["discard"],
         {
             "version_id": version_id,
-            "changes": None if changes is None else _json(changes),
-            "gates": None if gates is None else _json(gates),
+            "changes": None if changes is None else shown(changes),
+            "gates": None if gates is None else shown(gates),
         },
     )
 
@@ -250,8 +250,3 @@ def _version(row: Row) -> CuratedVersion:
         created_at=row["created_at"],
         published_at=row["published_at"],
     )
-
-
-def _json(value: Any) -> Jsonb:
-    # Names come out of files: what jsonb cannot hold is shown, not refused.
-    return Jsonb(jsonb.clean(value), dumps=jsonb.encode)

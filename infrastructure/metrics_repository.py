@@ -13,12 +13,11 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from psycopg import errors
-from psycopg.types.json import Jsonb
 
-from core import jsonb
 from core.models.metrics import MetricRecord, MetricType, Sample
 from infrastructure import database, queries
 from infrastructure.database import Connection
+from infrastructure.json_values import shown
 from infrastructure.locks import Space, lock, try_lock
 from infrastructure.migrate import migrations
 
@@ -58,7 +57,7 @@ def insert(
     """Add one row, dated by the database's clock."""
     connection.execute(
         _sql["insert"],
-        {"job_id": job_id, "metric_type": metric_type, "payload": _json(payload)},
+        {"job_id": job_id, "metric_type": metric_type, "payload": shown(payload)},
     )
 
 
@@ -133,7 +132,7 @@ def newest_events(connection: Connection, limit: int) -> list[tuple[str, MetricR
 
 def put_context(connection: Connection, job_id: str, figures: Mapping[str, Any]) -> None:
     """Set figures of a job; others that it has stay as they are."""
-    connection.execute(_sql["put_context"], {"job_id": job_id, "figures": _json(figures)})
+    connection.execute(_sql["put_context"], {"job_id": job_id, "figures": shown(figures)})
 
 
 def contexts(connection: Connection, job_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -145,11 +144,6 @@ def contexts(connection: Connection, job_ids: Sequence[str]) -> dict[str, dict[s
 def prune(connection: Connection, retention: timedelta) -> int:
     """Delete what is older than the retention; the number of rows. See query `prune`."""
     return connection.execute(_sql["prune"], {"retention": retention}).rowcount
-
-
-def _json(value: Mapping[str, Any]) -> Jsonb:
-    # Figures come from handlers: a path, or a text out of a file, is shown rather than refused.
-    return Jsonb(jsonb.clean(value), dumps=jsonb.encode)
 
 
 def _record(row: database.Row) -> MetricRecord:

@@ -25,12 +25,12 @@ from typing import Any, LiteralString
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from core import jsonb
 from core.errors import TransientTaskError
 from core.models.feature_table import GEOMETRY_COLUMN, FeatureTable
 from core.models.vector_report import RecordCounts
 from infrastructure import queries
 from infrastructure.database import Connection
+from infrastructure.json_values import shown
 
 # What was set aside after the chunks were counted is kept as a chunk of this number.
 _CORRECTIONS = -1
@@ -44,7 +44,7 @@ def begin_report(
 ) -> None:
     """Begin the report of a run, or say anew what was found in its file."""
     connection.execute(
-        _SQL["begin"], {"job_id": job_id, "source": _json(source), "inference": _json(inference)}
+        _SQL["begin"], {"job_id": job_id, "source": shown(source), "inference": shown(inference)}
     )
 
 
@@ -84,7 +84,7 @@ def planned_together(connection: Connection, table: str, main: str) -> bool:
         {
             "schema": schema,
             "table": name,
-            "layers": _json({"layers": [{"tables": [{"table": main}, {"table": table}]}]}),
+            "layers": shown({"layers": [{"tables": [{"table": main}, {"table": table}]}]}),
         },
     ).fetchone()
     return row is not None and bool(row["together"])
@@ -208,14 +208,9 @@ def finish_report(
     A table is {table: "geo.parks", version, loaded, rows} and whatever else is worth showing.
     """
     connection.execute(
-        _SQL["finish"], {"job_id": job_id, "counts": _counts(counts), "tables": _json(tables)}
+        _SQL["finish"], {"job_id": job_id, "counts": _counts(counts), "tables": shown(tables)}
     )
 
 
 def _counts(counts: RecordCounts) -> Jsonb:
-    return _json(counts.model_dump())
-
-
-def _json(value: Any) -> Jsonb:
-    # Names and values come out of files: what jsonb cannot hold is shown, not refused.
-    return Jsonb(jsonb.clean(value), dumps=jsonb.encode)
+    return shown(counts.model_dump())

@@ -311,6 +311,14 @@ class TestTheEndOfTheJob:
         assert end(job) == "completed"
         assert row_of(ledger, job)["status"] == "completed"
 
+    def test_shows_what_jsonb_cannot_hold(self, ledger: Connection) -> None:
+        job = updates.start("lakes", MANUAL)
+        found = {"name": "caf\udce9\x00", "share": float("nan")}
+        updates_log.mark(ledger, job.job_id, UpdateStatus.STARTED, details={"remote": found})
+        updates_log.finish(ledger, job.job_id, UpdateStatus.FAILED, details={"error": found})
+        shown = {"name": "caf\\udce9\\0", "share": "nan"}
+        assert row_of(ledger, job)["details"] == {"remote": shown, "error": shown}
+
     def test_leaves_a_row_that_is_closed_as_it_is(self, ledger: Connection) -> None:
         job = updates.start("lakes", MANUAL)
         updates_log.finish(
