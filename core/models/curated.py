@@ -6,6 +6,8 @@ knows of it. `source_config` holds what only the dataset's handler understands.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from datetime import datetime
 from enum import StrEnum
@@ -286,3 +288,12 @@ class CuratedDataset(CuratedDefinition):
     last_job_id: str | None
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def definition_digest(self) -> str:
+        """SHA-256 of what the definition says of the source and of how it is read.
+
+        Under another one, the same version of the source may become other rows.
+        """
+        reading = [self.handler, self.source_url, self.source_config]
+        return hashlib.sha256(json.dumps(reading, sort_keys=True).encode()).hexdigest()

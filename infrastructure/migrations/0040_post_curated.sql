@@ -83,8 +83,9 @@ CREATE UNIQUE INDEX IF NOT EXISTS curated_update_log_due
 
 -- Every version that was staged whole. `state`: staged on its way (one that a gate stopped is
 -- held), then published, or discarded. `staged` is its table in geo_staging until then, and
--- `version` that of app.published_versions. `source_columns` are those that the source had
--- ({name: type}), `files` what was fetched (blob, bytes, sha256).
+-- `version` that of app.published_versions. `definition_digest` is that of the dataset's definition
+-- as the source was read by it, `source_columns` are those that the source had ({name: type}),
+-- `files` what was fetched (blob, bytes, sha256).
 CREATE TABLE IF NOT EXISTS app.curated_versions (
     version_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     dataset_id       text NOT NULL,
@@ -97,6 +98,7 @@ CREATE TABLE IF NOT EXISTS app.curated_versions (
     base_version     integer,
     version          integer,
     source_version   text NOT NULL,
+    definition_digest text NOT NULL,
     source_columns   jsonb NOT NULL,
     files            jsonb NOT NULL,
     licence          text,

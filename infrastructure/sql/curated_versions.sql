@@ -4,12 +4,12 @@
 -- name: add
 INSERT INTO app.curated_versions
     (dataset_id, job_id, log_id, state, staged, table_shape, key_columns, base_version,
-     source_version, source_columns, files, licence, records_read, records_loaded,
-     records_quarantined, row_count, bbox)
+     source_version, definition_digest, source_columns, files, licence, records_read,
+     records_loaded, records_quarantined, row_count, bbox)
 VALUES (%(dataset_id)s, %(job_id)s, %(log_id)s, 'staged', %(staged)s, %(table_shape)s,
-        %(key_columns)s, %(base_version)s, %(source_version)s, %(source_columns)s, %(files)s,
-        %(licence)s, %(records_read)s, %(records_loaded)s, %(records_quarantined)s,
-        %(row_count)s, %(bbox)s)
+        %(key_columns)s, %(base_version)s, %(source_version)s, %(definition_digest)s,
+        %(source_columns)s, %(files)s, %(licence)s, %(records_read)s, %(records_loaded)s,
+        %(records_quarantined)s, %(row_count)s, %(bbox)s)
 RETURNING *
 
 -- name: of_job

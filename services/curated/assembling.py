@@ -42,6 +42,7 @@ class Arrival:
     log_id: int | None
     base_version: int | None
     source_version: str
+    definition_digest: str
     source_columns: Mapping[str, str]
     files: Sequence[Mapping[str, Any]]
     licence: str | None
@@ -230,6 +231,7 @@ def _record(
             key_columns=tuple(layer.key_columns),
             base_version=arrival.base_version,
             source_version=arrival.source_version,
+            definition_digest=arrival.definition_digest,
             source_columns=arrival.source_columns,
             files=arrival.files,
             licence=arrival.licence,

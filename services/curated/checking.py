@@ -38,7 +38,8 @@ def check_source(context: TaskContext[CuratedUpdate]) -> JsonObject:
 
     Returns {action: update, source_version, remote, base_version}, or {action: skip, reason,
     source_version} where that version is published, was rolled back or discarded by an operator,
-    or is held for one; then the log says skipped. Raises what the dataset's handler raises,
+    or is held for one; then the log says skipped. What is published or held is read again where
+    the definition says other things of its source by now. Raises what the dataset's handler raises,
     `NotFound` for an unknown dataset, and `Conflict` (update_under_way, handler_missing).
     """
     parameters = context.parameters
@@ -48,22 +49,34 @@ def check_source(context: TaskContext[CuratedUpdate]) -> JsonObject:
         published = publishing_repository.table(connection, dataset.target)
         # Someone may have dropped it since.
         is_there = attachments.oid_of(connection, dataset.target) is not None
+        newest = curated_versions_repository.newest_published(connection, dataset.dataset_id)
         held = curated_versions_repository.held(connection, dataset.dataset_id)
     base_version = None if published is None else published.version
     remote = handlers.get(dataset.handler).check(run_of(context, dataset))
+    is_published = published is not None and is_there and remote.version == dataset.source_version
+    # By the newest version and not the current one: a rollback to what was read by an earlier
+    # definition is not undone.
+    is_redefined = newest is not None and newest.definition_digest != dataset.definition_digest
     reason = None
     if not (parameters.force_update or parameters.dry_run):
         reason = _unwanted(
             dataset,
             remote.version,
-            is_published=published is not None and is_there,
+            is_published=is_published and not is_redefined,
             # One that was held against another version cannot be published any more.
             is_held=any(
-                (version.source_version, version.base_version) == (remote.version, base_version)
+                (version.source_version, version.base_version, version.definition_digest)
+                == (remote.version, base_version, dataset.definition_digest)
                 for version in held
             ),
         )
     offered = asdict(remote)
+    details: JsonObject = {"remote": offered}
+    if is_published and is_redefined:
+        details["reason"] = (
+            f"{remote.version} is published as it was read before the definition was changed: it "
+            "is read again."
+        )
     with database.transaction() as connection:
         curated_repository.checked(connection, dataset.dataset_id)
         if reason is not None:
@@ -73,7 +86,7 @@ def check_source(context: TaskContext[CuratedUpdate]) -> JsonObject:
                 UpdateStatus.SKIPPED,
                 source_version=remote.version,
                 base_version=base_version,
-                details={"reason": reason, "remote": offered},
+                details={**details, "reason": reason},
             )
             return {"action": _SKIP, "reason": reason, "source_version": remote.version}
         curated_updates_repository.mark(
@@ -83,7 +96,7 @@ def check_source(context: TaskContext[CuratedUpdate]) -> JsonObject:
             source_version=remote.version,
             source_bytes=remote.size,
             base_version=base_version,
-            details={"remote": offered},
+            details=details,
         )
     return {
         "action": _UPDATE,
@@ -111,7 +124,7 @@ def _unwanted(
     dataset: CuratedDataset, version: str, *, is_published: bool, is_held: bool
 ) -> str | None:
     """Why a version is left where it is; None where it is wanted."""
-    if is_published and version == dataset.source_version:
+    if is_published:
         return f"The source offers {version}, which is published."
     if version == dataset.rejected_version:
         return f"The source offers {version}, which was rolled back or discarded."

@@ -31,8 +31,9 @@ def fetch_data(context: TaskContext[CuratedUpdate]) -> JsonObject:
     """Fetch the version that stage 1 found, and plan what is made of it.
 
     What an earlier attempt or an earlier job has fetched of this version is used, unless the
-    update is forced or it could not be read. Returns {files, bytes, layers, chunks}; a file is
-    {container, blob, bytes, etag, sha256}. Raises what the dataset's handler and the planning of
+    update is forced or it could not be read. Returns {files, bytes, layers, chunks,
+    definition_digest}; a file is {container, blob, bytes, etag, sha256}, the digest is that of
+    the definition by which they are read. Raises what the dataset's handler and the planning of
     its layers raise.
     """
     due = wanted(context)
@@ -73,6 +74,7 @@ def fetch_data(context: TaskContext[CuratedUpdate]) -> JsonObject:
         "bytes": ref.size,
         "layers": len(plan.layers),
         "chunks": sum(len(layer.layer.chunks) for layer in plan.layers),
+        "definition_digest": dataset.definition_digest,
     }
 
 

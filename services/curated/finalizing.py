@@ -112,6 +112,7 @@ def _assembled(context: Context, dataset: CuratedDataset, about: About) -> Curat
     due = wanted(context)
     if due is None:
         raise ValueError("there is nothing to publish after a skip")
+    fetched = next(context.results(FETCH)).result
     plan = read_plan(context)
     _check_target(dataset, plan)
     arrival = Arrival(
@@ -120,8 +121,9 @@ def _assembled(context: Context, dataset: CuratedDataset, about: About) -> Curat
         log_id=None if entry is None else entry["log_id"],
         base_version=due.base_version,
         source_version=due.remote.version,
+        definition_digest=fetched["definition_digest"],
         source_columns=mapping.source_columns(plan, dataset, handlers.get(dataset.handler)),
-        files=next(context.results(FETCH)).result["files"],
+        files=fetched["files"],
         licence=due.remote.licence or dataset.licence or about.licence,
     )
     return assembling.assemble(

@@ -83,6 +83,7 @@ def stage_version(
                 key_columns=("code",),
                 base_version=base_version,
                 source_version=source_version,
+                definition_digest=dataset.definition_digest,
                 source_columns={"code": "bigint", "name": "text"},
                 files=[],
                 licence=None,

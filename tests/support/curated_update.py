@@ -220,7 +220,10 @@ def staged(
                 },
                 "base_version": None if published is None else published.version,
             },
-            "fetch_data": {"files": [{"blob": "sites.gpkg", "bytes": 1, "sha256": "0"}]},
+            "fetch_data": {
+                "files": [{"blob": "sites.gpkg", "bytes": 1, "sha256": "0"}],
+                "definition_digest": dataset.definition_digest,
+            },
         },
         log_id=log_id,
     )

@@ -12,21 +12,29 @@ import pytest
 
 from core.errors import Conflict, NotFound, PermanentTaskError
 from core.job_definition import JobDefinition, JsonObject, Stage, plan_one_task
-from core.models.curated import CuratedDataset, UpdateStatus
+from core.models.curated import CuratedDataset, CuratedDefinition, UpdateStatus
 from infrastructure import (
     blob_storage,
     curated_repository,
     curated_updates_repository,
+    curated_versions_repository,
     database,
     source_download,
 )
 from infrastructure.database import Row
 from infrastructure.source_addresses import SourceUnavailable
+from services.curated import versions
 from services.curated.checking import check_source
 from services.curated.fetching import fetch_data, plan_fetch
 from services.curated.parameters import CuratedUpdate
 from services.vector.inspecting import read_plan
-from tests.support.curated_datasets import forget_all, publish_version, register
+from tests.support.curated_datasets import (
+    begin,
+    forget_all,
+    publish_version,
+    register,
+    stage_version,
+)
 from tests.support.file_server import File, FileServer, file_server
 from tests.support.run_job import Context, JobRun, TaskFailed
 from tests.support.settings import app_settings
@@ -84,6 +92,15 @@ def update(dataset: CuratedDataset, **parameters: Any) -> JobRun:
     return JobRun(JOB, next(_RUNS), dataset_id=dataset.dataset_id, **parameters)
 
 
+def redefine(
+    connection: database.Connection, dataset: CuratedDataset, **fields: Any
+) -> CuratedDataset:
+    definition = CuratedDefinition.model_validate(
+        dataset.model_dump(include=set(CuratedDefinition.model_fields)) | fields
+    )
+    return curated_repository.replace(connection, definition, dataset.handler)
+
+
 def check(job: JobRun) -> JsonObject:
     result = job.run_stage("check_source")[0].result
     assert result is not None
@@ -114,7 +131,13 @@ def test_what_is_new_is_fetched_and_planned(
     [file] = task.result["files"]
     assert blob_storage.read_bytes(file["container"], file["blob"]) == LAKES
     assert (file["bytes"], len(file["sha256"])) == (len(LAKES), 64)
-    assert task.result == {"files": [file], "bytes": len(LAKES), "layers": 1, "chunks": 1}
+    assert task.result == {
+        "files": [file],
+        "bytes": len(LAKES),
+        "layers": 1,
+        "chunks": 1,
+        "definition_digest": lakes.definition_digest,
+    }
     row = log_of(connection, job)
     assert (row["status"], row["details"]["files"]) == ("downloading", [file])
     [layer] = read_plan(Context(job)).layers
@@ -173,6 +196,41 @@ def test_what_is_not_published_is_wanted_whatever_was_before(
 ) -> None:
     curated_repository.updated(connection, lakes.dataset_id, "v1")
     assert check(update(lakes))["action"] == "update"
+
+
+def test_what_is_published_is_read_again_where_its_definition_was_changed(
+    connection: database.Connection, lakes: CuratedDataset
+) -> None:
+    publish_version(connection, lakes, source_version="v1")
+    renamed = redefine(connection, lakes, name="Lakes and ponds", keep_versions=5)
+    job = update(renamed)
+    assert check(job)["action"] == "skip"
+    redefined = redefine(connection, renamed, source_config={"encoding": "ISO-8859-1"})
+    job = update(redefined)
+    assert check(job)["action"] == "update"
+    row = log_of(connection, job)
+    assert row["details"]["reason"] == (
+        "v1 is published as it was read before the definition was changed: it is read again."
+    )
+    curated_updates_repository.finish(connection, job.job_id, UpdateStatus.COMPLETED)
+    publish_version(connection, redefined, source_version="v1")
+    assert check(update(redefined))["action"] == "skip"
+    # An operator who goes back to what was read by the earlier one has the last word.
+    versions.roll_back(lakes.dataset_id, actor="an operator")
+    assert check(update(redefined))["action"] == "skip"
+    assert check(update(redefine(connection, redefined, source_config={})))["action"] == "update"
+
+
+def test_what_is_held_is_read_again_where_its_definition_was_changed(
+    connection: database.Connection, lakes: CuratedDataset
+) -> None:
+    held = stage_version(
+        connection, lakes, begin(connection, lakes.dataset_id), source_version="v1"
+    )
+    curated_versions_repository.hold(connection, held.version_id, {}, [])
+    assert "is held" in check(update(lakes))["reason"]
+    redefined = redefine(connection, lakes, source_config={"layer": "lakes"})
+    assert check(update(redefined))["action"] == "update"
 
 
 def test_a_source_that_is_down_is_not_checked(
