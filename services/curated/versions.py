@@ -22,6 +22,7 @@ from services.orchestration import submission
 from services.orchestration.paging import cursor_after, row_key
 from services.orchestration.submission import Submission
 from services.publishing import publish
+from services.publishing.locking import take_turn
 from services.vector import reports
 
 PUBLISH_JOB = "curated_publish"
@@ -122,28 +123,19 @@ def submit_held(
     return job
 
 
-def discard(dataset_id: str, version_id: int) -> JsonObject:
+def discard(dataset_id: str, version_id: int, *, patience: float = _PATIENCE_SECONDS) -> JsonObject:
     """Drop a version that a gate stopped. That version of the source is not published by itself
     again, unless the table has changed since it was held: then it would be another one.
 
     Returns {dataset_id, version_id, source_version, state}. Raises `NotFound`
-    (dataset_not_found), and `Conflict` (version_not_held, and update_under_way where it is being
-    published).
+    (dataset_not_found), `Conflict` (version_not_held, and update_under_way where it is being
+    published), and `Unavailable` (table_busy) where the table is, for longer than `patience`.
     """
-    with database.transaction() as connection:
-        dataset = curated_repository.get(connection, dataset_id, for_update=True)
-        version = _held(connection, dataset_id, version_id)
-        current = records.table(connection, dataset.target)
-        under_way = curated_updates_repository.under_way(connection, dataset_id)
-        if under_way is not None and under_way["action"] == "publish":
-            raise Conflict(
-                f"{dataset_id} is being published, by job {under_way['job_id']}.",
-                code="update_under_way",
-                job_id=under_way["job_id"],
-            )
-        curated_versions_repository.discard(connection, version.version_id)
-        if not _is_superseded(version, None if current is None else current.version):
-            curated_repository.set_rejected(connection, dataset_id, version.source_version)
+    try:
+        with database.transaction() as connection:
+            version = _discard(connection, dataset_id, version_id, patience)
+    except TransientTaskError as error:
+        raise Unavailable(error.message, code=error.error_code, **error.details) from error
     holding.drop_discarded()
     return {
         "dataset_id": dataset_id,
@@ -151,6 +143,32 @@ def discard(dataset_id: str, version_id: int) -> JsonObject:
         "source_version": version.source_version,
         "state": "discarded",
     }
+
+
+def _discard(
+    connection: Connection, dataset_id: str, version_id: int, patience: float
+) -> CuratedVersion:
+    target = curated_repository.get(connection, dataset_id).target
+    # First of all: whoever publishes locks versions, and then the dataset.
+    take_turn(connection, target, _never, patience=patience)
+    dataset = curated_repository.get(connection, dataset_id, for_update=True)
+    version = _held(connection, dataset_id, version_id)
+    current = records.table(connection, dataset.target)
+    under_way = curated_updates_repository.under_way(connection, dataset_id)
+    if under_way is not None and under_way["action"] == "publish":
+        raise Conflict(
+            f"{dataset_id} is being published, by job {under_way['job_id']}.",
+            code="update_under_way",
+            job_id=under_way["job_id"],
+        )
+    curated_versions_repository.discard(connection, version.version_id)
+    if not _is_superseded(version, None if current is None else current.version):
+        curated_repository.set_rejected(connection, dataset_id, version.source_version)
+    return version
+
+
+def _never() -> None:
+    """Nobody asks to stop."""
 
 
 def _held(connection: Connection, dataset_id: str, version_id: int | None) -> CuratedVersion:

@@ -14,7 +14,7 @@ from infrastructure import curated_repository, database
 from infrastructure import curated_updates_repository as updates_log
 from infrastructure.database import Connection, Row
 from jobs.curated_publish import JOB as CURATED_PUBLISH
-from services.curated import approving, checking, holding, reviewing, versions
+from services.curated import approving, checking, holding, publication, reviewing, versions
 from services.curated import registry as registration
 from services.curated.parameters import CuratedPublish
 from services.publishing.locking import take_turn
@@ -334,6 +334,29 @@ def test_a_version_that_is_discarded_is_not_fetched_again_by_itself(
     staged(ledger, sites, TWO, "v1.1").finalize()
     curated_repository.set_rejected(ledger, "sites", "v2")
     assert versions.roll_back("sites", actor="x")["rejected_version"] == "v2"
+
+
+def test_a_version_is_not_discarded_while_the_table_is_being_published(
+    ledger: Connection, sites: CuratedDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staged(ledger, sites, ONE).finalize()
+    version_id = hold(ledger, sites, ONE[:5], "v2")
+    refusals = []
+    write_down = publication._write_down
+
+    def with_one_who_discards(*args: Any) -> None:
+        # What waits is locked by now, and the dataset not yet.
+        with pytest.raises(Unavailable) as busy:
+            versions.discard("sites", version_id, patience=0.1)
+        refusals.append(busy.value.error_code)
+        write_down(*args)
+
+    monkeypatch.setattr(publication, "_write_down", with_one_who_discards)
+    assert staged(ledger, sites, TWO, "v3").finalize()["version"] == 2
+    assert refusals == ["table_busy"]
+    with pytest.raises(Conflict) as gone:
+        versions.discard("sites", version_id)
+    assert gone.value.error_code == "version_not_held"
 
 
 def test_a_version_that_is_held_is_not_fetched_again_by_itself(
