@@ -115,6 +115,12 @@ class TileReader:
             self._source, self.geometry = overview, overviews_repository.GEOMETRY
             self.is_overview = True
 
+    def table_bytes(self) -> int:
+        """How many bytes the table takes, without its indexes."""
+        row = self._connection.execute(_SQL["size"], self.table.name.model_dump()).fetchone()
+        assert row is not None
+        return int(row["bytes"])
+
     def statistics(self) -> Mapping[str, ColumnStatistics]:
         """What PostgreSQL knows of the columns, by name; nothing of a table not yet analysed."""
         rows = self._connection.execute(_SQL["statistics"], self.table.name.model_dump())

@@ -16,6 +16,11 @@ LOCK TABLE {table} IN ACCESS SHARE MODE;
 -- name: limit_time
 SET LOCAL statement_timeout = {};
 
+-- name: size
+-- How many bytes a table takes, without its indexes.
+SELECT pg_table_size(to_regclass(format('%%I.%%I', %(schema_name)s::text, %(table_name)s::text)))
+    AS bytes;
+
 -- name: statistics
 -- What is known of the columns' values: how many bytes they take, and how many different ones
 -- there are (negative: as a share of the rows).

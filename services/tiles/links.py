@@ -7,7 +7,7 @@ from urllib.parse import quote
 from infrastructure.features_repository import PublishedTable
 from infrastructure.features_selection import Bounds
 from services.features.links import collection_id
-from services.tiles.versions import version_token
+from services.tiles.versions import tiles_token
 
 # What web Mercator can show.
 _NORTHMOST = 85.051129
@@ -19,7 +19,7 @@ _HAIR = 1e-6
 def template(table: PublishedTable, base_url: str) -> str:
     """The address of the tiles of this version, with {z}, {x} and {y} left open."""
     collection = quote(collection_id(table.name), safe="")
-    return f"{base_url}/api/tiles/{collection}/{{z}}/{{x}}/{{y}}.pbf?v={version_token(table)}"
+    return f"{base_url}/api/tiles/{collection}/{{z}}/{{x}}/{{y}}.pbf?v={tiles_token(table)}"
 
 
 def bounds(table: PublishedTable) -> Bounds | None:

@@ -55,7 +55,7 @@ def refresh() -> None:
                 overviews_repository.drop(overview)
         have = {(each.name, each.token) for each in there}
         for table in tables.values():
-            wanted = _is_large(table, sizes.get(table.name, 0))
+            wanted = is_due(table, sizes.get(table.name, 0))
             if wanted and (table.name, version_token(table)) not in have:
                 _try_to_build(table)
 
@@ -89,7 +89,8 @@ def _is_current(overview: Overview, tables: dict[TableName, PublishedTable]) -> 
     return table is not None and version_token(table) == overview.token
 
 
-def _is_large(table: PublishedTable, size_bytes: int) -> bool:
+def is_due(table: PublishedTable, size_bytes: int) -> bool:
+    """Whether there is to be an overview of a table of so many bytes without indexes."""
     if table.shape.geometry is None:
         return False
     return table.row_count >= _LEAST_ROWS or size_bytes >= _LEAST_BYTES

@@ -13,15 +13,14 @@ from dataclasses import dataclass, replace
 
 from config import get_settings
 from infrastructure import tiles_repository
-from infrastructure.features_repository import PublishedTable
 from infrastructure.tiles_repository import Drawing, MadeTile, TileReader
 from services.features.links import collection_id
 from services.tiles.areas import bounds_in
 from services.tiles.fields import Fields, fields
 from services.tiles.grid import BUFFER, EXTENT, TOLERANCE_PIXELS, Tile, pixel_in
-from services.tiles.overviews import DEEPEST_FAR, DEEPEST_OVERVIEW
+from services.tiles.overviews import DEEPEST_FAR, DEEPEST_OVERVIEW, is_due
 from services.tiles.tables import mapped_table
-from services.tiles.versions import version_token
+from services.tiles.versions import tiles_token, version_token
 
 MEDIA_TYPE = "application/vnd.mapbox-vector-tile"
 
@@ -48,13 +47,13 @@ _FEW = 100
 class TileAnswer:
     """A tile, or that the caller has it already (`data` None).
 
-    `is_named_version` tells that it is of the version that the caller asked for, so that it
-    will never change, `is_restricted` that not everyone may see it. `state` is what
+    `is_lasting` tells that it is of the version that the caller asked for, and will never change,
+    `is_restricted` that not everyone may see it. `state` is what
     X-Geoforge-Tile says: `complete`, or `thinned` and to what.
     """
 
     etag: str
-    is_named_version: bool
+    is_lasting: bool
     is_restricted: bool
     data: bytes | None = None
     state: str | None = None
@@ -69,23 +68,29 @@ def tile(
     grid, `InvalidParameters` for what is no tile's name, `Unavailable` where it takes too long.
     """
     wanted = Tile.parse(z, x, y)
-    table = mapped_table(collection)
-    if known is not None and _is_among(_etag(table), known):
-        return _answer(table, version)
-    with tiles_repository.reading(
-        table.name, seconds=get_settings().tile_timeout_seconds
-    ) as reader:
+    name = mapped_table(collection).name
+    with tiles_repository.reading(name, seconds=get_settings().tile_timeout_seconds) as reader:
+        will_have_overview = _choose_source(reader, wanted)
+        token = tiles_token(reader.table)
+        answer = TileAnswer(
+            # Weak: the same tile is sent plain and as gzip.
+            etag=f'W/"{token}{"-overview" if reader.is_overview else ""}"',
+            is_lasting=version == token and not will_have_overview,
+            is_restricted=reader.table.restricted,
+        )
+        if known is not None and _is_among(answer.etag, known):
+            return answer
         made, state = _make(reader, wanted)
-        # Not `table`: another version may have been published since.
-        return replace(_answer(reader.table, version), data=made.data, state=state)
+        return replace(answer, data=made.data, state=state)
 
 
-def _answer(table: PublishedTable, wanted_version: str | None) -> TileAnswer:
-    return TileAnswer(
-        etag=_etag(table),
-        is_named_version=wanted_version == version_token(table),
-        is_restricted=table.restricted,
-    )
+def _choose_source(reader: TileReader, wanted: Tile) -> bool:
+    """Read the overview where there is one; whether there is none yet, and the tile will be made
+    from it later."""
+    if wanted.z > DEEPEST_OVERVIEW:
+        return False
+    reader.turn_to_overview(version_token(reader.table), far=wanted.z <= DEEPEST_FAR)
+    return not reader.is_overview and is_due(reader.table, reader.table_bytes())
 
 
 def compressed(data: bytes) -> bytes:
@@ -106,9 +111,6 @@ class _Choice:
 
 def _make(reader: TileReader, wanted: Tile) -> tuple[MadeTile, str]:
     """The tile and its state, made with less and less until it has room."""
-    if wanted.z <= DEEPEST_OVERVIEW:
-        far = wanted.z <= DEEPEST_FAR
-        reader.turn_to_overview(version_token(reader.table), far=far)
     frame = _frame(reader, wanted)
     everything = fields(reader.table.shape, reader.statistics())
     choice = _first_choice(wanted, everything)
@@ -180,11 +182,6 @@ def _chosen(frame: Drawing, choice: _Choice) -> Drawing:
         features=choice.features,
         described=choice.described,
     )
-
-
-def _etag(table: PublishedTable) -> str:
-    # Weak: the same tile is sent plain and as gzip.
-    return f'W/"{version_token(table)}"'
 
 
 def _is_among(etag: str, known: str) -> bool:

@@ -19,8 +19,8 @@ _VERSION = (
     query(
         "v",
         {"type": "string"},
-        "The version that the tile shall be of, as TileJSON and styles name it: the tile of the "
-        "present version then never changes, and may be kept for ever",
+        "The version that the tile shall be of, as TileJSON and styles name it: a tile of the "
+        "present version then may be kept for ever, once it is as it will stay",
     ),
 )
 _TILE = {"type": "string", "format": "binary"}
@@ -79,7 +79,7 @@ def get_tile(req: func.HttpRequest) -> func.HttpResponse:
 def _headers(answer: TileAnswer) -> dict[str, str]:
     # A shared cache would give what it keeps to those who have no key.
     audience = "private" if answer.is_restricted else "public"
-    lifetime = _FOR_EVER if answer.is_named_version else _FOR_A_WHILE
+    lifetime = _FOR_EVER if answer.is_lasting else _FOR_A_WHILE
     return {
         "ETag": answer.etag,
         "Cache-Control": f"{audience}, {lifetime}",

@@ -16,8 +16,9 @@ from psycopg import sql
 
 from core.errors import NotFound
 from core.models.feature_table import Column, ColumnType, FeatureTable, GeometryColumn, TableName
-from infrastructure import database, locks, overviews_repository
+from infrastructure import database, features_repository, locks, overviews_repository
 from services.tiles import overviews, tiles
+from services.tiles.versions import tiles_token
 from tests.servers import PostgresServer
 from tests.support import published
 from tests.support.settings import app_settings
@@ -162,6 +163,33 @@ def test_a_new_version_has_no_overview_until_it_is_made(
     assert second != first
     assert relations(connection) == 2
     assert tile("3/4/4", tmp_path / "after").features[0].properties["name"].startswith("b")
+
+
+def test_a_tile_that_an_overview_will_change_is_not_kept(
+    connection: database.Connection,
+) -> None:
+    put(connection)
+    version = tiles_token(features_repository.published_table(NAME))
+    before = tiles.tile("areas", "3", "4", "4", version=version)
+    deeper = tiles.tile("areas", "8", "128", "127", version=version)
+    overviews.refresh()
+    after = tiles.tile("areas", "3", "4", "4", version=version, known=before.etag)
+    again = tiles.tile("areas", "3", "4", "4", version=version, known=after.etag)
+    deeper_again = tiles.tile("areas", "8", "128", "127", version=version, known=deeper.etag)
+
+    assert (before.is_lasting, after.is_lasting, again.is_lasting) == (False, True, True)
+    assert after.data
+    assert after.data != before.data
+    assert again.data is None
+    # Deeper ones are never made from it.
+    assert deeper.is_lasting
+    assert (deeper_again.is_lasting, deeper_again.data) == (True, None)
+
+
+def test_tiles_of_small_tables_are_kept_at_once(connection: database.Connection) -> None:
+    put(connection, count=900)
+    version = tiles_token(features_repository.published_table(NAME))
+    assert tiles.tile("areas", "0", "0", "0", version=version).is_lasting
 
 
 def test_it_is_not_made_twice(connection: database.Connection) -> None:

@@ -17,7 +17,6 @@ from psycopg.types.json import Jsonb
 from core.models.feature_table import Column, ColumnType, FeatureTable, GeometryColumn
 from infrastructure import database, tiles_repository
 from services.publishing import publish as publishing
-from services.tiles import tiles
 from tests.servers import PostgresServer
 from tests.support import published
 from tests.support.feature_tables import create, publish
@@ -328,9 +327,9 @@ class TestCaching:
         etag = get(api, "shapes", "4/8/5").headers["ETag"]
 
         def never(*args: Any, **options: Any) -> None:
-            raise AssertionError("the tile was read")
+            raise AssertionError("the tile was made")
 
-        monkeypatch.setattr(tiles.tiles_repository, "reading", never)
+        monkeypatch.setattr(tiles_repository.TileReader, "tile", never)
         known = form.format(etag, strong=etag.removeprefix("W/"))
         answer = get(api, "shapes", "4/8/5", **{"If-None-Match": known})
         assert (answer.status, answer.body) == (304, b"")

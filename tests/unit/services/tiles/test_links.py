@@ -10,7 +10,8 @@ import pytest
 from core.models.feature_table import FeatureTable, GeometryColumn, TableName
 from infrastructure.features_repository import PublishedTable
 from services.tiles.links import bounds, template
-from services.tiles.versions import version_token
+from services.tiles.versions import tiles_token, version_token
+from tests.support.settings import app_settings
 
 
 def table(**known: Any) -> PublishedTable:
@@ -57,8 +58,27 @@ def test_what_is_nowhere_has_none() -> None:
 
 def test_an_address_names_the_version() -> None:
     first = table()
-    assert template(first, "https://x.test") == (
-        f"https://x.test/api/tiles/parks/{{z}}/{{x}}/{{y}}.pbf?v={version_token(first)}"
-    )
+    with app_settings():
+        assert template(first, "https://x.test") == (
+            f"https://x.test/api/tiles/parks/{{z}}/{{x}}/{{y}}.pbf?v={tiles_token(first)}"
+        )
     again = table(updated_at=datetime(2026, 5, 1, 0, 0, 0, 1, tzinfo=UTC))
     assert len({version_token(each) for each in (first, again, table(version=8))}) == 3
+
+
+def test_the_examples_are_as_tokens_are() -> None:
+    assert version_token(table()) == "7-650b643154000-1"
+    with app_settings():
+        assert tiles_token(table()) == "7-650b643154000-1-df9e9459"
+
+
+def test_an_address_is_another_one_where_tiles_or_their_readers_are_others() -> None:
+    tokens = []
+    for settings in (
+        {},
+        {"GEOFORGE_TILE_MAX_BYTES": "200000"},
+        {"GEOFORGE_TILE_MAX_FEATURES": "500"},
+    ):
+        with app_settings(**settings):
+            tokens += [tiles_token(table()), tiles_token(table(restricted=True))]
+    assert len(set(tokens)) == 6
