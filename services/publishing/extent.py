@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,15 +15,45 @@ from infrastructure.publishing_repository import Bbox
 from services.publishing.definitions import identifier
 
 _WGS84 = 4326
+_HALF_A_TURN = 180.0
 # Points on each edge of a box whose way into degrees is followed.
 _DENSIFY = 21
+
+# A table that reaches around the world mostly shows it in its first rows.
+_FIRST_ROWS = 10_000
+
+# Which whole degrees there is anything in. A box2d is read from a geometry's head. Geometries
+# wider than half the world, which lie on both sides, are looked at by their parts.
+_OCCUPIED = sql.SQL(
+    """
+    WITH boxed AS MATERIALIZED (
+        SELECT ctid AS place, {geom}::box2d AS box FROM {table} LIMIT %(rows)s)
+    SELECT floor(ST_XMin(box)) AS first, ceil(ST_XMax(box)) AS last
+    FROM boxed WHERE ST_XMax(box) - ST_XMin(box) <= %(widest)s
+    UNION
+    SELECT floor(ST_XMin(part)), ceil(ST_XMax(part))
+    FROM boxed
+    JOIN {table} AS wide ON wide.ctid = boxed.place
+    CROSS JOIN ST_Dump(wide.{geom}) AS parts (path, part)
+    WHERE ST_XMax(box) - ST_XMin(box) > %(widest)s
+    """
+)
+# Where the data on either side of a place without any begin and end.
+_SIDES = sql.SQL(
+    """
+    SELECT min(ST_XMin(part)) FILTER (WHERE ST_XMin(part) > %(middle)s) AS west,
+           max(ST_XMax(part)) FILTER (WHERE ST_XMax(part) < %(middle)s) AS east
+    FROM {table} CROSS JOIN ST_Dump({geom}) AS parts (path, part)
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
     """Rows, those with a geometry, and west, south, east, north in degrees.
 
-    West is greater than east where the box of another CRS crosses the antimeridian.
+    West is greater than east where the box crosses the antimeridian, as GeoJSON has it
+    (RFC 7946, 5.2).
     """
 
     rows: int
@@ -31,7 +62,8 @@ class Extent:
 
 
 def measure(connection: Connection, relation: TableName, table: FeatureTable) -> Extent:
-    """Read the whole table once; the geometries' own boxes are used, not their vertices."""
+    """Read the whole table, where it reaches around the world once more; the geometries' own boxes
+    are used, not their vertices."""
     if table.geometry is None:
         query = sql.SQL("SELECT count(*) AS rows, 0 AS geometries, NULL AS box FROM {table}")
     else:
@@ -49,8 +81,44 @@ def measure(connection: Connection, relation: TableName, table: FeatureTable) ->
     bbox = None
     if row["box"] is not None and table.geometry is not None:
         west, south, east, north = row["box"]
+        if table.geometry.srid == _WGS84 and east - west > _HALF_A_TURN:
+            west, east = _around(connection, relation, west, east)
         bbox = in_degrees((west, south, east, north), table.geometry.srid)
     return Extent(row["rows"], row["geometries"], bbox)
+
+
+def _around(
+    connection: Connection, relation: TableName, west: float, east: float
+) -> tuple[float, float]:
+    """West and east of the box across the antimeridian where that is less than half as wide as
+    the world, else as they are: then there is nothing for half the way between them."""
+    names = {"table": identifier(relation), "geom": sql.Identifier(GEOMETRY_COLUMN)}
+    gap = (west, east)
+    for rows in (_FIRST_ROWS, None):  # More rows can only make it narrower.
+        found = connection.execute(
+            _OCCUPIED.format(**names), {"rows": rows, "widest": _HALF_A_TURN}
+        ).fetchall()
+        spans = [(row["first"], row["last"]) for row in found]
+        gap = _widest_gap([(west, west), *spans, (east, east)])
+        if gap[1] - gap[0] < _HALF_A_TURN:
+            return west, east
+    middle = (gap[0] + gap[1]) / 2
+    row = connection.execute(_SIDES.format(**names), {"middle": middle}).fetchone()
+    assert row is not None
+    return row["west"], row["east"]
+
+
+def _widest_gap(spans: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The widest stretch between spans (from, to) that none of them covers; at worst one of no
+    width."""
+    ordered = sorted(spans)
+    reached = ordered[0][1]
+    widest = (reached, reached)
+    for first, last in ordered[1:]:
+        if first - reached > widest[1] - widest[0]:
+            widest = (reached, first)
+        reached = max(reached, last)
+    return widest
 
 
 def in_degrees(box: Bbox, srid: int) -> Bbox:

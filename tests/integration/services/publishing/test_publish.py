@@ -8,7 +8,7 @@ import pytest
 from core.errors import PermanentTaskError
 from core.models.feature_table import Column, ColumnType, FeatureTable, GeometryColumn, TableName
 from infrastructure.database import Connection
-from services.publishing import checks
+from services.publishing import checks, extent
 from services.publishing.publish import publish
 from tests.support.published import (
     PARKS,
@@ -333,6 +333,47 @@ def test_another_crs_is_shown_in_degrees(db: Connection) -> None:
         found = checks.finish(db, name, table)
     assert found.bbox == pytest.approx((10, 0, 20, 10), abs=1e-4)
     assert (found.srid, found.types) == (3857, {"POINT": 2})
+
+
+FIJI = (
+    "MULTIPOLYGON(((177.25 -18, 178.5 -18, 178.5 -17, 177.25 -17, 177.25 -18)),"
+    "((-180 -17, -179.75 -17, -179.75 -16, -180 -16, -180 -17)))"
+)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "bbox"),
+    [
+        # Its parts lie on both sides.
+        ([FIJI], (177.25, -18, -179.75, -16)),
+        # So do its rows, of which one has no place.
+        (
+            ["POINT(179.5 1)", "POINT(-179.5 2)", "POINT EMPTY", "POINT(-160 0)"],
+            (179.5, 0, -160, 2),
+        ),
+        # As wide as the world, with a gap that is not half of it.
+        (["POINT(-170 0)", "POINT(5 5)", "POINT(170 1)"], (-170, 0, 170, 5)),
+        # What reaches around leaves no gap.
+        ([FIJI, "LINESTRING(-180 0, 180 0)"], (-180, -18, 180, 0)),
+        # One side is enough.
+        (["POINT(170 0)", "POINT(180 5)"], (170, 0, 180, 5)),
+    ],
+)
+def test_a_box_goes_the_short_way_across_the_antimeridian(
+    db: Connection, shapes: list[str], bbox: tuple[float, ...]
+) -> None:
+    table = TABLE.model_copy(update={"geometry": GeometryColumn(type="Geometry", srid=4326)})
+    rows = [(number, "a", shape) for number, shape in enumerate(shapes)]
+    assert put(db, rows, table).bbox == bbox
+
+
+def test_also_where_the_first_rows_are_on_one_side(
+    db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extent, "_FIRST_ROWS", 2)
+    rows = [(1, "a", (178, 0)), (2, "b", (179, 1)), (3, "c", (-178, 2)), (4, "d", (-170, 3))]
+    assert put(db, rows).bbox == (178, 0, -170, 3)
+    assert put(db, [*rows, (5, "e", (3, 4))]).bbox == (-178, 0, 179, 4)
 
 
 def test_an_error_leaves_the_published_table(db: Connection) -> None:
