@@ -22,6 +22,7 @@ from core.job_definition import Queue
 from services.curated import cataloguing, holding
 from services.orchestration import closing, dead_letters, planning, reconcile, worker
 from services.orchestration.dead_letters import DeadLetter
+from services.orchestration.rounds import do_all
 from services.orchestration.starting import ensure_started, tell_orchestrators
 from services.publishing.housekeeping import drop_abandoned
 from services.tiles import overviews
@@ -191,11 +192,15 @@ async def reconcile_jobs(timer: func.TimerRequest, client: df.DurableOrchestrati
 def keep_house(timer: func.TimerRequest) -> None:
     """Remove old metrics, orphaned work files and staged tables; bring up to date what is made of
     published tables."""
-    reconcile.housekeeping()
-    drop_abandoned()
-    holding.sweep()
-    cataloguing.refresh()
-    overviews.refresh()
+    do_all(
+        [
+            reconcile.housekeeping,
+            drop_abandoned,
+            holding.sweep,
+            cataloguing.refresh,
+            overviews.refresh,
+        ]
+    )
 
 
 async def _work_off(
