@@ -222,6 +222,12 @@ def under_way(connection: Connection, dataset_id: str) -> Row | None:
     return connection.execute(_SQL["under_way"], {"dataset_id": dataset_id}).fetchone()
 
 
+def fetched_versions(connection: Connection, dataset_id: str) -> set[str]:
+    """The versions of the source whose files an attempt may still make use of."""
+    rows = connection.execute(_SQL["fetched_versions"], {"dataset_id": dataset_id})
+    return {row["source_version"] for row in rows}
+
+
 def with_due_times(connection: Connection, due: Mapping[str, datetime]) -> set[str]:
     """The datasets whose due time has a row."""
     values = {"dataset_ids": list(due), "due_times": list(due.values())}

@@ -80,6 +80,18 @@ SELECT l.* FROM app.curated_update_log l WHERE job_id = %(job_id)s
 SELECT l.* FROM app.curated_update_log l
 WHERE dataset_id = %(dataset_id)s AND completed_at IS NULL
 
+-- name: fetched_versions
+-- The versions of the source whose files an attempt may still make use of: one whose job can be
+-- resumed, and the one that follows the newest (a dry run, say), which finds the same version.
+SELECT DISTINCT l.source_version
+FROM app.curated_update_log l
+LEFT JOIN app.jobs j USING (job_id)
+WHERE l.dataset_id = %(dataset_id)s AND l.source_version IS NOT NULL
+  AND (l.log_id = (SELECT max(log_id) FROM app.curated_update_log
+                   WHERE dataset_id = %(dataset_id)s AND action = 'update'
+                     AND source_version IS NOT NULL)
+       OR (j.status <> 'completed' AND j.work_removed_at IS NULL))
+
 -- name: of_due_times
 -- Which of some datasets' due times have their row.
 SELECT l.dataset_id

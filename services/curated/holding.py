@@ -8,7 +8,13 @@ from collections.abc import Callable
 from core.counting import counted
 from core.errors import Unavailable
 from core.models.curated import CuratedDataset
-from infrastructure import curated_versions_repository, database, locks
+from infrastructure import (
+    curated_repository,
+    curated_updates_repository,
+    curated_versions_repository,
+    database,
+    locks,
+)
 from infrastructure.database import Connection
 from services.curated import file_store
 from services.publishing import publish, staging
@@ -41,18 +47,32 @@ def sweep() -> None:
 
 
 def tidy(dataset: CuratedDataset, check: Callable[[], None]) -> None:
-    """After a publication: drop the tables that it made superfluous, and the fetched files of
-    all versions but those that are kept or held."""
+    """After a publication: drop the tables and remove the fetched files that it made
+    superfluous."""
     drop_discarded()
-    with database.transaction() as connection:
-        keep = _kept_source_versions(connection, dataset)
     try:
-        file_store.tidy(dataset.dataset_id, keep, check=check)
-    except Unavailable as failure:  # the next update finds the same files again
+        _remove_files(dataset.dataset_id, check)
+    except Unavailable as failure:  # housekeeping finds the same files again
         log.warning("files of %s are left for next time: %s", dataset.dataset_id, failure.message)
 
 
-def _kept_source_versions(connection: Connection, dataset: CuratedDataset) -> set[str]:
+def _remove_files(dataset_id: str, check: Callable[[], None]) -> None:
+    """Remove the fetched files of all versions but those that are kept, held or on their way.
+
+    While an update is under way they are left alone: it may go on with any of them. None begins
+    meanwhile, since it would change the dataset's row.
+    """
+    with database.transaction() as connection:
+        dataset = curated_repository.find(connection, dataset_id, for_update=True)
+        if (
+            dataset is not None
+            and curated_updates_repository.under_way(connection, dataset_id) is None
+        ):
+            keep = _needed_source_versions(connection, dataset)
+            file_store.tidy(dataset_id, keep, check=check)
+
+
+def _needed_source_versions(connection: Connection, dataset: CuratedDataset) -> set[str]:
     restorable = publish.restorable(connection, dataset.target)
     keep = curated_versions_repository.source_versions(
         connection, dataset.target, sorted(restorable)
@@ -61,6 +81,7 @@ def _kept_source_versions(connection: Connection, dataset: CuratedDataset) -> se
         version.source_version
         for version in curated_versions_repository.held(connection, dataset.dataset_id)
     )
+    keep.update(curated_updates_repository.fetched_versions(connection, dataset.dataset_id))
     current = curated_versions_repository.current(connection, dataset.target)
     if current is not None:
         keep.add(current.source_version)
