@@ -172,3 +172,12 @@ def test_a_multi_geometry_that_is_mended_stays_one_beside_others(db: Connection)
     assert contents(
         db, f"SELECT gid, GeometryType(geom), ST_NumGeometries(geom) FROM geo_staging.{name}"
     ) == [(1, "MULTIPOLYGON", 1), (2, "POINT", 1), (3, "MULTIPOLYGON", 1)]
+
+
+def test_sweeping_leaves_what_is_set_apart(db: Connection) -> None:
+    name = stage(db, [(1, "a", None)], job_id=job(1))
+    apart = staging.set_apart(db, name, job(1))
+    left = stage(db, [(1, "a", None)], job_id=job(2))
+    staging.drop(db, job(1))
+    assert staging.sweep(db) == [left]
+    assert staging.set_apart_tables(db) == [apart]
