@@ -17,6 +17,8 @@ from core.registry import registry
 from services.curated import handlers
 from services.curated.parameters import CuratedUpdate
 
+_ELSEWHERE = "credentials are kept in settings, and credential_key names the one to use"
+
 _FIELDS = frozenset(CuratedDefinition.model_fields)
 
 # What a dataset is shown with beside its definition. It may stay in what is sent back, so that
@@ -39,11 +41,16 @@ SHOWN_ONLY = frozenset(set(CuratedDataset.model_fields) - _FIELDS) | {
     "version",
 }
 
-# Names under which credentials are given: token, sig, auth_key, X-Amz-Signature.
+# Names under which credentials are given, as words: token, sig, auth_key, x_amz_signature,
+# aws_access_key_id. In a query, `code` is the key of an Azure function.
 _SECRET = re.compile(
-    r"(?i)(?:.*[_-])?(?:password|passwd|pwd|secret|token|signature|sig|credentials?)"
-    r"|(?:.*[_-])?(?:access|account|api|auth|private|subscription)[_-]?key|key"
+    r"(?:.*_)?(?:password|passwd|passphrase|pwd|secret|token|signature|sig|credentials?|jwt)"
+    r"|(?:.*_)?(?:access|account|api|auth|functions?|private|subscription)_?key(?:_id)?"
+    r"|(?:access|api|auth|bearer|sas)token|auth|authorization|cookie|key|pass"
 )
+_SECRET_OF_QUERY = re.compile(rf"{_SECRET.pattern}|code")
+# Between the words of names such as accessToken and AWSAccessKeyId.
+_NEXT_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|-")
 
 
 def declared(
@@ -119,29 +126,43 @@ def _check_job_type(name: Any) -> Iterator[FieldError]:
 
 def _check_secrets(source_url: Any, source_config: Any) -> Iterator[FieldError]:
     """The registry is shown to everyone with a function key: secrets belong into settings."""
-    elsewhere = "credentials are kept in settings, and credential_key names the one to use"
-    try:
-        query = urlsplit(source_url).query if isinstance(source_url, str) else ""
-    except ValueError:
-        yield _fault("source_url", "is not an address")
-        query = ""
-    for name, _ in parse_qsl(query, keep_blank_values=True):
-        if _SECRET.fullmatch(name):
-            yield _fault("source_url", f"must not have {name!r} in its query: {elsewhere}")
-    for path in _paths(source_config):
-        if _SECRET.fullmatch(str(path[-1])):
-            yield {"loc": ["source_config", *path], "msg": f"must not be here: {elsewhere}"}
+    if isinstance(source_url, str):
+        yield from _secrets_in_address(source_url, ["source_url"])
+    if isinstance(source_config, dict):
+        yield from _secrets_in(source_config, ["source_config"])
 
 
-def _paths(value: Any, *to: str | int) -> Iterator[tuple[str | int, ...]]:
-    """The paths of all names in a JSON value."""
+def _secrets_in(value: Any, loc: list[str | int]) -> Iterator[FieldError]:
+    """What a JSON value names as a secret, and the addresses in it that hold one."""
     if isinstance(value, dict):
         for name, each in value.items():
-            yield (*to, name)
-            yield from _paths(each, *to, name)
+            if _is_named(_SECRET, name):
+                yield {"loc": [*loc, name], "msg": f"must not be here: {_ELSEWHERE}"}
+            else:
+                yield from _secrets_in(each, [*loc, name])
     elif isinstance(value, list):
         for index, each in enumerate(value):
-            yield from _paths(each, *to, index)
+            yield from _secrets_in(each, [*loc, index])
+    elif isinstance(value, str) and value.lower().startswith(("http://", "https://")):
+        yield from _secrets_in_address(value, loc)
+        if "@" in value.split("/")[2]:
+            message = "must be without a user name or a password"
+            yield {"loc": loc, "msg": f"{message}: {_ELSEWHERE}"}
+
+
+def _secrets_in_address(address: str, loc: list[str | int]) -> Iterator[FieldError]:
+    try:
+        query = urlsplit(address).query
+    except ValueError:
+        yield {"loc": loc, "msg": "is not an address"}
+        return
+    for name, _ in parse_qsl(query, keep_blank_values=True):
+        if _is_named(_SECRET_OF_QUERY, name):
+            yield {"loc": loc, "msg": f"must not have {name!r} in its query: {_ELSEWHERE}"}
+
+
+def _is_named(names: re.Pattern[str], name: str) -> bool:
+    return names.fullmatch(_NEXT_WORD.sub("_", name).lower()) is not None
 
 
 def _fault(field: str, message: str) -> FieldError:

@@ -218,6 +218,17 @@ class TestDataset:
         assert "Credentials are missing" in page
         assert "IBAT_AUTH_KEY , IBAT_AUTH_TOKEN" in page
 
+    def test_shows_no_query_of_an_address(
+        self, client: InProcessClient, connection: database.Connection
+    ) -> None:
+        address = "https://data.example.org/parks?ticket=hunter2"
+        registered(connection, "parks", source_url=address, source_config={"also": [address]})
+
+        answer = client.get(f"{ROOT}/parks")
+
+        assert "Source https://data.example.org/parks?***" in shown(answer)
+        assert "hunter2" not in answer.text
+
     def test_one_whose_handler_is_not_there_is_shown_all_the_same(
         self, client: InProcessClient, connection: database.Connection
     ) -> None:

@@ -121,7 +121,28 @@ def test_no_value_at_fault_is_repeated() -> None:
         ("source_url", "https://e.org/d?layer=a&sig=hunter2", "source_url"),
         ("source_url", "https://e.org/d?X-Amz-Signature=hunter2", "source_url"),
         ("source_url", "https://e.org/d?auth_key=hunter2", "source_url"),
-        ("source_config", {"auth": {"api_key": "hunter2"}}, "source_config.auth.api_key"),
+        ("source_url", "https://e.org/api/d?code=hunter2", "source_url"),
+        ("source_url", "https://e.org/d?accessToken=hunter2", "source_url"),
+        ("source_url", "https://e.org/d?authtoken=hunter2", "source_url"),
+        ("source_url", "https://e.org/d?AWSAccessKeyId=hunter2", "source_url"),
+        ("source_url", "https://e.org/d?sastoken=hunter2", "source_url"),
+        ("source_url", "https://e.org/d?jwt=hunter2", "source_url"),
+        ("source_config", {"login": {"api_key": "hunter2"}}, "source_config.login.api_key"),
+        ("source_config", {"auth": "hunter2"}, "source_config.auth"),
+        ("source_config", {"apiKey": "hunter2"}, "source_config.apiKey"),
+        ("source_config", {"pass": "hunter2"}, "source_config.pass"),
+        (
+            "source_config",
+            {"headers": {"Authorization": "Bearer hunter2"}},
+            "source_config.headers.Authorization",
+        ),
+        (
+            "source_config",
+            {"headers": {"x-functions-key": "hunter2"}},
+            "source_config.headers.x-functions-key",
+        ),
+        ("source_config", {"parts": ["https://e.org/?sig=hunter2"]}, "source_config.parts.0"),
+        ("source_config", {"next": "https://me:hunter2@e.org/"}, "source_config.next"),
         ("source_config", {"users": [{"password": "hunter2"}]}, "source_config.users.0.password"),
     ],
 )
@@ -133,8 +154,11 @@ def test_credentials_are_sent_to_the_settings(field: str, value: Any, loc: str) 
 
 
 def test_what_only_looks_like_a_credential_is_not_one() -> None:
-    url = "https://e.org/d?keyword=lakes&tokens=3&f=json"
-    config = {"key_columns": ["id"], "layer": "token", "secretary": "x"}
+    url = "https://e.org/d?keyword=lakes&tokens=3&f=json&countryCode=fr&passes=1&author=x"
+    config = {
+        "key_columns": ["id"], "layer": "token", "secretary": "x", "code": "id",
+        "next": "https://e.org/@me/?page=2",
+    }  # fmt: skip
     assert declared({**LAKES, "source_url": url, "source_config": config}).source_url == url
 
 
