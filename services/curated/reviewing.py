@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from psycopg import sql
+
+from core.errors import PermanentTaskError
 from core.job_definition import JsonObject
 from core.models.curated import CuratedDataset, UpdateStrategy
 from core.models.feature_table import TableName
@@ -17,7 +20,7 @@ from services.curated.comparing import Difference, Rows
 from services.curated.gates import Figures, Verdict, judge
 from services.curated.handler import About
 from services.publishing import attachments, checks, extent
-from services.publishing.definitions import staged
+from services.publishing.definitions import identifier, identifiers, staged
 from services.publishing.extent import Extent
 
 _NOTHING = Extent(rows=0, geometries=0, bbox=None)
@@ -70,7 +73,11 @@ def review(
     version: CuratedVersion,
     check: Callable[[], None],
 ) -> Review:
-    """Hold a staged version against what is published, and judge it by the dataset's gates."""
+    """Hold a staged version against what is published, and judge it by the dataset's gates.
+
+    Raises `PermanentTaskError` (keys_not_unique) where an upsert cannot tell rows apart that are
+    published without a key.
+    """
     assert version.staged is not None
     published = _published(connection, dataset.target)
     if published is None:
@@ -85,7 +92,9 @@ def review(
             Rows(
                 dataset.target,
                 published.shape,
-                _keys_to_match(published, version) if in_place else published.key_columns,
+                _keys_to_match(connection, dataset.target, published, version)
+                if in_place
+                else published.key_columns,
             ),
             Rows(staged(version.staged), version.shape, version.key_columns),
             ignored=about.ignored,
@@ -115,12 +124,31 @@ def _published(connection: Connection, target: TableName) -> PublishedTable | No
     return publishing_repository.table(connection, target)
 
 
-def _keys_to_match(published: PublishedTable, version: CuratedVersion) -> tuple[str, ...]:
-    """By what an upsert finds rows of the published table: one that has no key yet gets it."""
-    names = {column.name for column in published.shape.columns}
-    if not published.key_columns and names.issuperset(version.key_columns):
-        return version.key_columns
-    return published.key_columns
+def _keys_to_match(
+    connection: Connection, target: TableName, published: PublishedTable, version: CuratedVersion
+) -> tuple[str, ...]:
+    """By what an upsert finds rows of the published table: one that has no key yet gets it.
+
+    Raises `PermanentTaskError` (keys_not_unique), as publishing would.
+    """
+    keys, names = version.key_columns, {column.name for column in published.shape.columns}
+    if published.key_columns or not keys or not names.issuperset(keys):
+        return published.key_columns
+    repeated = connection.execute(
+        sql.SQL(
+            "SELECT FROM {} WHERE ({}) IS NOT NULL GROUP BY {} HAVING count(*) > 1 LIMIT 1"
+        ).format(
+            identifier(target), sql.SQL("ROW({})").format(identifiers(keys)), identifiers(keys)
+        )
+    )
+    if repeated.rowcount:
+        raise PermanentTaskError(
+            f"Rows of {target} share a key ({', '.join(keys)}), so that an upsert cannot tell them "
+            "apart. Set update_strategy to full_replace.",
+            code="keys_not_unique",
+            table=str(target),
+        )
+    return keys
 
 
 def _around(one: Bbox | None, other: Bbox | None) -> Bbox | None:

@@ -299,6 +299,19 @@ def test_a_table_without_a_key_gets_one_with_its_first_upsert(
     assert contents(sites).keys() == {row[0] for row in rows}
 
 
+def test_a_table_whose_rows_share_a_key_is_not_upserted(
+    ledger: Connection, sites: CuratedDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_handler(monkeypatch, key_columns=())
+    rows = [*SEVERAL, site(3, "again")]
+    staged(ledger, sites, rows, key_columns=()).finalize()
+    use_handler(monkeypatch)
+    ledger.execute("UPDATE app.curated_datasets SET update_strategy = 'upsert'")
+    with pytest.raises(PermanentTaskError, match="full_replace") as failure:
+        staged(ledger, sites, SEVERAL, "v2", dry_run=True).finalize()
+    assert failure.value.error_code == "keys_not_unique"
+
+
 def test_without_keys_rows_are_compared_by_content(
     ledger: Connection, sites: CuratedDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
