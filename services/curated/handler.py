@@ -82,7 +82,7 @@ class Field:
 class Style:
     """How the table is drawn: MapLibre layers without their source, and the legend in order.
 
-    A legend entry is {label, color, kind: fill|line|circle, filter?}.
+    A legend entry is {label, color, kind: fill|line|circle, outline?, description?}.
     """
 
     style_id: str

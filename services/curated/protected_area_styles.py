@@ -37,6 +37,10 @@ class Class:
         return entry if self.meaning is None else {**entry, "description": self.meaning}
 
 
+# What a feature without a class is drawn as. One that is small may have lost its attributes to the
+# room in a crowded tile.
+_TOO_SMALL = "or too small to tell"
+
 # From strict protection to sustainable use, then what has no category.
 IUCN_CATEGORIES = (
     Class("Ia", ("Ia",), "#4f137a", "#380d57", "Strict nature reserve"),
@@ -47,17 +51,17 @@ IUCN_CATEGORIES = (
     Class("V", ("V",), "#ffb241", "#996106", "Protected landscape or seascape"),
     Class("VI", ("VI",), "#0baef0", "#076b94", "Protected area with sustainable use"),
     Class("Not Reported", ("Not Reported",), "#8c8c8c", "#595959"),
-    Class("Not Assigned", ("Not Assigned",), "#bdbdbd", "#6e6e6e"),
-    Class("Not Applicable", ("Not Applicable",), "#e0e0e0", "#808080"),
+    Class("Not Assigned", ("Not Assigned",), "#b8b8b8", "#6e6e6e"),
+    Class("Not Applicable", ("Not Applicable",), "#dbdbdb", "#808080"),
 )
-_NO_CATEGORY = Class("No category", (), "#ffffff", "#4d4d4d")
+_NO_CATEGORY = Class(f"No category, {_TOO_SMALL}", (), "#ffffff", "#4d4d4d")
 
 REALMS = (
     Class("Terrestrial", ("Terrestrial",), "#009e73", "#00664b"),
     Class("Coastal", ("Coastal",), "#e69f00", "#8f6300"),
     Class("Marine", ("Marine",), "#00508a", "#003459"),
 )
-_NO_REALM = Class("No realm", (), "#ffffff", "#4d4d4d")
+_NO_REALM = Class(f"No realm, {_TOO_SMALL}", (), "#ffffff", "#4d4d4d")
 
 # In small letters: releases differ in the case of the values too.
 KBA_STATUSES = (
@@ -66,7 +70,7 @@ KBA_STATUSES = (
     Class("Superseded", ("superseded",), "#9846ce", "#6d2a99"),
     Class("Delisted", ("delisted",), "#bdbdbd", "#6e6e6e"),
 )
-_NO_STATUS = Class("Other or none", (), "#ffffff", "#4d4d4d")
+_NO_STATUS = Class(f"Other, none, {_TOO_SMALL}", (), "#ffffff", "#4d4d4d")
 
 
 def _by_class(value: list[Any], classes: Sequence[Class], other: Class, part: str) -> list[Any]:
@@ -130,10 +134,7 @@ def _style(
                 },
             },
         ),
-        legend=tuple(
-            {**each.legend_entry, "filter": ["in", value, ["literal", list(each.values)]]}
-            for each in classes
-        ),
+        legend=tuple(each.legend_entry for each in (*classes, other)),
     )
 
 

@@ -18,7 +18,6 @@ from services.tiles import links as tile_links
 from services.tiles.tables import mapped_table
 from services.tiles.tiles import DEEPEST_ZOOM
 
-# What people see of a legend's entry; how features are chosen for it is the style's business.
 _SHOWN = ("label", "color", "kind", "outline", "description")
 
 

@@ -40,7 +40,7 @@ _LAYER_KEYS = (
     "id", "type", "filter", "paint", "layout", "minzoom", "maxzoom", "metadata",
     "source", "source-layer",
 )  # fmt: skip
-_LEGEND_KEYS = ("label", "color", "kind", "outline", "description", "filter")
+_LEGEND_KEYS = ("label", "color", "kind", "outline", "description")
 
 Loc = list[str | int]
 

@@ -233,7 +233,7 @@ function button(text, turn) {
 }
 
 /** An entry of a legend, as the templates have it. */
-function entry({ label, color, outline = color, kind, description, count }) {
+function entry({ label, color, outline = color, kind, description }) {
   const swatch = document.createElementNS(SVG, "svg");
   swatch.setAttribute("viewBox", "0 0 20 14");
   swatch.setAttribute("aria-hidden", "true");
@@ -248,9 +248,7 @@ function entry({ label, color, outline = color, kind, description, count }) {
   }
   swatch.append(shape);
   const text = made("span", label);
-  for (const more of [description, count?.toLocaleString("en")]) {
-    if (more) text.append(" ", made("span", more, "quiet"));
-  }
+  if (description) text.append(" ", made("span", description, "quiet"));
   const item = document.createElement("li");
   item.append(swatch, text);
   return item;
