@@ -29,6 +29,7 @@ def attempt(connection: Connection, dataset_id: str, due_at: datetime | None = N
         UpdateStatus.FAILED,
         due_at=due_at,
     )
+    assert log_id is not None
     connection.execute(
         "UPDATE app.curated_update_log SET completed_at = '2020-05-02' WHERE log_id = %s", (log_id,)
     )
@@ -47,6 +48,7 @@ def test_of_the_log_of_a_dataset_stays_what_is_still_needed(ledger: Connection) 
     ledger.execute("UPDATE app.curated_versions SET log_id = %s", (of_a_version,))
     attempt(ledger, "lakes")
     recent = updates_log.record(ledger, "lakes", UpdateType.MANUAL, UpdateStatus.FAILED)
+    assert recent is not None
     under_way = updates_log.begin(ledger, "lakes", begin(ledger, "lakes"), UpdateType.MANUAL)
     newest = attempt(ledger, "ponds")
 

@@ -19,7 +19,7 @@ from services.curated import cataloguing, file_store, registry, versions
 from services.ingest.documents import check_collection
 from services.stac import catalog
 from services.stac.links import Addresses
-from services.stac.search_parameters import CollectionParameters
+from services.stac.search_parameters import CollectionParameters, SearchParameters
 from tests.support.curated_datasets import forget_all, register
 from tests.support.curated_update import Staged, site, staged, use_handler
 
@@ -126,6 +126,18 @@ def test_its_licence_is_named_and_linked(
     assert (found["license"], found["geoforge:licence"]) == (identifier, licence)
     links = [each["href"] for each in found["links"] if each["rel"] == "license"]
     assert links == ([] if link is None else [link])
+
+
+def test_it_can_be_asked_for_what_it_has_not(ledger: Connection, sites: CuratedDataset) -> None:
+    staged(ledger, sites, ONE).finalize()
+    assert catalog.collection("curated_sites", AT) == collection()
+    assert catalog.items("curated_sites", SearchParameters(), AT, {})["features"] == []
+    assert catalog.search(SearchParameters(collections=["curated_sites"]), AT, {})["features"] == []
+    assert catalog.queryables(AT, "curated_sites")["type"] == "object"
+    children = [
+        each["title"] for each in catalog.landing_page(AT)["links"] if each["rel"] == "child"
+    ]
+    assert children == ["Sites"]
 
 
 def test_it_goes_along_with_updates_and_rollbacks(
