@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 from core.errors import NotFound
 from core.models.curated import CuratedDataset, CuratedDefinition
 from core.models.feature_table import TableName
-from infrastructure import queries
+from infrastructure import locks, queries
 from infrastructure.database import Connection, Row
 
 _SQL = queries.load("curated")
@@ -78,6 +78,11 @@ def publisher(connection: Connection, target: TableName) -> Publisher | None:
     """Who published what has this name now; None where geoforge published nothing."""
     row = connection.execute(_SQL["publisher"], target.model_dump()).fetchone()
     return None if row is None else Publisher(**row)
+
+
+def take_turn(connection: Connection) -> None:
+    """To the end of the transaction nobody else registers a dataset or changes one."""
+    locks.lock(connection, locks.Space.DDL, "curated_registry")
 
 
 def insert(

@@ -222,6 +222,11 @@ def under_way(connection: Connection, dataset_id: str) -> Row | None:
     return connection.execute(_SQL["under_way"], {"dataset_id": dataset_id}).fetchone()
 
 
+def has_attempts(connection: Connection, dataset_id: str) -> bool:
+    """Whether a dataset of this name, which may be deleted by now, was ever updated."""
+    return bool(page(connection, dataset_id, limit=1))
+
+
 def fetched_versions(connection: Connection, dataset_id: str) -> set[str]:
     """The versions of the source whose files an attempt may still make use of."""
     rows = connection.execute(_SQL["fetched_versions"], {"dataset_id": dataset_id})

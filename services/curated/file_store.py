@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote, unquote
 
 from azure.core.exceptions import ResourceNotFoundError
+from azure.storage.blob import BlobPrefix
 
 from config import get_settings
 from core.errors import NotFound, PermanentTaskError, TransientTaskError
@@ -268,6 +269,17 @@ def tidy(dataset_id: str, keep: Collection[str], *, check: Check) -> int:
     except NotFound:  # nothing was ever fetched
         return removed
     return removed
+
+
+def dataset_ids() -> list[str]:
+    """The datasets that have files here, and what else has a folder. Raises `Unavailable`."""
+    container = get_settings().curated_container
+    try:
+        with blob_storage.faults(container):
+            found = blob_storage.container_client(container).walk_blobs(delimiter="/")
+            return [each.name.rstrip("/") for each in found if isinstance(each, BlobPrefix)]
+    except NotFound:  # nothing was ever fetched
+        return []
 
 
 def folder_of(version: str) -> str:

@@ -35,15 +35,21 @@ def drop_discarded() -> list[str]:
 
 
 def sweep() -> None:
-    """What the housekeeping timer does: discard what nobody will publish, and drop its tables."""
+    """What the housekeeping timer does: discard what nobody will publish, drop its tables, and
+    remove the fetched files that nobody needs."""
     with locks.singleton("curated_versions") as mine:
         if not mine:
             return
         with database.transaction() as connection:
             curated_versions_repository.discard_abandoned(connection)
         dropped = drop_discarded()
-    if dropped:
-        log.info("dropped %s of curated datasets", counted(len(dropped), "staged table"))
+        if dropped:
+            log.info("dropped %s of curated datasets", counted(len(dropped), "staged table"))
+        try:
+            for dataset_id in file_store.dataset_ids():
+                _remove_files(dataset_id, _never)
+        except Unavailable as failure:
+            log.warning("files of curated datasets are left for next time: %s", failure.message)
 
 
 def tidy(dataset: CuratedDataset, check: Callable[[], None]) -> None:
@@ -57,19 +63,25 @@ def tidy(dataset: CuratedDataset, check: Callable[[], None]) -> None:
 
 
 def _remove_files(dataset_id: str, check: Callable[[], None]) -> None:
-    """Remove the fetched files of all versions but those that are kept, held or on their way.
+    """Remove the fetched files of all versions but those that are kept, held or on their way;
+    all of them where the dataset was deleted.
 
     While an update is under way they are left alone: it may go on with any of them. None begins
-    meanwhile, since it would change the dataset's row.
+    meanwhile, since it would change the dataset's row, which is locked, or make one.
     """
     with database.transaction() as connection:
         dataset = curated_repository.find(connection, dataset_id, for_update=True)
-        if (
-            dataset is not None
-            and curated_updates_repository.under_way(connection, dataset_id) is None
-        ):
+        if dataset is None:
+            curated_repository.take_turn(connection)
+            dataset = curated_repository.find(connection, dataset_id, for_update=True)
+        if curated_updates_repository.under_way(connection, dataset_id) is not None:
+            return
+        if dataset is not None:
             keep = _needed_source_versions(connection, dataset)
             file_store.tidy(dataset_id, keep, check=check)
+        # What was never a dataset is somebody else's.
+        elif curated_updates_repository.has_attempts(connection, dataset_id):
+            file_store.tidy(dataset_id, frozenset(), check=check)
 
 
 def _needed_source_versions(connection: Connection, dataset: CuratedDataset) -> set[str]:
@@ -86,3 +98,7 @@ def _needed_source_versions(connection: Connection, dataset: CuratedDataset) -> 
     if current is not None:
         keep.add(current.source_version)
     return keep
+
+
+def _never() -> None:
+    """Nobody asks to stop."""

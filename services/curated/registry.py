@@ -100,7 +100,7 @@ def _create(body: Mapping[str, Any], base_url: str) -> JsonObject:
     definition = declared(body)
     handler = handlers.resolve(definition.dataset_id, definition.handler)
     with database.transaction() as connection:
-        _take_turn(connection)
+        datasets.take_turn(connection)  # So that no two datasets claim one table.
         if datasets.find(connection, definition.dataset_id) is not None:
             raise _exists(definition.dataset_id)
         former = _claim(connection, definition)
@@ -136,7 +136,7 @@ def _replace(
     dataset_id: str, body: Mapping[str, Any], if_match: Collection[str] | None, base_url: str
 ) -> JsonObject:
     with database.transaction() as connection:
-        _take_turn(connection)
+        datasets.take_turn(connection)  # So that no two datasets claim one table.
         current = datasets.get(connection, dataset_id, for_update=True)
         _require_match(current, if_match)
         definition = declared(body, dataset_id=dataset_id, kept_handler=current.handler)
@@ -164,7 +164,8 @@ def _replace(
 def enable(
     dataset_id: str, *, if_match: Collection[str] | None = None, base_url: str = ""
 ) -> JsonObject:
-    """Let the scheduler update a dataset from now on; its view.
+    """Let the scheduler update a dataset from now on; its view. A manual one is updated by hand
+    all the same.
 
     Raises `NotFound`, `PreconditionFailed`, and `Conflict` (handler_missing,
     credentials_missing) where it could not be updated.
@@ -236,11 +237,6 @@ def _snapshot() -> Iterator[Connection]:
     with database.transaction() as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield connection
-
-
-def _take_turn(connection: Connection) -> None:
-    """One change of the registry at a time, so that no two datasets claim one table."""
-    locks.lock(connection, locks.Space.DDL, "curated_registry")
 
 
 def _claim(connection: Connection, definition: CuratedDefinition) -> datasets.Publisher | None:

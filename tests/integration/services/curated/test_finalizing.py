@@ -37,6 +37,7 @@ def sites(ledger: Connection, monkeypatch: pytest.MonkeyPatch) -> CuratedDataset
     forget_all(ledger)
     use_handler(monkeypatch)
     monkeypatch.setattr(holding.file_store, "tidy", lambda *_args, **_options: 0)
+    monkeypatch.setattr(holding.file_store, "dataset_ids", list)
     return register(
         ledger,
         dataset_id="sites",

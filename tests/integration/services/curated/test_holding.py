@@ -12,10 +12,17 @@ import pytest
 from core.models.curated import CuratedDataset, UpdateStatus, UpdateType
 from infrastructure import blob_storage, database
 from infrastructure import curated_updates_repository as updates_log
+from infrastructure import curated_versions_repository as versions
 from infrastructure.database import Connection
-from services.curated import file_store, holding
+from services.curated import file_store, holding, registry
 from services.curated.file_store import folder_of
-from tests.support.curated_datasets import begin, forget_all, publish_version, register
+from tests.support.curated_datasets import (
+    begin,
+    forget_all,
+    publish_version,
+    register,
+    stage_version,
+)
 from tests.support.handler_runs import carry_on
 from tests.support.settings import app_settings
 
@@ -117,3 +124,28 @@ def test_the_files_of_attempts_that_may_go_on_are_kept(
     holding.tidy(lakes, carry_on)
     # Another attempt follows the newest one, and finds the same version.
     assert left() == {"v1", "v3"}
+
+
+def test_files_that_nobody_needs_are_swept(connection: Connection, lakes: CuratedDataset) -> None:
+    publish_version(connection, lakes, source_version="v1")
+    attempts = [attempt_that_failed(connection, version) for version in ("v2", "v3", "v4")]
+    for job_id in attempts:
+        forget_work(connection, job_id)
+    held = stage_version(connection, lakes, attempts[1], source_version="v3")
+    versions.hold(connection, held.version_id, {}, [])
+    fetched("v1", "v2", "v3", "v4")
+    holding.sweep()
+    assert left() == {"v1", "v3", "v4"}
+
+
+def test_files_of_deleted_datasets_are_swept_and_those_of_others_are_not(
+    connection: Connection, lakes: CuratedDataset
+) -> None:
+    attempt_that_failed(connection, "v1")
+    fetched("v1")
+    fetched("a picture", dataset_id="pictures")
+    holding.sweep()
+    assert left() == {"v1", "a picture"}
+    registry.delete("lakes")
+    holding.sweep()
+    assert left() == {"a picture"}

@@ -42,6 +42,7 @@ def sites(ledger: Connection, monkeypatch: pytest.MonkeyPatch) -> CuratedDataset
     forget_all(ledger)
     use_handler(monkeypatch)
     monkeypatch.setattr(holding.file_store, "tidy", lambda *_args, **_options: 0)
+    monkeypatch.setattr(holding.file_store, "dataset_ids", list)
     monkeypatch.setattr(registry, "_definitions", dict(registry._definitions))
     registry._definitions.pop(CURATED_PUBLISH.name, None)
     registry.register(CURATED_PUBLISH)
