@@ -213,7 +213,9 @@ class CuratedDefinition(_Model):
     )
     target_table_name: _TableText = Field(description="Table; begins with curated_")
     target_schema: _SchemaName = Field(default="geo", description="Schema of the table")
-    enabled: bool = Field(default=False, description="Whether the scheduler updates it")
+    enabled: bool = Field(
+        default=False, description="Whether the scheduler updates it, if it has a schedule"
+    )
     restricted: bool = Field(
         default=False, description="Whether its rows may be shown to holders of a function key only"
     )

@@ -177,7 +177,16 @@ def _reason(state: State, dataset: CuratedDataset, situation: Row) -> str | None
         return str(situation["ended_error"] or "The last attempt failed.")
     if state is State.UPDATING:
         return None
-    return readiness.obstacle(dataset)
+    if (obstacle := readiness.obstacle(dataset)) is not None:
+        return obstacle
+    if dataset.rejected_version is not None and state in (State.NEVER_UPDATED, State.CURRENT):
+        return (
+            f"Version {dataset.rejected_version} of the source was rolled back or discarded; a "
+            "newer one is awaited."
+        )
+    if dataset.enabled and dataset.schedule is None:
+        return "It is enabled, but a manual dataset has no schedule: it is updated by hand only."
+    return None
 
 
 def _next_run(dataset: CuratedDataset, now: datetime) -> datetime | None:

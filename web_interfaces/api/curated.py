@@ -38,7 +38,7 @@ _PAGED = (
     query("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}),
     query("cursor", {"type": "string"}, "`next` of the page before"),
 )
-_LIST_QUERY = (query("enabled_only", _FLAG, "Only those that the scheduler updates"), *_PAGED)
+_LIST_QUERY = (query("enabled_only", _FLAG, "Only those that are enabled"), *_PAGED)
 _HISTORY_QUERY = (
     query(
         "status",

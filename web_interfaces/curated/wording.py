@@ -31,6 +31,11 @@ STATES = {
     "never_updated": "Nothing is published yet.",
     "current": "Published, and kept current.",
 }
+# The same of a dataset that has no schedule.
+_BY_HAND = {
+    "never_updated": "Nothing is published yet. It is updated by hand only.",
+    "current": "Published, and updated by hand only.",
+}
 GATES = {
     "min_rows": "Rows",
     "row_count_change_pct": "Change of the number of rows",
@@ -47,6 +52,13 @@ _MONTHS = (
     "October", "November", "December",
 )  # fmt: skip
 _EVENING, _MORNING = 20, 6
+
+
+def says(dataset: Mapping[str, Any]) -> str:
+    """How a dataset is, in a sentence."""
+    state = dataset["state"]
+    by_hand = _BY_HAND.get(state) if dataset["source_type"] == "manual" else None
+    return dataset["reason"] or by_hand or STATES[state]
 
 
 def begun_by(entry: Mapping[str, Any]) -> str:

@@ -387,6 +387,20 @@ class TestRead:
 
 
 class TestList:
+    def test_an_enabled_manual_one_is_said_to_have_no_schedule(
+        self, client: InProcessClient, db: Connection
+    ) -> None:
+        by_hand = {**LAKES, "source_type": "manual"}
+        for answer in (
+            client.post(DATASETS, {**by_hand, "enabled": True}),
+            put_dataset(client, {**by_hand, "enabled": True}),
+            client.call("POST", f"{AT}/enable"),
+        ):
+            dataset = answer.json()
+            assert (dataset["enabled"], dataset["next_run"]) == (True, None)
+            assert "updated by hand only" in dataset["reason"]
+        assert client.call("POST", f"{AT}/disable").json()["reason"] is None
+
     def test_is_paged_and_can_be_of_the_enabled_ones(
         self, client: InProcessClient, db: Connection
     ) -> None:
@@ -874,7 +888,12 @@ class TestVersions:
         dataset = client.get(AT).json()
         assert (dataset["source_version"], dataset["rejected_version"]) == ("2026-01", "2026-02")
         assert dataset["last_update"]["action"] == "rollback"
-        assert dataset["state"] == "disabled"
+        assert (dataset["state"], dataset["reason"]) == ("disabled", None)
+        enabled = client.call("POST", f"{AT}/enable").json()
+        assert enabled["state"] == "current"
+        assert enabled["reason"] == (
+            "Version 2026-02 of the source was rolled back or discarded; a newer one is awaited."
+        )
 
     def test_a_rollback_to_what_never_was_is_refused(
         self, client: InProcessClient, db: Connection

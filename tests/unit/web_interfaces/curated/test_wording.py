@@ -67,6 +67,20 @@ def test_every_state_has_a_badge() -> None:
 
 
 @pytest.mark.parametrize(
+    ("source_type", "state", "reason", "said"),
+    [
+        ("api_bulk_download", "current", None, "Published, and kept current."),
+        ("manual", "current", None, "Published, and updated by hand only."),
+        ("manual", "never_updated", None, "Nothing is published yet. It is updated by hand only."),
+        ("manual", "current", "Version 2 is awaited.", "Version 2 is awaited."),
+        ("manual", "updating", None, "An update is under way."),
+    ],
+)
+def test_how_a_dataset_is(source_type: str, state: str, reason: str | None, said: str) -> None:
+    assert wording.says({"source_type": source_type, "state": state, "reason": reason}) == said
+
+
+@pytest.mark.parametrize(
     ("action", "update_type", "said"),
     [
         ("update", "scheduled", "schedule"),
