@@ -92,7 +92,9 @@ def test_pystac_client_filters(client: Client) -> None:
 def test_pystac_client_searches_collections(client: Client) -> None:
     found = client.collection_search(bbox=[0, 0, 1, 1], limit=1).collections()
     assert {WORLD, EMPTY} <= {each.id for each in found}
-    assert list(client.collection_search(bbox=[0, 50, 1, 60]).collections()) == []
+    # Housekeeping may have put back Collections of datasets that other tests have published.
+    elsewhere = client.collection_search(bbox=[0, 50, 1, 60]).collections()
+    assert not {WORLD, EMPTY} & {each.id for each in elsewhere}
 
 
 # What the validator asks for and this API does not do; each is explained in docs/stac-api.md.

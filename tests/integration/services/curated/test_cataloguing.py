@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from psycopg.types.json import Jsonb
+from pystac.validation import validate_dict
 from stac_pydantic import Collection
 
 from core.models.curated import CuratedDataset
@@ -78,6 +79,7 @@ def test_what_is_published_is_in_the_catalog(ledger: Connection, sites: CuratedD
     found = collection()
     check_collection(found)
     Collection.model_validate(found)
+    assert validate_dict(found)  # against the schemas that pystac has with it
     assert (found["title"], found["description"]) == ("Sites", "Where things are.")
     assert found["license"] == "other"
     assert found["geoforge:licence"] == "Public domain"
