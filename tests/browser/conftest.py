@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import psycopg
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from psycopg.rows import dict_row
 
 from infrastructure import database
@@ -25,6 +25,9 @@ _ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
+
+# The default of 5 s is short where others work on the machine.
+expect.set_options(timeout=60_000)
 
 
 # Not for the session: Playwright keeps an event loop running in this thread while it lives, and
