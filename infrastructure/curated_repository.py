@@ -40,6 +40,8 @@ def find(
     connection: Connection, dataset_id: str, *, for_update: bool = False
 ) -> CuratedDataset | None:
     """A dataset, or None. `for_update` keeps it as it is to the end of the transaction."""
+    if "\0" in dataset_id:  # which PostgreSQL has in no text
+        return None
     query = "get_for_update" if for_update else "get"
     row = connection.execute(_SQL[query], {"dataset_id": dataset_id}).fetchone()
     return None if row is None else _dataset(row)
