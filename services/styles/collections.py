@@ -14,6 +14,7 @@ from services.orchestration.paging import cursor_after, table_key
 from services.styles import links
 from services.styles.generated import STYLE_ID, generated
 from services.styles.model import MapStyle
+from services.tiles.tables import mapped_table
 
 
 def list_styles(*, limit: int = 100, cursor: str | None = None, base_url: str = "") -> JsonObject:
@@ -39,6 +40,13 @@ def list_styles(*, limit: int = 100, cursor: str | None = None, base_url: str = 
         "collections": views,
         "next": last and cursor_after(last["schema_name"], last["table_name"]),
     }
+
+
+def styled(collection: str) -> tuple[PublishedTable, list[MapStyle]]:
+    """A collection's table and its styles, the default one first. Raises `NotFound`."""
+    table = mapped_table(collection)
+    with database.transaction() as connection:
+        return table, styles_of(connection, table)
 
 
 def styles_of(connection: Connection, table: PublishedTable) -> list[MapStyle]:

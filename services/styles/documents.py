@@ -8,14 +8,12 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-from infrastructure import database
 from infrastructure.features_repository import PublishedTable
 from services.features.links import JsonObject, collection_id
 from services.styles import links
-from services.styles.collections import find, styles_of
+from services.styles.collections import find, styled
 from services.styles.model import LegendEntry, MapStyle
 from services.tiles import links as tile_links
-from services.tiles.tables import mapped_table
 from services.tiles.tiles import DEEPEST_ZOOM
 
 _SHOWN = ("label", "color", "kind", "outline", "description")
@@ -66,9 +64,7 @@ def entries(legend: Sequence[LegendEntry]) -> list[LegendEntry]:
 
 
 def _found(collection: str, style_id: str | None) -> tuple[PublishedTable, MapStyle]:
-    table = mapped_table(collection)
-    with database.transaction() as connection:
-        styles = styles_of(connection, table)
+    table, styles = styled(collection)
     return table, find(styles, collection_id(table.name), style_id)
 
 

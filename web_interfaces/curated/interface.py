@@ -88,6 +88,7 @@ def curated_dataset_page(req: func.HttpRequest) -> func.HttpResponse:
         schedule=_schedule(dataset),
         facts=facts.of(dataset),
         map=maps.of(dataset),
+        why_no_map=maps.why_none,
         held=published["held"],
         plan=None if history_cursor else plans.last_dry_run(history["history"]),
         samples=plans.samples,

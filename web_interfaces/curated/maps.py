@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.errors import NotFound
 from core.job_definition import JsonObject
 from core.models.feature_table import TableName
-from infrastructure import database
 from services.features.links import collection_id
 from services.styles import links
-from services.styles.collections import styles_of
+from services.styles.collections import styled
 from services.styles.documents import entries
 from services.tiles.tables import mapped_table
 from web_interfaces.vector import drawing
@@ -49,11 +49,8 @@ def of(dataset: Mapping[str, Any]) -> DatasetMap | None:
     """The map of what is published of a dataset; None where nothing has a place."""
     if dataset["version"] is None or dataset["bbox"] is None:
         return None
-    name = TableName(schema_name=dataset["target_schema"], table_name=dataset["target_table_name"])
-    collection = collection_id(name)
-    table = mapped_table(collection)
-    with database.transaction() as connection:
-        styles = styles_of(connection, table)
+    collection = _collection(dataset)
+    table, styles = styled(collection)
     bounds = unwrapped(dataset["bbox"])
     frame, extent = drawn(bounds)
     return DatasetMap(
@@ -71,6 +68,17 @@ def of(dataset: Mapping[str, Any]) -> DatasetMap | None:
     )
 
 
+def why_none(dataset: Mapping[str, Any]) -> str:
+    """Why there is no map of what is published of a dataset."""
+    try:
+        mapped_table(_collection(dataset))
+    except NotFound as nothing:
+        if nothing.error_code == "no_geometry":
+            return "The table has no geometry to draw."
+        raise
+    return "Nothing in it has a place yet."
+
+
 def unwrapped(bbox: Sequence[float]) -> Box:
     """The box with its east to the right of its west."""
     west, south, east, north = bbox
@@ -82,3 +90,9 @@ def drawn(bounds: Box) -> tuple[drawing.Drawing, Box]:
     west, south, east, north = bounds
     frame, ((left, bottom), (right, top)) = drawing.overview([(west, south), (east, north)])
     return frame, (left, top, max(right - left, _LEAST), max(bottom - top, _LEAST))
+
+
+def _collection(dataset: Mapping[str, Any]) -> str:
+    return collection_id(
+        TableName(schema_name=dataset["target_schema"], table_name=dataset["target_table_name"])
+    )

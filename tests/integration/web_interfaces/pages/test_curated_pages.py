@@ -103,6 +103,21 @@ class TestList:
         assert 'id="dataset-shrunk"' in failed.text
         assert 'id="dataset-parks"' not in failed.text
 
+    def test_says_how_many_were_looked_at_where_there_are_more(
+        self,
+        client: InProcessClient,
+        connection: database.Connection,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        from web_interfaces.curated import interface
+
+        monkeypatch.setattr(interface, "_MOST_DATASETS", 2)
+        for number in range(3):
+            registered(connection, f"parks{number}", enabled=number == 0)
+
+        assert "These are the first 2 datasets;" in shown(client.get(ROOT))
+        assert "Looked at were the first 2 datasets;" in shown(client.get(f"{ROOT}?show=enabled"))
+
     def test_offers_no_second_update_while_one_is_under_way(
         self, client: InProcessClient, connection: database.Connection
     ) -> None:
@@ -197,6 +212,17 @@ class TestDataset:
         assert "Parks Board & <b>Co</b>" in unescape(answer.text)
         assert "<b>Co</b>" not in answer.text
 
+    def test_what_has_no_place_yet_has_no_map(
+        self, client: InProcessClient, connection: database.Connection
+    ) -> None:
+        nowhere = [(1, "Somewhere", "II", None)]
+        published(connection, registered(connection, "parks"), nowhere, source_version="1")
+
+        page = shown(client.get(f"{ROOT}/parks"))
+
+        assert "Nothing in it has a place yet." in page
+        assert "no geometry" not in page
+
     def test_features_of_a_restricted_dataset_are_not_linked(
         self, client: InProcessClient, connection: database.Connection
     ) -> None:
@@ -259,6 +285,7 @@ class TestDataset:
 
         assert answer.status == 404
         assert "There is no curated dataset" in unescape(answer.text)
+        assert client.get(f"{ROOT}/a%00b").status == 404
 
     def test_the_function_key_goes_along(
         self, client: InProcessClient, connection: database.Connection
