@@ -164,11 +164,6 @@ def forget_versions(connection: Connection, dataset_id: str) -> None:
     connection.execute(_SQL["forget_versions"], {"dataset_id": dataset_id})
 
 
-def forget_styles(connection: Connection, collection_id: str) -> None:
-    """Remove how a collection is drawn."""
-    connection.execute(_SQL["forget_styles"], {"collection_id": collection_id})
-
-
 def checked(connection: Connection, dataset_id: str) -> None:
     """Record that its source was asked just now."""
     connection.execute(_SQL["checked"], {"dataset_id": dataset_id})

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -25,15 +24,12 @@ _SQL = queries.load("styles")
 class StoredStyle:
     """One style. `spec` is {layers, legend}; `is_seeded` tells that no user has written it."""
 
-    collection_id: str
     style_id: str
     title: str | None
     description: str | None
     spec: Mapping[str, Any]
     is_default: bool
     is_seeded: bool
-    created_at: datetime
-    updated_at: datetime
 
 
 def take_turn(connection: Connection, collection_id: str) -> None:
@@ -64,7 +60,7 @@ def default_if_none(connection: Connection, collection_id: str, style_id: str) -
 def of_collection(connection: Connection, collection_id: str) -> list[StoredStyle]:
     """A collection's styles, the default one first and then by their ids."""
     rows = connection.execute(_SQL["of_collection"], {"collection_id": collection_id}).fetchall()
-    return [_stored(collection_id, row) for row in rows]
+    return [_stored(row) for row in rows]
 
 
 def names(connection: Connection, collection_ids: Iterable[str]) -> list[Row]:
@@ -100,6 +96,12 @@ def delete(connection: Connection, collection_id: str, style_id: str) -> None:
     connection.execute(_SQL["delete"], {"collection_id": collection_id, "style_id": style_id})
 
 
+def forget(connection: Connection, collection_id: str) -> None:
+    """Remove all styles of a collection, in turn with who changes them."""
+    take_turn(connection, collection_id)
+    connection.execute(_SQL["forget"], {"collection_id": collection_id})
+
+
 def _style_row(
     collection_id: str,
     style_id: str,
@@ -116,15 +118,12 @@ def _style_row(
     }
 
 
-def _stored(collection_id: str, row: Row) -> StoredStyle:
+def _stored(row: Row) -> StoredStyle:
     return StoredStyle(
-        collection_id=collection_id,
         style_id=row["style_id"],
         title=row["title"],
         description=row["description"],
         spec=row["style_spec"],
         is_default=row["is_default"],
         is_seeded=row["is_seeded"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
     )

@@ -131,9 +131,6 @@ RETURNING *
 -- name: forget_versions
 DELETE FROM app.curated_versions WHERE dataset_id = %(dataset_id)s
 
--- name: forget_styles
-DELETE FROM geo.feature_collection_styles WHERE collection_id = %(collection_id)s
-
 -- name: describe_table
 -- What people are told of the published table; how it may be shown counts at once.
 UPDATE app.published_tables p

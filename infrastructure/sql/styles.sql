@@ -33,8 +33,7 @@ WHERE collection_id = %(collection_id)s AND style_id = %(style_id)s
 -- name: of_collection
 -- A collection's styles, the default one first.
 SELECT
-    style_id, title, description, style_spec, is_default, seeded_digest IS NOT NULL AS is_seeded,
-    created_at, updated_at
+    style_id, title, description, style_spec, is_default, seeded_digest IS NOT NULL AS is_seeded
 FROM geo.feature_collection_styles
 WHERE collection_id = %(collection_id)s
 ORDER BY is_default DESC, style_id;
@@ -68,6 +67,9 @@ WHERE collection_id = %(collection_id)s AND style_id <> %(style_id)s AND is_defa
 UPDATE geo.feature_collection_styles
 SET is_default = true
 WHERE collection_id = %(collection_id)s AND style_id = %(style_id)s;
+
+-- name: forget
+DELETE FROM geo.feature_collection_styles WHERE collection_id = %(collection_id)s;
 
 -- name: delete
 DELETE FROM geo.feature_collection_styles

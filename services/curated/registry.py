@@ -18,7 +18,7 @@ from core.errors import (
 from core.models.curated import CuratedDataset, CuratedDefinition
 from infrastructure import curated_repository as datasets
 from infrastructure import curated_updates_repository as updates_log
-from infrastructure import database, locks, publishing_repository
+from infrastructure import database, locks, publishing_repository, styles_repository
 from infrastructure.database import Connection
 from services.curated import (
     cataloguing,
@@ -346,7 +346,7 @@ def _drop(connection: Connection, dataset: CuratedDataset) -> bool:
     except TransientTaskError as error:
         raise Unavailable(error.message, code=error.error_code, **error.details) from error
     datasets.forget_versions(connection, dataset.dataset_id)
-    datasets.forget_styles(connection, collection_id(dataset.target))
+    styles_repository.forget(connection, collection_id(dataset.target))
     cataloguing.forget(connection, dataset.target)
     return dropped
 

@@ -80,7 +80,6 @@ def _style(stored: StoredStyle, *, is_default: bool) -> MapStyle:
         layers=stored.spec.get("layers", []),
         legend=stored.spec.get("legend", []),
         is_default=is_default,
-        is_seeded=stored.is_seeded,
     )
 
 

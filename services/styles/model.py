@@ -23,4 +23,3 @@ class MapStyle:
     legend: Sequence[LegendEntry]
     is_default: bool
     is_stored: bool = True
-    is_seeded: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
 from infrastructure import database, styles_repository
@@ -110,4 +111,18 @@ def test_it_is_part_of_the_callers_transaction(connection: database.Connection) 
 
 def test_no_styles_are_none(connection: database.Connection) -> None:
     seed(connection, "parks", [])
+    assert styles(connection) == {}
+
+
+def test_forgetting_waits_for_who_changes_the_styles(
+    connection: database.Connection,
+) -> None:
+    seed(connection, "parks", [STATUS])
+    with database.connect() as other, connection.transaction():
+        styles_repository.take_turn(other, "parks")
+        connection.execute("SET LOCAL lock_timeout = '100ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable), connection.transaction():
+            styles_repository.forget(connection, "parks")
+        other.rollback()
+        styles_repository.forget(connection, "parks")
     assert styles(connection) == {}
