@@ -180,6 +180,30 @@ class TestMap:
         assert drawn(page) == list(range(1, 25))
         assert page.evaluate("window.stillHere")
 
+    def test_a_new_style_can_be_chosen_without_a_reload(
+        self, page: Page, ledger: database.Connection, dataset: CuratedDataset
+    ) -> None:
+        open_map(page, dataset)
+        choice = page.get_by_label("Style")
+        choice.select_option(label="All alike")
+        path = f"/api/styles/{dataset.target.table_name}/red"
+        layers = [{"id": "red", "type": "fill", "paint": {"fill-color": "#ff0000"}}]
+        legend = [{"label": "Red", "color": "#ff0000", "kind": "fill"}]
+        answer = page.request.put(
+            path, data={"title": "In red", "layers": layers, "legend": legend}
+        )
+        assert answer.status == 201
+        expect(choice.locator("option")).to_have_text(
+            ["IUCN management category", "All alike", "In red"]
+        )
+        expect(choice.locator("option:checked")).to_have_text("All alike")
+        choice.select_option(label="In red")
+        expect(page.locator("[data-part=legend]")).to_have_text("Red")
+        # It takes the one that is chosen away: the default one is drawn instead.
+        assert page.request.delete(path).status == 204
+        expect(choice.locator("option:checked")).to_have_text("IUCN management category")
+        expect(page.locator("[data-part=legend]")).to_contain_text("Strict nature reserve")
+
     def test_what_cannot_be_loaded_is_said(self, page: Page, dataset: CuratedDataset) -> None:
         page.route("**/api/tiles/**", lambda route: route.fulfill(status=503))
         open_map(page, dataset)

@@ -49,7 +49,7 @@ class CollectionMap {
       if (!(error instanceof NoMap)) throw error;
       this.part("canvas").hidden = true;
       this.part("hint").hidden = true;
-      this.part("style")?.closest("label").remove();
+      this.part("style").closest("label").remove();
       this.say(`There can be no map: ${error.message}. This is only where the data are.`);
       this.figure.dataset.state = "none";
       return;
@@ -64,9 +64,9 @@ class CollectionMap {
       if (event.key === "Enter") this.inspect(this.map.project(this.map.getCenter()));
       else if (event.key === "Escape") this.forget();
     });
-    this.part("style")?.addEventListener("change", () => this.restyle());
+    this.part("style").addEventListener("change", () => this.restyle());
     this.part("feature").addEventListener("click", (event) => this.turn(event));
-    // A live page says which version is published; the map follows.
+    // A live page says which version is published, and which styles it has; the map follows.
     document.addEventListener("htmx:afterSwap", () => this.follow());
     await this.map.once("load");
     await this.restyle();
@@ -86,7 +86,7 @@ class CollectionMap {
 
   /** Draw the data by the style that is chosen, and say what its colours mean. */
   async restyle() {
-    const path = this.part("style")?.value ?? this.figure.dataset.style;
+    const path = this.part("style").value;
     this.figure.dataset.state = "loading";
     this.say("Loading the data…");
     this.forget();
@@ -208,13 +208,33 @@ class CollectionMap {
     return nodes;
   }
 
-  /** Draw another version as soon as the page says that it is published. */
+  /** Draw another version as soon as the page says that it is published, and offer its styles. */
   follow() {
-    const published = document.querySelector("[data-published]")?.dataset;
-    if (!published || published.published === this.figure.dataset.version) return;
-    this.figure.dataset.version = published.published;
-    fit(this.map, JSON.parse(published.bounds));
-    this.restyle();
+    const said = document.querySelector("[data-published]")?.dataset;
+    if (!said) return;
+    const { version, styles } = this.figure.dataset;
+    const isOther = said.published !== version;
+    let isGone = false;
+    if (said.styles !== styles) {
+      this.figure.dataset.styles = said.styles;
+      isGone = this.offer(JSON.parse(said.styles));
+    }
+    if (isOther) {
+      this.figure.dataset.version = said.published;
+      fit(this.map, JSON.parse(said.bounds));
+    }
+    if (isOther || isGone) this.restyle();
+  }
+
+  /** Let these styles be chosen from; whether the one that was chosen is not among them. */
+  offer(styles) {
+    const select = this.part("style");
+    const chosen = select.value;
+    select.replaceChildren(...styles.map(({ title, path }) => new Option(title, path)));
+    select.closest("label").hidden = styles.length === 1;
+    const isThere = styles.some(({ path }) => path === chosen);
+    if (isThere) select.value = chosen;
+    return !isThere;
   }
 }
 

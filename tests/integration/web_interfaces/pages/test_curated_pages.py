@@ -206,7 +206,7 @@ class TestDataset:
 
         answer = client.get(f"{ROOT}/parks")
 
-        assert 'data-style="/api/styles/curated_parks/iucn-category"' in answer.text
+        assert '<option value="/api/styles/curated_parks/iucn-category">' in answer.text
         assert "Ia Strict nature reserve Ib Wilderness area" in shown(answer)
         assert "Where the data are: longitude -10 to 36, latitude 36 to 52" in answer.text
         assert "Parks Board & <b>Co</b>" in unescape(answer.text)
