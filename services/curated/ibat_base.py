@@ -29,7 +29,7 @@ from core.errors import (
 from core.models.curated import CuratedDataset
 from infrastructure import source_addresses
 from infrastructure.source_client import SourceRefused, SourceUnavailable, source_client
-from infrastructure.source_probe import probe
+from infrastructure.source_probe import Offer, probe
 from services.curated import credentials
 from services.curated.file_store import FileStore
 from services.curated.handler import About, Handler, RemoteVersion, Run
@@ -85,10 +85,13 @@ class IbatHandler(Handler):
             )
 
     def check(self, run: Run) -> RemoteVersion:
-        """The release by its update_date: one request. What its archive is shows in `fetch`."""
+        """The release by its update_date: one request where that is published already. Of
+        another one also the size of its archive."""
         release = ask(self.dataset_name, run.check)
+        is_new = release.update_date != run.dataset.source_version
         return RemoteVersion(
             release.update_date,
+            size=_probed(release.download_url).size if is_new else None,
             facts={"update_date": release.update_date, "dataset_name": self.dataset_name},
         )
 
@@ -96,7 +99,7 @@ class IbatHandler(Handler):
         """Bring the archive here. One that is here already is used if it is what the server has
         now: an archive may be repaired, and its release keep its date."""
         probed = self._address(run, remote)
-        offer = probe(source_client(), probed, limit_bytes=get_settings().max_source_bytes)
+        offer = _probed(probed)
         unused = [probed]
 
         def address() -> str:
@@ -128,6 +131,11 @@ class IbatHandler(Handler):
     @abstractmethod
     def describe(self, dataset: CuratedDataset) -> About:
         """What the data are."""
+
+
+def _probed(address: str) -> Offer:
+    """What the archive is that an address leads to."""
+    return probe(source_client(), address, limit_bytes=get_settings().max_source_bytes)
 
 
 def ask(dataset_name: str, check: Callable[[], None]) -> Release:

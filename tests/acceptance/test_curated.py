@@ -287,7 +287,7 @@ class TestFailures:
 
     def test_of_the_download_that_is_refused(self, wdpa: Dataset) -> None:
         self.fails_and_recovers(
-            wdpa, lambda: wdpa.ibat.faults.answer_download(404, times=20), "fetch_data", "404"
+            wdpa, lambda: wdpa.ibat.faults.answer_download(404, times=20), "check_source", "404"
         )
 
     @pytest.mark.parametrize(

@@ -92,18 +92,22 @@ def no_secret_in(*shown: object) -> None:
         assert secret not in " ".join(map(str, shown))
 
 
-def test_a_release_is_checked_by_its_date_in_one_request(
+def test_the_published_release_is_known_by_its_date_in_one_request(
     ibat: FileServer, downloads: FileServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    remote = Lakes().check(run())
-    assert remote == RemoteVersion(
-        "May 2023", facts={"update_date": "May 2023", "dataset_name": "lakes"}
-    )
+    facts = {"update_date": "May 2023", "dataset_name": "lakes"}
+    remote = Lakes().check(run(dataset(source_version="May 2023")))
+    assert remote == RemoteVersion("May 2023", facts=facts)
     [asked] = ibat.asked
     assert asked.query == {"dataset_name": "lakes", "auth_key": KEY, "auth_token": TOKEN}
     assert downloads.asked == []
     no_secret_in(caplog.text, remote)
+    # Of a new one also the size is wanted.
+    new = Lakes().check(run(dataset(source_version="April 2023")))
+    assert new == RemoteVersion("May 2023", size=len(CONTENT), facts=facts)
+    assert downloads.ranges() == ["bytes=0-0"]
+    no_secret_in(caplog.text, new)
 
 
 def test_a_release_is_fetched_without_the_credentials(
@@ -117,7 +121,7 @@ def test_a_release_is_fetched_without_the_credentials(
     assert [blob.local for blob in ref.blobs] == ["WDPA_May2023.zip"]
     properties = blob_storage.properties(ref.container, ref.path)
     assert properties is not None
-    assert downloads.ranges() == ["bytes=0-0", None]
+    assert downloads.ranges() == ["bytes=0-0", "bytes=0-0", None]
     for asked in downloads.asked:
         no_secret_in(asked.headers)
         assert "authorization" not in asked.headers
@@ -125,7 +129,7 @@ def test_a_release_is_fetched_without_the_credentials(
     no_secret_in(caplog.text, ref, properties.metadata)
     # Of what is here, no more than the first byte is asked for.
     assert Lakes().fetch(this, remote, store(this, "May 2023")) == ref
-    assert downloads.ranges() == ["bytes=0-0", None, "bytes=0-0"]
+    assert downloads.ranges()[3:] == ["bytes=0-0"]
 
 
 @pytest.mark.parametrize(
@@ -278,9 +282,10 @@ def test_an_address_on_a_private_network_is_not_fetched_from(
 ) -> None:
     answer(ibat, {"download_url": "http://169.254.169.254/latest", "update_date": "May 2023"})
     this = run()
-    remote = Lakes().check(this)
     with pytest.raises(PermanentTaskError, match="private network"):
-        Lakes().fetch(this, remote, store(this, "May 2023"))
+        Lakes().check(this)
+    with pytest.raises(PermanentTaskError, match="private network"):
+        Lakes().fetch(this, RemoteVersion("May 2023"), store(this, "May 2023"))
 
 
 @pytest.mark.parametrize("name", ["IBAT_AUTH_KEY", "IBAT_AUTH_TOKEN"])
