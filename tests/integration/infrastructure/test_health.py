@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -91,16 +93,22 @@ def test_a_queue_that_is_missing_is_named(probe: QueueProbe) -> None:
         probe.check("no-such-queue")
 
 
-def test_a_namespace_that_is_down_is_told_and_found_again(
-    probe: QueueProbe, service_bus: ServiceBus
-) -> None:
-    queue = service_bus.spare_queue()
-    probe.check(queue)
-    service_bus.stop()
-    try:
+@pytest.fixture
+def own_service_bus(tmp_path: Path) -> Iterator[ServiceBus]:
+    """An endpoint that nobody else is connected to."""
+    server = ServiceBus(tmp_path)
+    yield server
+    server.stop()
+
+
+def test_a_namespace_that_is_down_is_told_and_found_again(own_service_bus: ServiceBus) -> None:
+    settings = app_settings(SERVICE_BUS_CONNECTION_STRING=own_service_bus.connection_string)
+    with settings, closing(QueueProbe(get_settings(), bound_seconds=4.5)) as probe:
+        queue = own_service_bus.spare_queue()
+        probe.check(queue)
+        own_service_bus.stop()
         with pytest.raises(Unavailable, match="Service Bus does not answer") as caught:
             probe.check(queue)
         assert "127.0.0.1" not in caught.value.message
-    finally:
-        service_bus.start()
-    assert queue in probe.check(queue)
+        own_service_bus.start()
+        assert queue in probe.check(queue)

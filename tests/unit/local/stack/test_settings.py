@@ -133,16 +133,20 @@ def defaults() -> dict[str, str]:
     """Every setting of the app, beside its default as it would stand in the file."""
 
     def text(default: Any, *, required: bool) -> str:
-        if required or default is None:
+        if required or default is None or default == {}:
             return ""
         return str(default).lower() if isinstance(default, bool) else str(default)
 
     app = {
-        str(field.alias): text(field.default, required=field.is_required())
+        str(field.alias): text(
+            field.get_default(call_default_factory=True), required=field.is_required()
+        )
         for field in Settings.model_fields.values()
     }
     metrics = {
-        f"METRICS_{name.upper()}": text(field.default, required=field.is_required())
+        f"METRICS_{name.upper()}": text(
+            field.get_default(call_default_factory=True), required=field.is_required()
+        )
         for name, field in MetricsSettings.model_fields.items()
     }
     return {**app, **metrics}
