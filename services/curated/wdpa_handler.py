@@ -64,9 +64,11 @@ def _fields(*, name: str, name_eng: str) -> tuple[Field, ...]:
             values={"1": "PA", "0": "OECM", "pa": "PA", "oecm": "OECM"},
         ),
         Field("rep_m_area", _REAL, ("REP_M_AREA",), "Marine area as reported, km2"),
-        Field("gis_m_area", _REAL, ("GIS_M_AREA",), "Marine area of the polygon, km2"),
+        Field(
+            "gis_m_area", _REAL, ("GIS_M_AREA",), "Marine area of the polygon, km2", optional=True
+        ),
         Field("rep_area", _REAL, ("REP_AREA",), "Area as reported, km2"),
-        Field("gis_area", _REAL, ("GIS_AREA",), "Area of the polygon, km2"),
+        Field("gis_area", _REAL, ("GIS_AREA",), "Area of the polygon, km2", optional=True),
         Field("no_take", sources=("NO_TAKE",), comment="All, Part or None of it is no-take"),
         Field("no_tk_area", _REAL, ("NO_TK_AREA",), "No-take area, km2"),
         Field("status", sources=("STATUS",), comment="Proposed, Designated, Established, ..."),

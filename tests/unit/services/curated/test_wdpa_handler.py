@@ -104,7 +104,7 @@ def test_codes_become_the_words_of_the_newer_schema() -> None:
 def test_what_only_one_schema_has_is_no_drift() -> None:
     optional = {field.name for field in FIELDS_SINCE_2025 if field.optional}
     of_one = {"sub_loc", "govsubtype", "ownsubtype", "inlnd_wtrs", "oecm_asmt"}
-    assert optional == of_one | {"supp_info", "cons_obj"}
+    assert optional == of_one | {"supp_info", "cons_obj", "gis_area", "gis_m_area"}
 
 
 @pytest.mark.parametrize(
