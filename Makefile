@@ -41,7 +41,7 @@ env: is-set-up ## Print KEY=VALUE lines of the running stack
 
 test: ## Run the tests, on stacks of their own, two files at a time (ARGS="tests/unit -k ports")
 	@local/setup.sh tests
-	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: setup ## Check style, types and the walls between packages
 	@.venv/bin/ruff check .
