@@ -71,14 +71,6 @@ class UpdateStatus(StrEnum):
     SKIPPED = "skipped"
     CANCELLED = "cancelled"
 
-    @property
-    def is_end(self) -> bool:
-        return self not in (
-            UpdateStatus.STARTED,
-            UpdateStatus.DOWNLOADING,
-            UpdateStatus.PROCESSING,
-        )
-
 
 class Drift(StrEnum):
     """How the columns of a new version can differ from those of the published one."""

@@ -49,7 +49,7 @@ def publish_held(context: TaskContext[CuratedPublish]) -> JsonObject:
             # Anew: rows of the published table may have been edited since it was held.
             review = reviewing.review(connection, dataset, about, version, context.check)
         with database.transaction() as connection:
-            publication.publish_version(
+            version = publication.publish_version(
                 connection,
                 dataset,
                 about,
@@ -59,10 +59,6 @@ def publish_held(context: TaskContext[CuratedPublish]) -> JsonObject:
                 job_id=context.job_id,
                 check=context.check,
             )
-            version = curated_versions_repository.find(
-                connection, version.dataset_id, version.version_id
-            )
-            assert version is not None
         holding.tidy(dataset, context.check)
     return {**result_of("updated", version), "log_id": log_id}
 

@@ -22,7 +22,6 @@ from infrastructure import (
 )
 from infrastructure.curated_updates_repository import Counts
 from infrastructure.curated_versions_repository import CuratedVersion
-from infrastructure.database import Connection
 from services.curated import assembling, handlers, holding, mapping, publication, reviewing
 from services.curated.assembling import Arrival
 from services.curated.checking import wanted
@@ -181,7 +180,11 @@ def _report_plan(context: Context, version: CuratedVersion, review: Review) -> C
             counts=Counts(**review.difference.counts, quarantined=version.quarantined),
             details={"changes": review.changes, "gates": review.gates},
         )
-        return _again(connection, version)
+        reported = curated_versions_repository.find(
+            connection, version.dataset_id, version.version_id
+        )
+    assert reported is not None
+    return reported
 
 
 def _hold(
@@ -213,7 +216,7 @@ def _published(
     context: Context, dataset: CuratedDataset, about: About, version: CuratedVersion, review: Review
 ) -> CuratedVersion:
     with database.transaction() as connection:
-        publication.publish_version(
+        return publication.publish_version(
             connection,
             dataset,
             about,
@@ -223,13 +226,6 @@ def _published(
             job_id=context.job_id,
             check=context.check,
         )
-        return _again(connection, version)
-
-
-def _again(connection: Connection, version: CuratedVersion) -> CuratedVersion:
-    found = curated_versions_repository.find(connection, version.dataset_id, version.version_id)
-    assert found is not None
-    return found
 
 
 def _gate_failed(

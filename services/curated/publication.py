@@ -41,8 +41,9 @@ def publish_version(
     gates: Sequence[Mapping[str, Any]],
     job_id: str,
     check: Callable[[], None],
-) -> Published:
-    """Publish a version that is staged or held, and write down all that follows from it.
+) -> CuratedVersion:
+    """Publish a version that is staged or held, and write down all that follows from it; the
+    version as it is recorded then.
 
     `changes` and `gates` are those of its review, `job_id` the job whose entry in the log ends
     with this. Raises `PermanentTaskError`: superseded where the published table is no longer
@@ -87,7 +88,9 @@ def publish_version(
     _write_down(connection, dataset, version, published, changes, gates, job_id)
     seeding.seed(connection, collection_id(dataset.target), about.styles)
     cataloguing.keep(connection, curated_repository.get(connection, dataset.dataset_id))
-    return published
+    recorded = curated_versions_repository.find(connection, version.dataset_id, version.version_id)
+    assert recorded is not None
+    return recorded
 
 
 def _staged_table(connection: Connection, version: CuratedVersion) -> str:

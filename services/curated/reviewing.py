@@ -80,6 +80,7 @@ def review(
     """
     assert version.staged is not None
     published = _published(connection, dataset.target)
+    is_whole = removes_missing(dataset, about)
     if published is None:
         difference = comparing.first_version(version.rows)
         before = _NOTHING
@@ -98,17 +99,16 @@ def review(
             ),
             Rows(staged(version.staged), version.shape, version.key_columns),
             ignored=about.ignored,
-            keeps_missing_rows=not removes_missing(dataset, about),
+            keeps_missing_rows=not is_whole,
             keeps_missing_columns=in_place,
             check=check,
         )
     current = curated_versions_repository.current(connection, dataset.target)
-    stays = removes_missing(dataset, about)
     figures = Figures(
         read=version.read,
         quarantined=version.quarantined,
         rows=before.rows + difference.added - difference.deleted,
-        bbox=version.bbox if stays else _around(before.bbox, version.bbox),
+        bbox=version.bbox if is_whole else _around(before.bbox, version.bbox),
         columns=version.source_columns,
         published_rows=None if published is None else before.rows,
         published_bbox=before.bbox,
