@@ -85,7 +85,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS curated_update_log_due
 -- held), then published, or discarded. `staged` is its table in geo_staging until then, and
 -- `version` that of app.published_versions. `definition_digest` is that of the dataset's definition
 -- as the source was read by it, `source_columns` are those that the source had ({name: type}),
--- `files` what was fetched (blob, bytes, sha256).
+-- `files` what was fetched (blob, bytes, sha256). A `snapshot` is the whole dataset, an `increment`
+-- what changed; `deletions` is a staged table of the keys whose rows go.
 CREATE TABLE IF NOT EXISTS app.curated_versions (
     version_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     dataset_id       text NOT NULL,
@@ -93,6 +94,9 @@ CREATE TABLE IF NOT EXISTS app.curated_versions (
     log_id           bigint,
     state            text NOT NULL CHECK (state IN ('staged', 'held', 'published', 'discarded')),
     staged           text,
+    deletions        text,
+    delivers         text NOT NULL DEFAULT 'snapshot'
+        CHECK (delivers IN ('snapshot', 'increment')),
     table_shape      jsonb NOT NULL,
     key_columns      text[] NOT NULL DEFAULT '{}',
     base_version     integer,

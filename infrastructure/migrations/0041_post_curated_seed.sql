@@ -24,15 +24,19 @@ VALUES
      'Armed Conflict Location & Event Data (ACLED), https://acleddata.com'),
     ('admin0', 'Countries', 'Natural Earth, 1:10 million: countries.',
      'manual', 'https://naciscdn.org/naturalearth/10m/cultural/ne_10m_admin_0_countries.zip',
-     '{"key_columns": ["ADM0_A3"]}', 'vector_file', 'full_replace', NULL, NULL,
+     '{}', 'natural_earth_admin0', 'full_replace', NULL, NULL,
      'curated_admin0', false, '{}', 'Public domain', 'Made with Natural Earth'),
     ('admin1', 'States and provinces', 'Natural Earth, 1:10 million: first-level divisions.',
      'manual',
      'https://naciscdn.org/naturalearth/10m/cultural/ne_10m_admin_1_states_provinces.zip',
-     '{"key_columns": ["adm1_code"]}', 'vector_file', 'full_replace', NULL, NULL,
+     '{}', 'natural_earth_admin1', 'full_replace', NULL, NULL,
      'curated_admin1', false, '{}', 'Public domain', 'Made with Natural Earth'),
     ('coastlines', 'Coastlines', 'Natural Earth, 1:10 million: coastlines.',
      'manual', 'https://naciscdn.org/naturalearth/10m/physical/ne_10m_coastline.zip',
-     '{}', 'vector_file', 'full_replace', NULL, NULL,
-     'curated_coastlines', false, '{}', 'Public domain', 'Made with Natural Earth')
+     '{}', 'natural_earth_coastlines', 'full_replace', NULL, NULL,
+     'curated_coastlines', false, '{}', 'Public domain', 'Made with Natural Earth'),
+    ('land', 'Land', 'Natural Earth, 1:10 million: land polygons with the major islands.',
+     'manual', 'https://naciscdn.org/naturalearth/10m/physical/ne_10m_land.zip',
+     '{}', 'natural_earth_land', 'full_replace', NULL, NULL,
+     'curated_land', false, '{}', 'Public domain', 'Made with Natural Earth')
 ON CONFLICT DO NOTHING;

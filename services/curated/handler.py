@@ -18,6 +18,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, ClassVar, Literal
 
 from core.models.curated import CuratedDataset
@@ -30,26 +31,73 @@ from services.vector.source_files import SourceRef
 # What fills a column with the version of the source that its row came in.
 SOURCE_VERSION = "{source_version}"
 
+# What a dataset's source_config may say of how its file is read.
+READING = ("layer", "source_crs", "encoding", "x_column", "y_column", "wkt_column")
+
+
+Delivers = Literal["snapshot", "increment"]
+# What an update can be asked for beside the whole of what is new: see `Run`.
+Option = Literal["days", "file"]
+
 
 @dataclass(frozen=True, slots=True)
 class RemoteVersion:
     """What a source offers now. `facts` are kept and shown: nothing secret, no addresses with
-    signatures."""
+    signatures.
+
+    What has to be fetched in many requests comes in `parts`, each of which is fetched by a task
+    of its own (`Handler.fetch_part`); without them `Handler.fetch` brings all. `delivers` is for
+    this update what `About.delivers` says in general, where the two differ.
+    """
 
     version: str
     size: int | None = None
     licence: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    parts: Sequence[Mapping[str, Any]] = ()
+    delivers: Delivers | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """A file that an operator put into a container, named as `pin` wants it."""
+
+    container_name: str
+    blob_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """The days, both included, whose records an update is about; None is without an end."""
+
+    first: date | None
+    last: date | None
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One update of a dataset. `check` raises when it shall stop; `progress` shows figures."""
+    """One update of a dataset. `check` raises when it shall stop; `progress` shows figures.
+
+    What was asked for: `forced` to read all of the source again, `days` for a backfill, `file`
+    in place of the source's address. A handler says in `options` which it can be asked for.
+    """
 
     dataset: CuratedDataset
     job_id: str
     check: Callable[[], None]
     progress: Callable[..., None]
+    forced: bool = False
+    days: Days | None = None
+    file: UploadedFile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedPart:
+    """The file of a part: `records`, or `deletions`, whose rows name by their keys (and
+    `About.newest`) the records that the source has deleted. None of its columns is renamed."""
+
+    ref: SourceRef
+    kind: Literal["records", "deletions"] = "records"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +105,8 @@ class Field:
     """One column of a dataset's table, and what fills it.
 
     `sources` are names of attributes, whatever the case of their letters; the first that the
-    layer has is read. `values` puts other texts in place of some, None for null. `split` cuts a
+    layer has is read. Where it has no value, the attributes `otherwise` are asked, one after the
+    other. `values` puts other texts in place of some, None for null. `split` cuts a
     text at a separator into text[]. `constant` fills the column itself, in place of `sources`.
     That an `optional` one is missing from the source is no drift of its schema.
     """
@@ -65,6 +114,7 @@ class Field:
     name: str
     type: ColumnType = ColumnType.TEXT
     sources: tuple[str, ...] = ()
+    otherwise: tuple[str, ...] = ()
     comment: str | None = None
     values: Mapping[str, str | None] = field(default_factory=dict)
     split: str | None = None
@@ -98,7 +148,8 @@ class About:
 
     `fields` None takes the columns as the source has them. `key_columns` name a record from
     version to version; without them versions are compared by content. A `snapshot` is the whole
-    dataset, so what does not come in again is gone; an `increment` is what changed.
+    dataset, so what does not come in again is gone; an `increment` is what changed. Of two
+    records of one key, the one with the greater value in `newest` is taken.
     `ignored` columns say nothing about whether a record has changed. The first style is the
     default one.
     """
@@ -108,7 +159,8 @@ class About:
     geometry: (
         Literal["Point", "MultiPoint", "MultiLineString", "MultiPolygon", "Geometry"] | None
     ) = None
-    delivers: Literal["snapshot", "increment"] = "snapshot"
+    delivers: Delivers = "snapshot"
+    newest: str | None = None
     ignored: tuple[str, ...] = ()
     indexed: tuple[str, ...] = ()
     datetime_column: str | None = None
@@ -130,6 +182,7 @@ class Handler(ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]
+    options: ClassVar[frozenset[Option]] = frozenset()
 
     def credentials(self, dataset: CuratedDataset) -> tuple[str, ...]:
         """Names of the settings that must be there before the dataset can be updated."""
@@ -144,10 +197,24 @@ class Handler(ABC):
 
     @abstractmethod
     def fetch(self, run: Run, remote: RemoteVersion, files: FileStore) -> SourceRef:
-        """Bring the files of that version into blob storage. What is there already stays.
+        """Bring the files of a version without parts into blob storage. What is there already
+        stays.
 
         Raises `PermanentTaskError` (source_changed) where the source has moved on since.
         """
+
+    def fetch_part(
+        self, run: Run, remote: RemoteVersion, part: Mapping[str, Any], files: FileStore
+    ) -> FetchedPart:
+        """Bring one of the version's parts into blob storage. Raises as `fetch` does."""
+        raise NotImplementedError(f"{self.name} has no parts")
+
+    def reading(self, dataset: CuratedDataset) -> Mapping[str, Any]:
+        """How the files are read, where that is not to be found out: parameters of process_vector
+        (layer, source_crs, encoding, x_column, y_column, wkt_column)."""
+        return {
+            name: dataset.source_config[name] for name in READING if name in dataset.source_config
+        }
 
     @abstractmethod
     def describe(self, dataset: CuratedDataset) -> About:

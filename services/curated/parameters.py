@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from core.blob_names import BlobPath
 from core.job_definition import JobParameters
 from core.models.curated import UpdateType
+from services.data_container import DataContainer
 
 _DATASET = Field(
     pattern=r"^[a-z][a-z0-9_]{0,49}$", description="Dataset of the registry", examples=["wdpa"]
@@ -33,6 +36,24 @@ class CuratedUpdate(JobParameters):
     dry_run: bool = Field(
         default=False, description="Do everything but publish, and say what would change"
     )
+    from_date: date | None = Field(
+        default=None, description="Backfill: first day whose records are read again"
+    )
+    to_date: date | None = Field(
+        default=None, description="Backfill: last day whose records are read again"
+    )
+    container_name: DataContainer | None = Field(
+        default=None, description="Container of an uploaded file to read instead of the source"
+    )
+    blob_name: BlobPath | None = Field(default=None, description="Path of that file")
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if (self.container_name is None) != (self.blob_name is None):
+            raise ValueError("container_name and blob_name go together")
+        if self.from_date and self.to_date and self.from_date > self.to_date:
+            raise ValueError("from_date must not be after to_date")
+        return self
 
 
 class CuratedPublish(JobParameters):
