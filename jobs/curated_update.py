@@ -29,7 +29,7 @@ JOB = JobDefinition(
             handler=fetching.fetch_data,
             description="Fetch the files and look into them",
             queue=Queue.HEAVY,
-            max_parallel=1,
+            max_parallel=4,
             retry=PATIENT,
         ),
         Stage(

@@ -15,7 +15,7 @@ from infrastructure import (
     publishing_repository,
 )
 from services.curated import handlers, updates
-from services.curated.handler import RemoteVersion, Run
+from services.curated.handler import Days, RemoteVersion, Run, UploadedFile
 from services.curated.parameters import CuratedUpdate
 from services.publishing import attachments
 
@@ -71,7 +71,7 @@ def check_source(context: TaskContext[CuratedUpdate]) -> JsonObject:
             ),
         )
     offered = asdict(remote)
-    details: JsonObject = {"remote": offered}
+    details: JsonObject = {"remote": _logged(remote)}
     if is_published and is_redefined:
         details["reason"] = (
             f"{remote.version} is published as it was read before the definition was changed: it "
@@ -117,7 +117,27 @@ def wanted(context: JobContext[CuratedUpdate]) -> Wanted | None:
 
 def run_of(context: TaskContext[CuratedUpdate], dataset: CuratedDataset) -> Run:
     """What a handler is told of the update that it works for."""
-    return Run(dataset, context.job_id, check=context.check, progress=context.progress)
+    asked = context.parameters
+    days, file = None, None
+    if asked.from_date is not None or asked.to_date is not None:
+        days = Days(asked.from_date, asked.to_date)
+    if asked.container_name is not None and asked.blob_name is not None:
+        file = UploadedFile(asked.container_name, asked.blob_name)
+    return Run(
+        dataset,
+        context.job_id,
+        check=context.check,
+        progress=context.progress,
+        forced=asked.force_update,
+        days=days,
+        file=file,
+    )
+
+
+def _logged(remote: RemoteVersion) -> JsonObject:
+    """What the log shows of an offer: of its parts, which may be hundreds, their number."""
+    shown = {name: value for name, value in asdict(remote).items() if name != "parts"}
+    return {**shown, "parts": len(remote.parts)} if remote.parts else shown
 
 
 def _unwanted(
