@@ -38,18 +38,18 @@ def mapped(layer: SourceLayer, fields: Sequence[Field], *, source_version: str) 
     """The layer's attributes as the columns of `fields`, in their order.
 
     Attributes are found by their names, whatever the case of the letters; one that is written
-    just as the field has it comes first. What is missing is null in every row.
+    just as the field has it comes first. A field without its own attribute is filled from the
+    first of the others that it has; what has none at all is missing, and null in every row.
     """
     attributes = {column.name: column for column in layer.columns}
-    found = {field.name: _attribute(field, attributes) for field in fields}
+    found = {field.name: _asked(field, attributes) for field in fields}
     wanted: dict[str, ColumnType] = {}
     for field in fields:
-        source = found[field.name]
-        if source is not None:
+        for source in found[field.name]:
             type_ = _read_as(field, attributes[source].type)
             # Read in two ways, it is read as the texts that both are made of.
             wanted[source] = type_ if wanted.get(source, type_) is type_ else ColumnType.TEXT
-    known = {name.casefold() for field in fields for name in field.sources}
+    known = _known(fields)
     return Mapped(
         layer=layer.model_copy(
             update={
@@ -65,7 +65,7 @@ def mapped(layer: SourceLayer, fields: Sequence[Field], *, source_version: str) 
         missing=[
             field
             for field in fields
-            if field.sources and found[field.name] is None and not field.optional
+            if field.sources and not found[field.name] and not field.optional
         ],
         unmapped=[name for name in attributes if name.casefold() not in known],
     )
@@ -77,7 +77,8 @@ def source_columns(plan: Plan, dataset: CuratedDataset, handler: Handler) -> dic
     Of a dataset with fields these are the fields that an attribute fills, each with its column's
     type where the attribute's values can all be of it, else with the attribute's own; then,
     behind `UNMAPPED`, the attributes that no field knows. Optional fields are left out: they come
-    and go. Of any other dataset they are the attributes, by their names in the source.
+    and go, and so do attributes of a field that another one fills still. Of any other dataset
+    they are the attributes, by their names in the source.
     """
     types: dict[str, dict[str, None]] = {}
     for layer_plan in plan.layers:
@@ -97,20 +98,32 @@ def _attribute_types(
         for column in layer.columns:
             yield column.name, _inferred(column).value
         return
-    known: set[str] = set()
+    fields = list(fields)
     for field in fields:
-        known.update(name.casefold() for name in field.sources)
-        source = _attribute(field, attributes)
-        if source is not None and not field.optional:
-            yield field.name, _type_for(field, attributes[source]).value
+        if not field.optional:
+            for source in _asked(field, attributes):
+                yield field.name, _type_for(field, attributes[source]).value
+    known = _known(fields)
     for name, column in attributes.items():
         if name.casefold() not in known:
             yield UNMAPPED + name.casefold(), _inferred(column).value
 
 
-def _attribute(field: Field, attributes: dict[str, SourceColumn]) -> str | None:
-    """The name of the attribute that fills the field."""
-    for name in field.sources:
+def _known(fields: Iterable[Field]) -> set[str]:
+    """The names of all attributes that the fields know, in small letters."""
+    return {name.casefold() for field in fields for name in (*field.sources, *field.otherwise)}
+
+
+def _asked(field: Field, attributes: dict[str, SourceColumn]) -> list[str]:
+    """The names of the attributes that fill the field, in the order in which they are asked."""
+    wanted = (field.sources, *((name,) for name in field.otherwise))
+    found = (_attribute(names, attributes) for names in wanted)
+    return list(dict.fromkeys(name for name in found if name is not None))
+
+
+def _attribute(names: Sequence[str], attributes: dict[str, SourceColumn]) -> str | None:
+    """The attribute that has the first of these names that there is."""
+    for name in names:
         if name in attributes:
             return name
         for attribute in attributes:
@@ -119,11 +132,12 @@ def _attribute(field: Field, attributes: dict[str, SourceColumn]) -> str | None:
     return None
 
 
-def _column(field: Field, source: str | None, source_version: str) -> ColumnPlan:
+def _column(field: Field, asked: Sequence[str], source_version: str) -> ColumnPlan:
     constant = field.constant and field.constant.replace(SOURCE_VERSION, source_version)
     return ColumnPlan(
-        source=source,
+        source=asked[0] if asked else None,
         column=Column(name=field.name, type=field.type, comment=field.comment),
+        otherwise=list(asked[1:]),
         values=dict(field.values),
         split=field.split,
         constant=constant,

@@ -178,7 +178,9 @@ def _layer_view(plan: LayerPlan) -> JsonObject:
     layer = plan.layer
     # What begins with an underscore is between a reader and itself.
     details = {name: value for name, value in layer.details.items() if name[0] != "_"}
-    column_of = {each.source: each.column.name for each in plan.columns if not each.plain_text}
+    filled = [each for each in plan.columns if not each.plain_text]
+    column_of = {name: each.column.name for each in filled for name in each.otherwise}
+    column_of |= {each.source: each.column.name for each in filled if each.source is not None}
     return {
         **layer.model_dump(mode="json", exclude={"chunks", "columns", "details"}),
         "details": details,

@@ -23,13 +23,15 @@ class _Model(BaseModel):
 class ColumnPlan(_Model):
     """A column of the table and the attribute that fills it.
 
-    With `plain_text` it holds the text of the attribute's HTML. `values` are texts that are put
-    in place of others, None for null (see `services.vector.recoding`); `split` is the separator
-    at which texts become text[]. A column without a source holds `constant` in every row.
+    Where that has no value, the attributes `otherwise` are asked, one after the other. With
+    `plain_text` it holds the text of the attribute's HTML. `values` are texts that are put in
+    place of others, None for null (see `services.vector.recoding`); `split` is the separator at
+    which texts become text[]. A column without a source holds `constant` in every row.
     """
 
     source: str | None
     column: Column
+    otherwise: list[str] = Field(default_factory=list)
     plain_text: bool = False
     values: dict[str, str | None] = Field(default_factory=dict)
     split: str | None = None

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from core.job_definition import JsonObject
 from core.models.feature_table import ColumnType
@@ -105,13 +106,27 @@ class _Cleaner:
             columns[plan.column.name] = (
                 _constant(plan, len(batch))
                 if plan.source is None
-                else self._column(plan, batch.columns[plan.source], plan.source)
+                else self._column(plan, batch, plan.source)
             )
         return columns
 
-    def _column(self, plan: ColumnPlan, array: pa.Array[Any], source: str) -> pa.Array[Any]:
+    def _column(self, plan: ColumnPlan, batch: Batch, source: str) -> pa.Array[Any]:
         # What is split is first a text that can be kept.
         wanted = plan.column.type if plan.split is None else ColumnType.TEXT
+        array = self._values(plan, batch.columns[source], source, wanted)
+        for name in plan.otherwise:
+            empty = array.is_null()
+            if not pc.any(empty).as_py():
+                break
+            # Of the other records nothing is wanted, so what is wrong with theirs is no fault.
+            values = self._values(plan, batch.columns[name].filter(empty), name, wanted)
+            array = pc.replace_with_mask(array, empty, values)
+        return array if plan.split is None else recoding.split(array, plan.split)
+
+    def _values(
+        self, plan: ColumnPlan, array: pa.Array[Any], source: str, wanted: ColumnType
+    ) -> pa.Array[Any]:
+        """An attribute's values as the column has them, in the type that is wanted."""
         if plan.plain_text:
             array = html_text.plain_texts(array)
         if plan.values:
@@ -122,7 +137,7 @@ class _Cleaner:
         array, faults = values.storable(source, array, wanted)
         if not plan.plain_text:
             self._value_faults.update(faults)
-        return array if plan.split is None else recoding.split(array, plan.split)
+        return array
 
     def _send_rows(self, batch: Batch, columns: Columns, cleaned: Cleaned) -> None:
         hashes = _hashes(columns, cleaned, len(batch))

@@ -74,6 +74,39 @@ class TestAttributes:
         assert [plan.constant for plan in found.columns] == [None, None, None, "May 2023"]
 
 
+class TestOtherwise:
+    CODE = Field("iso_a3", sources=("ISO_A3",), otherwise=("ISO_A3_EH", "ADM0_A3"))
+
+    def asked(self, field: Field, **attributes: ColumnType) -> list[str | None]:
+        """The attributes that fill the field, in the order in which they are asked."""
+        [plan] = of(field, **attributes).columns
+        return [plan.source, *plan.otherwise]
+
+    def test_the_others_are_asked_in_their_order(self) -> None:
+        found = of(self.CODE, ADM0_A3=TEXT, iso_a3=TEXT, ISO_A3_EH=TEXT)
+        assert (found.missing, found.unmapped) == ([], [])
+        [plan] = found.columns
+        assert (plan.source, plan.otherwise) == ("iso_a3", ["ISO_A3_EH", "ADM0_A3"])
+
+    def test_one_that_the_layer_lacks_is_passed_over(self) -> None:
+        assert self.asked(self.CODE, ISO_A3=TEXT, ADM0_A3=TEXT) == ["ISO_A3", "ADM0_A3"]
+
+    def test_they_stand_in_for_an_attribute_that_is_missing(self) -> None:
+        assert self.asked(self.CODE, ADM0_A3=TEXT, ISO_A3_EH=TEXT) == ["ISO_A3_EH", "ADM0_A3"]
+        assert of(self.CODE, ADM0_A3=TEXT).missing == []
+
+    def test_a_field_without_any_of_them_is_missing(self) -> None:
+        assert of(self.CODE, NAME=TEXT).missing == [self.CODE]
+
+    def test_an_attribute_is_asked_once(self) -> None:
+        twice = Field("code", sources=("A", "B"), otherwise=("B", "C"))
+        assert self.asked(twice, B=TEXT, C=TEXT) == ["B", "C"]
+
+    def test_all_are_read_in_the_same_way(self) -> None:
+        number = Field("x", REAL, sources=("A",), otherwise=("B",))
+        assert read_as(of(number, A=INTEGER, B=INTEGER)) == {"A": REAL, "B": REAL}
+
+
 class TestTypes:
     def test_are_the_fields_and_what_was_inferred_is_kept(self) -> None:
         found = of(Field("site_id", INTEGER, ("WDPAID",)), WDPAID=REAL)

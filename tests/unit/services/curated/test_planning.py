@@ -320,3 +320,15 @@ class TestSourceColumns:
         handler = Lakes(About(fields=(Field("a", INTEGER, ("A",)),)))
         layers = [layer("x", column("A", TEXT)), layer("y", column("A", INTEGER))]
         assert self.columns(handler, *layers) == {"a": "bigint | text"}
+
+    def test_attributes_of_a_field_that_another_one_fills_come_and_go(self) -> None:
+        code = Field("iso_a3", sources=("ISO_A3",), otherwise=("ADM0_A3",))
+        handler = Lakes(About(fields=(code,)))
+        for names in (("ISO_A3", "ADM0_A3"), ("ADM0_A3",), ("ISO_A3",)):
+            attributes = (column(name) for name in names)
+            assert self.columns(handler, layer("x", *attributes)) == {"iso_a3": "text"}
+
+    def test_an_attribute_that_fills_in_may_have_another_type(self) -> None:
+        year = Field("year", INTEGER, ("A",), otherwise=("B",))
+        found = layer("x", column("A", INTEGER), column("B", TEXT))
+        assert self.columns(Lakes(About(fields=(year,))), found) == {"year": "bigint | text"}

@@ -157,6 +157,49 @@ def test_columns_of_a_given_shape_are_filled(tmp_path: Path) -> None:
     assert sent.counts[0].value_faults == {"YEAR": {"not a bigint": 1}}
 
 
+def test_where_an_attribute_has_no_value_others_are_asked(tmp_path: Path) -> None:
+    codes = [
+        {"ISO": "KEN", "EH": "-99", "ADM": "KEN"},
+        {"ISO": "-99", "EH": "FRA", "ADM": "FRO"},
+        {"ISO": "", "EH": "-99", "ADM": "SOL"},
+        {"ISO": None, "EH": "", "ADM": None},
+    ]
+    columns = [
+        column_plan(
+            "iso_a3",
+            ColumnType.TEXT,
+            "ISO",
+            otherwise=["EH", "ADM"],
+            values={"-99": None, "": None},
+        )
+    ]
+    records = [feature("Point", [x, 1], **each) for x, each in enumerate(codes)]
+    rows = clean(tmp_path, *records, columns=columns).streams["rows:0"]
+    assert [row[1] for row in rows] == [b"KEN", b"FRA", b"SOL", None]
+
+
+def test_faults_of_values_that_are_not_asked_for_are_none(tmp_path: Path) -> None:
+    columns = [column_plan("year", ColumnType.INTEGER, "A", otherwise=["B"])]
+    records = [
+        feature("Point", [1, 1], A="1990", B="never"),
+        feature("Point", [2, 2], A="soon", B="1991"),
+        feature("Point", [3, 3], A=None, B="later"),
+    ]
+    sent = clean(tmp_path, *records, columns=columns)
+    assert [row[1] for row in sent.streams["rows:0"]] == [number(1990), number(1991), None]
+    assert sent.counts[0].value_faults == {
+        "A": {"not a bigint": 1},
+        "B": {"not a bigint": 1},
+    }
+
+
+def test_lists_may_come_from_another_attribute(tmp_path: Path) -> None:
+    column = column_plan("iso3", ColumnType.TEXT_ARRAY, "A", otherwise=["B"], split=";")
+    records = [feature("Point", [1, 1], A=None, B="FRA;ITA"), feature("Point", [2, 2], A="KEN")]
+    rows = clean(tmp_path, *records, columns=[column]).streams["rows:0"]
+    assert [row[1] for row in rows] == [text_array("FRA", "ITA"), text_array("KEN")]
+
+
 def test_lists_are_lists_in_the_quarantine_too(tmp_path: Path) -> None:
     broken = feature("Point", ["abc", 1], ISO3="FRA;ITA")
     columns = [column_plan("iso3", ColumnType.TEXT_ARRAY, "ISO3", split=";")]
