@@ -114,12 +114,12 @@ class Field:
     name: str
     type: ColumnType = ColumnType.TEXT
     sources: tuple[str, ...] = ()
-    otherwise: tuple[str, ...] = ()
     comment: str | None = None
     values: Mapping[str, str | None] = field(default_factory=dict)
     split: str | None = None
     constant: str | None = None
     optional: bool = False
+    otherwise: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.split is None) is (self.type is ColumnType.TEXT_ARRAY):
