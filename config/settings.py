@@ -179,6 +179,37 @@ class Settings(DatabaseSettings):
     ibat_auth_token: SecretStr | None = Field(
         default=None, alias="IBAT_AUTH_TOKEN", description="Token of the IBAT account"
     )
+    acled_url: str = Field(
+        default="https://acleddata.com",
+        pattern=_ORIGIN,
+        alias="ACLED_URL",
+        description="Origin of ACLED's API: the only place where its credentials are sent",
+    )
+    acled_auth: Literal["oauth", "key"] = Field(
+        default="oauth",
+        alias="ACLED_AUTH",
+        description="How ACLED is asked: with ACLED_USERNAME and ACLED_PASSWORD (oauth), or by "
+        "the older scheme with ACLED_EMAIL and ACLED_API_KEY (key)",
+    )
+    acled_username: SecretStr | None = Field(
+        default=None, alias="ACLED_USERNAME", description="E-mail address of the myACLED account"
+    )
+    acled_password: SecretStr | None = Field(
+        default=None, alias="ACLED_PASSWORD", description="Password of the myACLED account"
+    )
+    acled_email: SecretStr | None = Field(
+        default=None, alias="ACLED_EMAIL", description="E-mail address of the key's account"
+    )
+    acled_api_key: SecretStr | None = Field(
+        default=None, alias="ACLED_API_KEY", description="Key of ACLED's older scheme"
+    )
+    acled_requests_per_minute: float = Field(
+        default=60,
+        ge=1,
+        le=60_000,
+        alias="ACLED_REQUESTS_PER_MINUTE",
+        description="Requests that all workers together send to ACLED in a minute",
+    )
 
     resend_after_seconds: float = Field(
         default=60,
@@ -230,7 +261,13 @@ class Settings(DatabaseSettings):
     show_restricted: bool = Field(
         default=False,
         alias="GEOFORGE_SHOW_RESTRICTED",
-        description="Whether everyone may read the features of tables that are marked restricted",
+        description="Whether everyone may read the rows of tables that are marked restricted",
+    )
+    restricted_keys: SecretStr | None = Field(
+        default=None,
+        alias="GEOFORGE_RESTRICTED_KEYS",
+        description="Function keys, separated by commas, whose holders may read what is restricted "
+        "also where the host asks for no key; the local host adds its own",
     )
     features_timeout_seconds: float = Field(
         default=30,

@@ -30,6 +30,7 @@ class Space(StrEnum):
     DATASET = "dataset"
     DDL = "ddl"
     PGSTAC_LOAD = "pgstac_load"
+    SOURCE_TOKEN = "source_token"
 
 
 def key(space: Space, *parts: str | int) -> int:

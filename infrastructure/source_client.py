@@ -18,7 +18,7 @@ import json
 import logging
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,7 +37,14 @@ from infrastructure.source_addresses import (
     shown,
 )
 
-__all__ = ["SourceClient", "SourceRefused", "SourceResponse", "SourceUnavailable", "source_client"]
+__all__ = [
+    "SourceClient",
+    "SourceRefused",
+    "SourceResponse",
+    "SourceUnavailable",
+    "Timeouts",
+    "source_client",
+]
 
 # They write whole addresses into the log.
 for _name in ("httpx", "httpcore"):
@@ -65,7 +72,8 @@ class Timeouts:
 
 
 class SourceResponse:
-    """An answer whose body is read once, as a stream. Its status is 2xx or 304."""
+    """An answer whose body is read once, as a stream. Its status is 2xx or 304, or one that was
+    asked for."""
 
     def __init__(
         self, response: httpx.Response, url: httpx.URL, limit_bytes: int, deadline: float
@@ -157,13 +165,15 @@ class SourceClient:
         params: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
         redirects: int = _MAX_REDIRECTS,
+        statuses: Collection[int] = (),
     ) -> Iterator[SourceResponse]:
         """Send a request, follow so many redirects, and stream the answer.
 
         `params` are added to the URL's query, `form` is sent as a form. To another origin go
         neither the headers that may say who asks, nor the form. `limit_bytes` is for the
         decoded body. Bodies are asked for as they are, so that their length is known; a caller
-        may ask otherwise by `Accept-Encoding`.
+        may ask otherwise by `Accept-Encoding`. Answers with one of these `statuses` are handed
+        out too, for what they say.
 
         Raises `SourceRefused` for an address that may not be asked, an answer that is too
         large, and a status 4xx (in `details["status"]`); `SourceUnavailable` for outages, and
@@ -178,7 +188,8 @@ class SourceClient:
         deadline = time.monotonic() + self._timeouts.total
         with ExitStack() as stack:
             response, final = self._follow(parsed, request, redirects, stack)
-            _judge(response, final)
+            if response.status_code not in statuses:
+                _judge(response, final)
             answer = SourceResponse(response, final, limit_bytes, deadline)
             if (answer.content_length or 0) > limit_bytes:
                 raise _too_large(final, limit_bytes, answer.content_length)
@@ -252,9 +263,11 @@ class SourceClient:
         )
 
 
-def source_client() -> SourceClient:
+def source_client(timeouts: Timeouts | None = None) -> SourceClient:
     """The client by the app's settings."""
-    return SourceClient(allowed_hosts=tuple(get_settings().allowed_hosts.split(",")))
+    return SourceClient(
+        allowed_hosts=tuple(get_settings().allowed_hosts.split(",")), timeouts=timeouts
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 -- so that a copy of the database opens nothing.
 CREATE TABLE IF NOT EXISTS app.request_pace (
     service     text PRIMARY KEY,
-    next_at     timestamptz NOT NULL
+    next_at     timestamptz NOT NULL,
+    held_until  timestamptz             -- the service has asked everyone to wait until then
 );
 CREATE TABLE IF NOT EXISTS app.source_tokens (
     service     text NOT NULL,
