@@ -54,6 +54,7 @@ def begin(
     dry_run: bool = False,
     forced: bool = False,
     action: Action = "update",
+    details: Mapping[str, Any] | None = None,
 ) -> int:
     """Open the row of a job's attempt; its log_id. A job that has a row keeps it as it is.
 
@@ -69,6 +70,7 @@ def begin(
         "due_at": due_at,
         "dry_run": dry_run,
         "forced": forced,
+        "details": _json(details),
     }
     # Again where what was in the way has ended meanwhile.
     while True:

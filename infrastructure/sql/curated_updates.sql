@@ -3,10 +3,11 @@
 -- name: begin
 -- Nothing is returned where another row of the dataset is open, or the due time has its row.
 INSERT INTO app.curated_update_log
-    (dataset_id, job_id, update_type, action, actor, due_at, dry_run, forced, status, started_at)
+    (dataset_id, job_id, update_type, action, actor, due_at, dry_run, forced, details, status,
+     started_at)
 VALUES
     (%(dataset_id)s, %(job_id)s, %(update_type)s, %(action)s, %(actor)s, %(due_at)s,
-     %(dry_run)s, %(forced)s, 'started', clock_timestamp())
+     %(dry_run)s, %(forced)s, coalesce(%(details)s, '{}'::jsonb), 'started', clock_timestamp())
 ON CONFLICT DO NOTHING
 RETURNING log_id
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from core.errors import Conflict
 from core.job_definition import JobContext, JsonObject, TaskContext
 from core.models.curated import CuratedDataset, UpdateStatus
 from infrastructure import (
@@ -14,7 +15,7 @@ from infrastructure import (
     database,
     publishing_repository,
 )
-from services.curated import handlers, updates
+from services.curated import handlers, readiness, updates
 from services.curated.handler import Days, RemoteVersion, Run, UploadedFile
 from services.curated.parameters import CuratedUpdate
 from services.publishing import attachments
@@ -39,8 +40,12 @@ def check_source(context: TaskContext[CuratedUpdate]) -> JsonObject:
     Returns {action: update, source_version, remote, base_version}, or {action: skip, reason,
     source_version} where that version is published, was rolled back or discarded by an operator,
     or is held for one; then the log says skipped. What is published or held is read again where
-    the definition says other things of its source by now. Raises what the dataset's handler raises,
-    `NotFound` for an unknown dataset, and `Conflict` (update_under_way, handler_missing).
+    the definition says other things of its source by now, and then the handler is asked for all
+    of it. A backfill of days is never skipped.
+
+    Raises what the dataset's handler raises, `NotFound` for an unknown dataset,
+    `InvalidParameters` naming the fields that the handler cannot be asked for, and `Conflict`
+    (update_under_way, handler_missing, definition_changed for a backfill).
     """
     parameters = context.parameters
     with database.transaction() as connection:
@@ -50,15 +55,32 @@ def check_source(context: TaskContext[CuratedUpdate]) -> JsonObject:
         # Someone may have dropped it since.
         is_there = attachments.oid_of(connection, dataset.target) is not None
         newest = curated_versions_repository.newest_published(connection, dataset.dataset_id)
+        current = curated_versions_repository.current(connection, dataset.target)
         held = curated_versions_repository.held(connection, dataset.dataset_id)
     base_version = None if published is None else published.version
-    remote = handlers.get(dataset.handler).check(run_of(context, dataset))
-    is_published = published is not None and is_there and remote.version == dataset.source_version
-    # By the newest version and not the current one: a rollback to what was read by an earlier
-    # definition is not undone.
-    is_redefined = newest is not None and newest.definition_digest != dataset.definition_digest
+    handler = handlers.get(dataset.handler)
+    run = run_of(context, dataset)
+    readiness.require_options(handler, run.days, run.file)
+    builds_on_rows = handler.describe(dataset).delivers == "increment"
+    if published is None or not is_there or (builds_on_rows and current is None):
+        run = replace(run, dataset=dataset.model_copy(update={"source_version": None}))
+    # An increment is built on the rows that are current. Of anything else the newest version
+    # counts: a rollback to what was read by an earlier definition is not undone.
+    read_before = current if builds_on_rows else newest
+    is_redefined = (
+        read_before is not None and read_before.definition_digest != dataset.definition_digest
+    )
+    if run.days is not None and is_redefined and run.dataset.source_version is not None:
+        raise Conflict(
+            f"The definition of {dataset.dataset_id} was changed since its rows were read: an "
+            "update reads all of them again, and days can be read after that.",
+            code="definition_changed",
+            dataset_id=dataset.dataset_id,
+        )
+    remote = handler.check(replace(run, forced=run.forced or is_redefined))
+    is_published = remote.version == run.dataset.source_version
     reason = None
-    if not (parameters.force_update or parameters.dry_run):
+    if not (parameters.force_update or parameters.dry_run or run.days is not None):
         reason = _unwanted(
             dataset,
             remote.version,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from core.errors import Conflict
+from core.errors import Conflict, FieldError, InvalidParameters
 from core.models.curated import CuratedDataset
 from services.curated import credentials, handlers
-from services.curated.handler import Handler
+from services.curated.handler import Days, Handler, UploadedFile
 
 
 def credential_names(dataset: CuratedDataset) -> tuple[str, ...]:
@@ -34,6 +34,22 @@ def require_ready(dataset: CuratedDataset) -> Handler:
     return handler
 
 
+def require_options(handler: Handler, days: Days | None, file: UploadedFile | None) -> None:
+    """Raise `InvalidParameters`, naming the fields, where an update is asked for in a way that
+    the handler does not know."""
+    errors: list[FieldError] = []
+    if days is not None and "days" not in handler.options:
+        ends = {"from_date": days.first, "to_date": days.last}
+        message = f"is not for this dataset: {handler.name} does not read by days"
+        errors += [_fault(name, message) for name, day in ends.items() if day is not None]
+    if file is not None and "file" not in handler.options:
+        message = f"is not for this dataset: {handler.name} reads no uploaded file"
+        errors += [_fault("container_name", message), _fault("blob_name", message)]
+    if errors:
+        named = ", ".join(str(error["loc"][0]) for error in errors)
+        raise InvalidParameters(f"The update cannot be begun as it is asked for: {named}.", errors)
+
+
 def obstacle(dataset: CuratedDataset) -> str | None:
     """What stands in the way of an update, for people; None where nothing does."""
     try:
@@ -41,6 +57,10 @@ def obstacle(dataset: CuratedDataset) -> str | None:
     except Conflict as conflict:
         return conflict.message
     return None
+
+
+def _fault(field: str, message: str) -> FieldError:
+    return {"loc": [field], "msg": message}
 
 
 def _are_not_set(names: tuple[str, ...]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -22,8 +23,9 @@ from infrastructure import curated_updates_repository as updates_log
 from infrastructure import database
 from infrastructure.curated_updates_repository import Action
 from infrastructure.database import Connection
+from services.curated.handler import Days, UploadedFile
 from services.curated.parameters import CuratedPublish, CuratedUpdate
-from services.curated.readiness import require_ready
+from services.curated.readiness import require_options, require_ready
 from services.orchestration import status, submission
 from services.orchestration.paging import cursor_after, row_key
 from services.orchestration.submission import Submission
@@ -35,6 +37,8 @@ _ENDS = {
     JobStatus.FAILED: UpdateStatus.FAILED,
     JobStatus.CANCELLED: UpdateStatus.CANCELLED,
 }
+# The parameters of an update that read something else than what is new at the source.
+_NAMED = ("from_date", "to_date", "container_name", "blob_name")
 
 
 def start(
@@ -43,19 +47,23 @@ def start(
     *,
     force: bool = False,
     dry_run: bool = False,
+    days: Days | None = None,
+    file: UploadedFile | None = None,
     due_at: datetime | None = None,
     request_id: str | None = None,
     actor: str | None = None,
 ) -> Submission:
     """Begin an update; the caller starts the job's orchestration.
 
-    The same `request_id` again is the same job, and so is the same `due_at` of a scheduled
-    update. Raises `NotFound` (dataset_not_found), and `Conflict`: update_under_way naming the
-    job, handler_missing, credentials_missing naming the settings, and for a scheduled update
-    not_due or due_already.
+    `days` makes it a backfill, `file` is read in place of the source. The same `request_id`
+    again is the same job, and so is the same `due_at` of a scheduled update. Raises `NotFound`
+    (dataset_not_found), `InvalidParameters` naming the fields that the dataset's handler cannot
+    be asked for, and `Conflict`: update_under_way naming the job, handler_missing,
+    credentials_missing naming the settings, and for a scheduled update not_due or due_already.
     """
     if (update_type is UpdateType.SCHEDULED) != (due_at is not None):
         raise ValueError("a scheduled update has a due time, and no other has one")
+    named = _parameters_of(days, file)
     with database.transaction() as connection:
         dataset = datasets.get(connection, dataset_id, for_update=True)
         if due_at is None:
@@ -71,11 +79,12 @@ def start(
                 "update_type": update_type.value,
                 "force_update": force,
                 "dry_run": dry_run,
+                **named,
                 **begun_by,
             },
         )
         if job.created:
-            require_ready(dataset)
+            require_options(require_ready(dataset), days, file)
             logged(
                 connection,
                 dataset,
@@ -85,6 +94,7 @@ def start(
                 actor=actor,
                 dry_run=dry_run,
                 forced=force,
+                details=_details(named),
             )
         elif due_at is not None:
             # Somebody submitted the very job of this due time by its parameters.
@@ -121,6 +131,7 @@ def logged(
     actor: str | None = None,
     dry_run: bool = False,
     forced: bool = False,
+    details: Mapping[str, Any] | None = None,
 ) -> int:
     """Open the row of a job that this transaction has made; its log_id.
 
@@ -136,6 +147,7 @@ def logged(
         dry_run=dry_run,
         forced=forced,
         action=action,
+        details=details,
     )
     datasets.set_last_job(connection, dataset.dataset_id, job.job_id)
     return log_id
@@ -161,7 +173,7 @@ def opened(connection: Connection, context: JobContext[CuratedUpdate | CuratedPu
         dataset.dataset_id,
         context.job_id,
         UpdateType.TRIGGERED,
-        **_asked(parameters.model_dump()),
+        **_asked(parameters.model_dump(mode="json")),
     )
     datasets.set_last_job(connection, dataset.dataset_id, context.job_id)
     return log_id
@@ -179,9 +191,11 @@ def ended(
     outcome: dict[str, Any] = {
         "error_code": error.get("code"),
         "error_message": error.get("message"),
-        "details": {"error": error} if error else None,
+        "details": {"error": error} if error else {},
     }
     if not updates_log.finish(connection, job.job_id, end, **outcome):
+        asked = _asked(job.parameters)
+        outcome["details"] |= asked.pop("details")
         updates_log.record(
             connection,
             job.parameters["dataset_id"],
@@ -189,7 +203,7 @@ def ended(
             end,
             job_id=job.job_id,
             started_at=job.created_at,
-            **_asked(job.parameters),
+            **asked,
             **outcome,
         )
 
@@ -209,7 +223,22 @@ def _asked(parameters: Mapping[str, Any]) -> dict[str, Any]:
         "action": "publish" if "version_id" in parameters else "update",
         "dry_run": parameters.get("dry_run", False),
         "forced": parameters.get("force_update", False),
+        "details": _details(parameters),
     }
+
+
+def _details(parameters: Mapping[str, Any]) -> JsonObject:
+    """What the log says of the days or the file that the parameters of a job name."""
+    asked = {name: parameters[name] for name in _NAMED if parameters.get(name) is not None}
+    return {"asked": asked} if asked else {}
+
+
+def _parameters_of(days: Days | None, file: UploadedFile | None) -> dict[str, str]:
+    named = {} if file is None else asdict(file)
+    if days is not None:
+        ends = {"from_date": days.first, "to_date": days.last}
+        named |= {name: day.isoformat() for name, day in ends.items() if day is not None}
+    return named
 
 
 def history(

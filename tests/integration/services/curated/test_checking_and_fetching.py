@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import Conflict, NotFound, PermanentTaskError
+from core.errors import Conflict, InvalidParameters, NotFound, PermanentTaskError
 from core.job_definition import JobDefinition, JsonObject, Stage, plan_one_task
 from core.models.curated import CuratedDataset, CuratedDefinition, UpdateStatus
 from infrastructure import (
@@ -219,6 +219,17 @@ def test_what_is_published_is_read_again_where_its_definition_was_changed(
     versions.roll_back(lakes.dataset_id, actor="an operator")
     assert check(update(redefined))["action"] == "skip"
     assert check(update(redefine(connection, redefined, source_config={})))["action"] == "update"
+
+
+def test_what_the_handler_cannot_be_asked_for_is_refused_by_the_job_too(
+    connection: database.Connection, lakes: CuratedDataset, server: FileServer
+) -> None:
+    with pytest.raises(TaskFailed) as failure:
+        check(update(lakes, from_date="2024-01-01"))
+    refusal = failure.value.__cause__
+    assert isinstance(refusal, InvalidParameters)
+    assert [error["loc"] for error in refusal.errors] == [["from_date"]]
+    assert server.ranges() == []
 
 
 def test_what_is_held_is_read_again_where_its_definition_was_changed(
