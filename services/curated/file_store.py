@@ -7,14 +7,15 @@ process; what is complete is not fetched again. ::
     stored = files.download("lakes.zip", url)
     return files.ref(stored)
 
-No address is kept: a presigned one is a password.
+What a handler makes itself, `write` stores, complete or not at all. No address is kept: a
+presigned one is a password.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ from infrastructure import blob_storage
 from infrastructure.blob_append import PIECE_BYTES, AppendBlob
 from infrastructure.source_client import SourceClient, SourceUnavailable, source_client
 from infrastructure.source_download import Address, Begun, Download, download
+from services.curated.digests import Digests
 from services.vector.source_files import SourceBlob, SourceRef, safe_name
 
 # Of a blob's metadata, whose names are C# identifiers and whose values are ASCII.
@@ -131,6 +133,42 @@ class FileStore:
         self._checksums[stored.path] = stored.sha256
         return stored
 
+    def write(self, name: str, pieces: Iterable[bytes], *, source: str) -> StoredFile:
+        """Store a file that the handler makes itself, unless this job has stored it already.
+
+        `source` says in the dataset's own words what is in it: what this job has made of the same
+        is used again, and then no piece is asked for. The file is there when all pieces are; what
+        an attempt left that broke off is replaced.
+
+        Raises what the pieces raise, `PermanentTaskError` (source_too_large),
+        `TransientTaskError` (blob_contended) and `Unavailable`.
+        """
+        name = safe_name(name)
+        wanted = _Wanted(_digest(source), None, None, None, None)
+        blob = AppendBlob.at(self._container, f"{self._folder}/{name}")
+        stored = _stored(name, blob)
+        is_own = blob.metadata.get(_JOB) == self._job_id
+        if stored is None or not is_own or not wanted.may_be(blob.metadata):
+            digests = Digests(with_md5=wanted.md5 is not None)
+            blob.begin({_STATE: _PARTIAL, _SOURCE: wanted.source, _JOB: self._job_id})
+            self._append_all(blob, self._limited(name, pieces), digests, None)
+            stored = self._complete(name, blob, wanted, digests)
+        self._checksums[stored.path] = stored.sha256
+        return stored
+
+    def _limited(self, name: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        limit, size = get_settings().max_source_bytes, 0
+        for piece in pieces:
+            self._check()
+            size += len(piece)
+            if size > limit:
+                raise PermanentTaskError(
+                    f"{name} has more than the {limit:,} bytes that a source may have "
+                    "(GEOFORGE_MAX_SOURCE_BYTES).",
+                    code="source_too_large",
+                )
+            yield piece
+
     def ref(self, *files: StoredFile) -> SourceRef:
         """The exact version of these files, for those who read them. The first names the source."""
         if not files:
@@ -160,9 +198,9 @@ class FileStore:
     def _is_ours(self, blob: AppendBlob) -> bool:
         return not self._fresh or blob.metadata.get(_JOB) == self._job_id
 
-    def _begun(self, blob: AppendBlob, wanted: _Wanted) -> tuple[Begun | None, _Digests]:
+    def _begun(self, blob: AppendBlob, wanted: _Wanted) -> tuple[Begun | None, Digests]:
         """What can be gone on with, and the digests of that; they are made by reading it."""
-        digests = _Digests(wanted)
+        digests = Digests(with_md5=wanted.md5 is not None)
         validator = _validator(blob.metadata)
         usable = (
             blob.is_append
@@ -180,8 +218,8 @@ class FileStore:
         return Begun(blob.size, validator), digests
 
     def _write(
-        self, blob: AppendBlob, arriving: Download, wanted: _Wanted, digests: _Digests
-    ) -> _Digests:
+        self, blob: AppendBlob, arriving: Download, wanted: _Wanted, digests: Digests
+    ) -> Digests:
         """Append what arrives; the digests of the whole file."""
         if wanted.validator is not None and arriving.validator != wanted.validator:
             raise PermanentTaskError(
@@ -190,23 +228,28 @@ class FileStore:
                 code="source_changed",
             )
         if arriving.position == 0:
-            digests = _Digests(wanted)
+            digests = Digests(with_md5=wanted.md5 is not None)
             blob.begin(self._facts(arriving, wanted))
-        buffer = bytearray()
-        try:
-            for part in arriving.iter_bytes():
-                buffer += part
-                while len(buffer) >= PIECE_BYTES:
-                    self._append(blob, bytes(buffer[:PIECE_BYTES]), digests, arriving.size)
-                    del buffer[:PIECE_BYTES]
-        except SourceUnavailable:
-            # The next attempt goes on from here, also where little comes at a time.
-            self._append(blob, bytes(buffer), digests, arriving.size)
-            raise
-        self._append(blob, bytes(buffer), digests, arriving.size)
+        self._append_all(blob, arriving.iter_bytes(), digests, arriving.size)
         return digests
 
-    def _append(self, blob: AppendBlob, piece: bytes, digests: _Digests, total: int | None) -> None:
+    def _append_all(
+        self, blob: AppendBlob, parts: Iterable[bytes], digests: Digests, total: int | None
+    ) -> None:
+        buffer = bytearray()
+        try:
+            for part in parts:
+                buffer += part
+                while len(buffer) >= PIECE_BYTES:
+                    self._append(blob, bytes(buffer[:PIECE_BYTES]), digests, total)
+                    del buffer[:PIECE_BYTES]
+        except SourceUnavailable:
+            # The next attempt at a download goes on from here, also where little comes at a time.
+            self._append(blob, bytes(buffer), digests, total)
+            raise
+        self._append(blob, bytes(buffer), digests, total)
+
+    def _append(self, blob: AppendBlob, piece: bytes, digests: Digests, total: int | None) -> None:
         if piece:
             blob.append(piece)
             digests.add(piece)
@@ -221,7 +264,7 @@ class FileStore:
         return facts
 
     def _complete(
-        self, name: str, blob: AppendBlob, wanted: _Wanted, digests: _Digests
+        self, name: str, blob: AppendBlob, wanted: _Wanted, digests: Digests
     ) -> StoredFile:
         """Check that the file is what was promised, and mark it so."""
         promised = wanted.size if wanted.size is not None else _size(blob.metadata)
@@ -231,7 +274,7 @@ class FileStore:
                 f"{name} has {blob.size:,} bytes, and not the {promised:,} that the source says.",
                 code="source_incomplete",
             )
-        differs = digests.differ_from(wanted)
+        differs = digests.differ_from(wanted.sha256, wanted.md5)
         if differs is not None:
             blob.remove()
             raise TransientTaskError(
@@ -321,31 +364,6 @@ class _Wanted:
             and self.size in (None, stored.size)
             and self.sha256 in (None, stored.sha256)
         )
-
-
-class _Digests:
-    """Checksums of what has come so far. MD5 is made only where it is asked for."""
-
-    def __init__(self, wanted: _Wanted) -> None:
-        self._sha256 = hashlib.sha256()
-        self._md5 = None if wanted.md5 is None else hashlib.md5(usedforsecurity=False)
-
-    @property
-    def sha256(self) -> str:
-        return self._sha256.hexdigest()
-
-    def add(self, part: bytes) -> None:
-        self._sha256.update(part)
-        if self._md5 is not None:
-            self._md5.update(part)
-
-    def differ_from(self, wanted: _Wanted) -> str | None:
-        """The name of the checksum that is not the one that was promised."""
-        if wanted.sha256 is not None and wanted.sha256.lower() != self.sha256:
-            return "SHA-256"
-        if self._md5 is not None and self._md5.hexdigest() != str(wanted.md5).lower():
-            return "MD5"
-        return None
 
 
 def _stored(name: str, blob: AppendBlob) -> StoredFile | None:

@@ -360,3 +360,73 @@ def test_versions_have_folders_of_their_own() -> None:
     assert folders[0].startswith("may-2023-")
     assert folders[3].startswith("version-")
     assert all(len(folder) < 60 and "/" not in folder for folder in folders)
+
+
+class TestWrite:
+    def test_what_is_made_is_stored_whole_and_made_once(self, container: str) -> None:
+        made: list[int] = []
+
+        def pieces() -> Iterator[bytes]:
+            for start in range(0, len(CONTENT), 1000):
+                made.append(start)
+                yield CONTENT[start : start + 1000]
+
+        stored = store().write("events.csv", pieces(), source="January")
+        assert (stored.size, stored.sha256) == (len(CONTENT), SHA256)
+        assert content_of(stored) == CONTENT
+        made.clear()
+        again = store()
+        assert again.write("events.csv", pieces(), source="January") == stored
+        assert (made, again.sha256_of(stored.path)) == ([], SHA256)
+
+    def test_what_is_made_of_something_else_replaces_it(self, container: str) -> None:
+        first = store().write("events.csv", [b"january"], source="January")
+        second = store().write("events.csv", [b"february"], source="February")
+        assert content_of(second) == b"february"
+        assert first.etag != second.etag
+
+    def test_another_job_makes_its_own(self, container: str) -> None:
+        store("job1").write("events.csv", [b"as it was"], source="January")
+        stored = store("job2").write("events.csv", [b"as it is"], source="January")
+        assert content_of(stored) == b"as it is"
+
+    def test_what_broke_off_is_not_there_and_is_replaced(self, container: str) -> None:
+        def broken() -> Iterator[bytes]:
+            yield CONTENT
+            raise SourceUnavailable("The source is down.")
+
+        with pytest.raises(SourceUnavailable):
+            store().write("events.csv", broken(), source="January")
+        assert blob_of(container, "events.csv").metadata["geoforge_state"] == "partial"
+        stored = store().write("events.csv", [b"all ", b"of it"], source="January")
+        assert content_of(stored) == b"all of it"
+
+    def test_one_that_comes_late_is_refused(self, container: str) -> None:
+        def while_another_writes() -> Iterator[bytes]:
+            yield b"late"
+            store().write("events.csv", [b"in time"], source="January")
+
+        with pytest.raises(TransientTaskError) as refused:
+            store().write("events.csv", while_another_writes(), source="January")
+        assert refused.value.error_code == "blob_contended"
+        assert content_of(store().write("events.csv", [], source="January")) == b"in time"
+
+    def test_it_stops_when_it_is_told_to_and_when_it_is_too_much(self, container: str) -> None:
+        def cancelled() -> None:
+            raise TaskCancelled("The job was cancelled.")
+
+        with pytest.raises(TaskCancelled):
+            store(check=cancelled).write("events.csv", [b"x"], source="January")
+        with (
+            app_settings(
+                AZURE_STORAGE_CONNECTION_STRING=os.environ["AZURE_STORAGE_CONNECTION_STRING"],
+                GEOFORGE_CURATED_CONTAINER=container,
+                GEOFORGE_MAX_SOURCE_BYTES="1000",
+            ),
+            pytest.raises(PermanentTaskError, match="more than the 1,000 bytes"),
+        ):
+            store().write("events.csv", [b"x" * 600] * 2, source="January")
+
+    def test_nothing_at_all_is_a_file_too(self, container: str) -> None:
+        stored = store().write("events.csv", [], source="January")
+        assert (stored.size, content_of(stored)) == (0, b"")
