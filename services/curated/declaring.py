@@ -33,6 +33,7 @@ SHOWN_ONLY = frozenset(set(CuratedDataset.model_fields) - _FIELDS) | {
     "last_update",
     "links",
     "next_run",
+    "options",
     "published_at",
     "reason",
     "rows",

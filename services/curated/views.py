@@ -148,12 +148,14 @@ def _view(
 ) -> JsonObject:
     state = state_of(dataset, situation, attempt)
     names = readiness.credential_names(dataset)
+    handler = handlers.find(dataset.handler)
     return {
         **dataset.model_dump(),
         "etag": etag(dataset),
         "state": state,
         "reason": _reason(state, dataset, situation),
-        "handler_known": handlers.find(dataset.handler) is not None,
+        "handler_known": handler is not None,
+        "options": [] if handler is None else sorted(handler.options),
         "credentials": {"names": list(names), "missing": list(credentials.missing(names))},
         "next_run": _next_run(dataset, situation["read_at"]),
         "version": situation["version"],

@@ -10,8 +10,9 @@ import azure.functions as func
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import InvalidParameters, InvalidRequest, NotFound
-from core.models.curated import CuratedDefinition, UpdateStatus, UpdateType
-from services.curated import registry, updates, versions, views
+from core.models.curated import CuratedDefinition, UpdateStatus
+from services.curated import asking, registry, updates, versions, views
+from services.curated.asking import UpdateRequest
 from services.orchestration import starting
 from services.orchestration.paging import one_of
 from services.orchestration.submission import Submission
@@ -68,25 +69,6 @@ _IF_MATCH = query(
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class Update(_Body):
-    """The body of an update."""
-
-    force_update: Annotated[
-        bool, Field(description="Fetch and publish also what is published already")
-    ] = False
-    dry_run: Annotated[
-        bool, Field(description="Do everything but publish, and say what would change")
-    ] = False
-    request_id: Annotated[
-        str | None,
-        Field(
-            min_length=1,
-            max_length=64,
-            description="Chosen by the caller: the same request again is the same job",
-        ),
-    ] = None
 
 
 class Rollback(_Body):
@@ -209,7 +191,7 @@ def disable_curated_dataset(req: func.HttpRequest) -> func.HttpResponse:
 @bp.durable_client_input(client_name="client")
 @documented(
     tag=_TAG,
-    body=Update,
+    body=UpdateRequest,
     answers={
         202: Answer("The new job"),
         200: Answer("The job that the same request_id led to before"),
@@ -221,16 +203,8 @@ async def update_curated_dataset(
 ) -> func.HttpResponse:
     """Update a dataset now, enabled or not."""
     known_query(req)
-    wanted = _body(req, Update)
-    job = await asyncio.to_thread(
-        updates.start,
-        _id(req),
-        UpdateType.MANUAL,
-        force=wanted.force_update,
-        dry_run=wanted.dry_run,
-        request_id=wanted.request_id,
-        actor=_ACTOR,
-    )
+    wanted = UpdateRequest.read(json_object(req))
+    job = await asyncio.to_thread(asking.begin, _id(req), wanted, actor=_ACTOR)
     return await _started(req, client, job)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from core.addresses import without_queries
 from core.counting import counted
-from core.models.curated import Gates, UpdateStrategy
+from core.errors import InvalidParameters
+from core.models.curated import CuratedDataset, Gates, UpdateStrategy
 from services.curated import handlers
 from web_interfaces.pages.formats import NOTHING, brief, percent
 
@@ -36,6 +37,16 @@ def of(dataset: Mapping[str, Any]) -> list[tuple[str, str]]:
         "Revision": str(dataset["revision"]),
     }
     return [(label, text) for label, text in found.items() if text and text != NOTHING]
+
+
+def is_incremental(dataset: CuratedDataset) -> bool:
+    """Whether its source tells what has changed, so that its version is a moment in time."""
+    handler = handlers.find(dataset.handler)
+    try:
+        return handler is not None and handler.describe(dataset).delivers == "increment"
+    except InvalidParameters:
+        # It was registered when its handler took other definitions: the page shows it all the same.
+        return False
 
 
 def _gates(gates: Gates) -> Iterator[str]:

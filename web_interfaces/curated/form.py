@@ -95,13 +95,14 @@ def groups(dataset: Mapping[str, Any] | None) -> list[Group]:
 
 def etag(dataset: Mapping[str, Any]) -> str:
     """The entity tag of what the form begins with, which the change is sent with."""
-    return views.etag(_registered(dataset))
+    return views.etag(registered(dataset))
 
 
 def _definition(dataset: Mapping[str, Any]) -> dict[str, Any]:
     """What a user has said of a dataset, as JSON."""
-    return _registered(dataset).model_dump(mode="json", include=set(CuratedDefinition.model_fields))
+    return registered(dataset).model_dump(mode="json", include=set(CuratedDefinition.model_fields))
 
 
-def _registered(view: Mapping[str, Any]) -> CuratedDataset:
+def registered(view: Mapping[str, Any]) -> CuratedDataset:
+    """The dataset that a view shows."""
     return CuratedDataset.model_validate({name: view[name] for name in CuratedDataset.model_fields})

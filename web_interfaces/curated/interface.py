@@ -87,6 +87,7 @@ def curated_dataset_page(req: func.HttpRequest) -> func.HttpResponse:
         target=f"{dataset['target_schema']}.{dataset['target_table_name']}",
         schedule=_schedule(dataset),
         facts=facts.of(dataset),
+        incremental=facts.is_incremental(form.registered(dataset)),
         map=maps.of(dataset),
         why_no_map=maps.why_none,
         held=published["held"],

@@ -67,6 +67,20 @@ def begun_by(entry: Mapping[str, Any]) -> str:
     return _ACTIONS.get(entry["action"]) or begun[entry["update_type"]]
 
 
+def asked_for(entry: Mapping[str, Any]) -> str | None:
+    """What an attempt read in place of what was new: 'days 2024-01-01 to 2024-12-31', or 'file
+    uploads/lakes.zip'."""
+    asked = entry["details"].get("asked")
+    if not asked:
+        return None
+    if "blob_name" in asked:
+        return f"file {asked['container_name']}/{asked['blob_name']}"
+    first, last = asked.get("from_date"), asked.get("to_date")
+    if first is None or last is None:
+        return f"days up to {last}" if first is None else f"days from {first}"
+    return f"the day {first}" if first == last else f"days {first} to {last}"
+
+
 def schedule(text: str) -> str:
     """'nightly at 02:00 UTC' for '0 2 * * *'; rarer shapes are 'by the schedule ...'.
 

@@ -18,8 +18,8 @@ _KINDS = {"integer": "integer", "number": "number", "boolean": "boolean", "strin
 class Field:
     """One input. `kind` tells the script how to turn its text into JSON.
 
-    integer, number, boolean, text, json, or list (texts with commas between). `default` is the
-    text that the input begins with; an input left empty is not sent, so that the default of
+    integer, number, boolean, text, date, json, or list (texts with commas between). `default` is
+    the text that the input begins with; an input left empty is not sent, so that the default of
     whoever reads it applies. A field with `choices` takes one of these texts. `limits` says in
     words which numbers are allowed. The value goes `into` the object of that name, where it is
     part of one.
@@ -81,6 +81,8 @@ def _resolved(subschema: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[s
 
 def _field(name: str, subschema: Mapping[str, Any], required: bool) -> Field:
     kind = _KINDS.get(subschema.get("type", ""), "json")
+    if subschema.get("format") == "date":
+        kind = "date"
     choices = subschema.get("enum", [subschema["const"]] if "const" in subschema else ())
     examples = subschema.get("examples", ())
     return Field(

@@ -13,8 +13,9 @@ and the referrer policy keeps the address from other hosts.
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -30,7 +31,7 @@ from web_interfaces.pages.registry import ROOT, Page, pages
 
 log = logging.getLogger(__name__)
 
-F = TypeVar("F", bound=Callable[..., func.HttpResponse])
+F = TypeVar("F", bound=Callable[..., Any])
 
 STOP_POLLING = 286
 
@@ -118,17 +119,40 @@ def link_to(req: func.HttpRequest, path: str | None = None, /, **query: Any) -> 
 
 
 def page_endpoint(function: F) -> F:
-    """Show the errors of a page as a page, with the error's HTTP status."""
+    """Show the errors of a page, sync or async, as a page with the error's HTTP status."""
+    if inspect.iscoroutinefunction(function):
+        run_async = cast(Callable[..., Awaitable[func.HttpResponse]], function)
+
+        @functools.wraps(function)
+        async def guarded_async(
+            req: func.HttpRequest, *args: Any, **kwargs: Any
+        ) -> func.HttpResponse:
+            try:
+                return await run_async(req, *args, **kwargs)
+            except GeoforgeError as error:
+                return _error_page(req, error)
+            except Exception:  # the last line of defence: logged, answered with 500
+                return _unknown_error_page(req, function.__name__)
+
+        return cast(F, guarded_async)
 
     @functools.wraps(function)
-    def guarded(req: func.HttpRequest) -> func.HttpResponse:
+    def guarded(req: func.HttpRequest, *args: Any, **kwargs: Any) -> func.HttpResponse:
         try:
-            return function(req)
+            return cast(func.HttpResponse, function(req, *args, **kwargs))
         except GeoforgeError as error:
-            return render(req, "error.html", status=error.status, error=error)
+            return _error_page(req, error)
         except Exception:  # the last line of defence: logged, answered with 500
-            log.exception("%s failed", function.__name__)
-            unknown = GeoforgeError("Something went wrong; the log has the details.")
-            return render(req, "error.html", status=unknown.status, error=unknown)
+            return _unknown_error_page(req, function.__name__)
 
     return cast(F, guarded)
+
+
+def _error_page(req: func.HttpRequest, error: GeoforgeError) -> func.HttpResponse:
+    return render(req, "error.html", status=error.status, error=error)
+
+
+def _unknown_error_page(req: func.HttpRequest, name: str) -> func.HttpResponse:
+    # The traceback goes to the log, under the page's name; never to its reader.
+    log.exception("%s failed", name)
+    return _error_page(req, GeoforgeError("Something went wrong; the log has the details."))

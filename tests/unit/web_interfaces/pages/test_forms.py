@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from enum import StrEnum
 from typing import Literal
 
@@ -31,6 +32,7 @@ class Parameters(JobParameters):
     keep: bool = True
     bands: list[int] = [1, 2]
     window: Window | None = None
+    day: date | None = None
 
 
 def form(**given: str) -> dict[str, FormField]:
@@ -55,6 +57,7 @@ def test_each_type_has_its_input() -> None:
         "keep": "boolean",
         "bands": "json",
         "window": "json",
+        "day": "date",
     }
 
 
