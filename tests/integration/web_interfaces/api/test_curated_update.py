@@ -23,6 +23,13 @@ DAYS = {"from_date": "2024-02-01", "to_date": "2024-02-29"}
 FILE = {"container_name": "uploads", "blob_name": "2024/lakes.zip"}
 
 
+class Plain(VectorFile):
+    """A handler that can be asked for nothing but an update."""
+
+    name = "plain"
+    options: ClassVar[frozenset[Option]] = frozenset()
+
+
 class Daily(VectorFile):
     """A handler that reads by days."""
 
@@ -39,7 +46,7 @@ class Manual(VectorFile):
 
 @pytest.fixture
 def db(ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
-    more = {handler.name: handler for handler in (Daily(), Manual())}
+    more = {handler.name: handler for handler in (Plain(), Daily(), Manual())}
     monkeypatch.setattr(handlers, "_BY_NAME", {**handlers._BY_NAME, **more})
     with app_settings(DATABASE_URL=ledger_url), database.connect(autocommit=True) as connection:
         jobs.discover()
@@ -64,7 +71,7 @@ def asked(client: InProcessClient) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("handler", "options"), [("vector_file", []), ("daily", ["days"]), ("by_hand", ["file"])]
+    ("handler", "options"), [("plain", []), ("daily", ["days"]), ("by_hand", ["file"])]
 )
 def test_a_dataset_says_what_it_can_be_asked_for(
     client: InProcessClient, db: Connection, handler: str, options: list[str]
@@ -102,7 +109,7 @@ def test_the_job_is_told_and_so_is_the_log(
 
 @pytest.mark.parametrize(
     ("handler", "wanted"),
-    [("vector_file", DAYS), ("vector_file", FILE), ("daily", FILE), ("by_hand", DAYS)],
+    [("plain", DAYS), ("plain", FILE), ("daily", FILE), ("by_hand", DAYS)],
 )
 def test_what_a_handler_cannot_do_is_refused_by_field(
     client: InProcessClient, db: Connection, handler: str, wanted: dict[str, str]

@@ -27,6 +27,13 @@ FORM = f"{PAGE}/update"
 HTMX = {"HX-Request": "true"}
 
 
+class Plain(VectorFile):
+    """A handler that can be asked for nothing but an update."""
+
+    name = "plain"
+    options: ClassVar[frozenset[Option]] = frozenset()
+
+
 class Obliging(VectorFile):
     """A handler that can be asked for all that there is."""
 
@@ -36,8 +43,8 @@ class Obliging(VectorFile):
 
 @pytest.fixture
 def connection(ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
-    known = {**handlers._BY_NAME, Obliging.name: Obliging()}
-    monkeypatch.setattr(handlers, "_BY_NAME", known)
+    more = {handler.name: handler for handler in (Plain(), Obliging())}
+    monkeypatch.setattr(handlers, "_BY_NAME", {**handlers._BY_NAME, **more})
     with (
         app_settings(DATABASE_URL=ledger_url),
         database.connect(autocommit=True) as connection,
@@ -55,7 +62,9 @@ def client(connection: Connection) -> InProcessClient:
     return InProcessClient(interface.bp, updating.bp)
 
 
-def send(client: InProcessClient, headers: dict[str, str] | None = None, **texts: str) -> Response:
+def send(
+    client: InProcessClient, headers: dict[str, str] | None = None, /, **texts: str
+) -> Response:
     encoded = {"Content-Type": "application/x-www-form-urlencoded"}
     return client.call("POST", FORM, urlencode(texts).encode(), {**encoded, **(headers or {})})
 
@@ -76,7 +85,7 @@ class TestFields:
     def test_are_those_that_the_handler_can_be_asked_for(
         self, client: InProcessClient, connection: Connection
     ) -> None:
-        registered(connection, "parks")
+        registered(connection, "parks", handler="plain")
         page = client.get(FORM).text
         assert 'name="force_update"' in page
         assert "from_date" not in page
@@ -198,7 +207,7 @@ class TestRefusals:
     def test_of_what_the_form_does_not_have_are_told_above_it(
         self, client: InProcessClient, connection: Connection
     ) -> None:
-        registered(connection, "parks")
+        registered(connection, "parks", handler="plain")
         answer = send(client, from_date="2024-02-01")
         assert answer.status == 422
         assert 'role="alert">from_date: is not for this dataset' in answer.text
