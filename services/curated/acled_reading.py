@@ -8,8 +8,9 @@ only where it was the same set from the first page to the last:
 - and no row of the query has been entered or edited since the first page was answered. That rules
   out the case in which one row has gone and another has come, and the total is the same as before.
 
-Else the pages are read again, from the first. What comes out twice in a row is taken for what the
-source has, also if it names a row twice itself: of those the latest counts.
+Else, and where the source names no total, the pages are read again, from the first. What comes
+out twice in a row is taken for what the source has, also if it names a row twice itself: of those
+the latest counts.
 """
 
 from __future__ import annotations
@@ -232,7 +233,7 @@ class _Reading:
         # One page that holds all of a query was cut at one moment.
         if self._pages <= 1 and (total is not None or self.spool.rows < self._limit):
             return True
-        return not self._query.has_changed_since(self.began)
+        return total is not None and not self._query.has_changed_since(self.began)
 
     def total_named(self) -> str:
         """The totals that the source has named."""

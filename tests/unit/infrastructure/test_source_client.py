@@ -391,3 +391,12 @@ def test_the_certificate_is_that_of_the_name_not_of_the_address(
     server.answers["/down"] = reply(302, location=f"http://a.test:{server.port}/a")
     with pytest.raises(SourceRefused, match="from https to http"):
         fetch(client(server), f"https://a.test:{server.port}/down")
+
+
+def test_a_refusal_is_handed_out_where_that_is_asked_for(server: Server) -> None:
+    server.answers["/a"] = reply(403, b'{"message": "accept the terms"}')
+    url = f"http://a.test:{server.port}/a"
+    with client(server).stream("GET", url, limit_bytes=LIMIT, statuses={401, 403}) as response:
+        assert (response.status, response.json()) == (403, {"message": "accept the terms"})
+    with pytest.raises(SourceRefused):
+        fetch(client(server), url, statuses={401})
