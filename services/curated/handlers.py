@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from core.errors import Conflict
+from services.curated.acled_handler import AcledHandler
 from services.curated.handler import Handler
 from services.curated.kba_handler import KbaHandler
+from services.curated.natural_earth_handlers import (
+    NaturalEarthAdmin0,
+    NaturalEarthAdmin1,
+    NaturalEarthCoastlines,
+    NaturalEarthLand,
+)
 from services.curated.vector_file import VectorFile
 from services.curated.wdpa_handler import WdpaHandler
 
 # What reads any file, for a dataset whose name is not that of a handler.
 FALLBACK = VectorFile.name
 
-_HANDLERS: tuple[Handler, ...] = (KbaHandler(), VectorFile(), WdpaHandler())
+_HANDLERS: tuple[Handler, ...] = (
+    AcledHandler(),
+    KbaHandler(),
+    NaturalEarthAdmin0(),
+    NaturalEarthAdmin1(),
+    NaturalEarthCoastlines(),
+    NaturalEarthLand(),
+    VectorFile(),
+    WdpaHandler(),
+)
 _BY_NAME = {handler.name: handler for handler in _HANDLERS}
 
 

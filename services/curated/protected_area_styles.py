@@ -7,34 +7,14 @@ every outline stands out from a white map; the tests hold both in figures.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from services.curated.class_styles import Class, by_class, by_zoom
 from services.curated.handler import Style
 
 _FILL_OPACITY = 0.7
 _NARROW_OUTLINE, _WIDE_OUTLINE = 0.4, 1.2
 _SMALL_CIRCLE, _LARGE_CIRCLE = 2.5, 6
-
-
-@dataclass(frozen=True, slots=True)
-class Class:
-    """What has one of these values in the style's column: its label, its fill, its outline.
-
-    `meaning` says in the legend what a label that is a mere code stands for.
-    """
-
-    label: str
-    values: tuple[str, ...]
-    fill: str
-    outline: str
-    meaning: str | None = None
-
-    @property
-    def legend_entry(self) -> dict[str, Any]:
-        """Its line in the legend."""
-        entry = {"label": self.label, "color": self.fill, "outline": self.outline, "kind": "fill"}
-        return entry if self.meaning is None else {**entry, "description": self.meaning}
 
 
 # What a feature without a class is drawn as. One that is small may have lost its attributes to the
@@ -73,18 +53,6 @@ KBA_STATUSES = (
 _NO_STATUS = Class(f"Other, none, {_TOO_SMALL}", (), "#ffffff", "#4d4d4d")
 
 
-def _by_class(value: list[Any], classes: Sequence[Class], other: Class, part: str) -> list[Any]:
-    """A MapLibre expression: the colour of that part (fill, outline) by an expression's value."""
-    cases: list[Any] = []
-    for each in classes:
-        cases += [list(each.values), getattr(each, part)]
-    return ["match", value, *cases, getattr(other, part)]
-
-
-def _by_zoom(far: float, near: float) -> list[Any]:
-    return ["interpolate", ["linear"], ["zoom"], 2, far, 12, near]
-
-
 def _style(
     style_id: str,
     title: str,
@@ -97,8 +65,8 @@ def _style(
 
     The circles' legend is that of the fills.
     """
-    fill = _by_class(value, classes, other, "fill")
-    outline = _by_class(value, classes, other, "outline")
+    fill = by_class(value, classes, other, "fill")
+    outline = by_class(value, classes, other, "outline")
     areas = ["==", ["geometry-type"], "Polygon"]
     points = ["==", ["geometry-type"], "Point"]
     return Style(
@@ -119,7 +87,7 @@ def _style(
                 "layout": {"line-join": "round"},
                 "paint": {
                     "line-color": outline,
-                    "line-width": _by_zoom(_NARROW_OUTLINE, _WIDE_OUTLINE),
+                    "line-width": by_zoom(_NARROW_OUTLINE, _WIDE_OUTLINE),
                 },
             },
             {
@@ -128,9 +96,9 @@ def _style(
                 "filter": points,
                 "paint": {
                     "circle-color": fill,
-                    "circle-radius": _by_zoom(_SMALL_CIRCLE, _LARGE_CIRCLE),
+                    "circle-radius": by_zoom(_SMALL_CIRCLE, _LARGE_CIRCLE),
                     "circle-stroke-color": outline,
-                    "circle-stroke-width": _by_zoom(_NARROW_OUTLINE, _WIDE_OUTLINE),
+                    "circle-stroke-width": by_zoom(_NARROW_OUTLINE, _WIDE_OUTLINE),
                 },
             },
         ),

@@ -4,13 +4,16 @@
 at an address is its strong ETag, or else the date of its last change. A server that tells
 neither is read to its end at every check, and the version is the content's SHA-256: such a
 dataset is skipped only after its file has come over the network once.
+
+An update may name a file in a container, to be read in place of the dataset's own (`Run.file`).
+Handlers of files that name their version themselves say how it is read (`VectorFile.release_in`).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -18,12 +21,15 @@ from config import get_settings
 from core.blob_names import BlobPath
 from core.errors import FieldError, InvalidParameters, PermanentTaskError, TransientTaskError
 from core.models.curated import CuratedDataset
-from infrastructure.source_client import source_client
+from infrastructure.blob_lookup import BlobRanges
+from infrastructure.range_file import Ranges
+from infrastructure.source_client import SourceRefused, source_client
 from infrastructure.source_download import download
-from infrastructure.source_probe import probe
+from infrastructure.source_probe import Offer, probe
+from infrastructure.source_ranges import SourceRanges
 from services.curated import credentials
 from services.curated.file_store import FileStore
-from services.curated.handler import About, Handler, RemoteVersion, Run
+from services.curated.handler import About, Handler, Option, RemoteVersion, Run
 from services.data_container import DataContainer
 from services.vector.source_files import SourceRef, pin, safe_name
 
@@ -95,8 +101,9 @@ class VectorFileConfig(BaseModel):
 class VectorFile(Handler):
     """Reads one vector file, of any format that process_vector knows."""
 
-    name = "vector_file"
-    title = "Vector file"
+    name: ClassVar[str] = "vector_file"
+    title: ClassVar[str] = "Vector file"
+    options: ClassVar[frozenset[Option]] = frozenset({"file"})
 
     def credentials(self, dataset: CuratedDataset) -> tuple[str, ...]:
         return () if dataset.credential_key is None else (dataset.credential_key,)
@@ -122,10 +129,10 @@ class VectorFile(Handler):
 
     def check(self, run: Run) -> RemoteVersion:
         config = VectorFileConfig.of(run.dataset)
-        if run.dataset.source_url is None:
-            remote = _of_blob(pin(config))
-        else:
-            remote = self._of_address(run, run.dataset.source_url, config)
+        url = run.dataset.source_url
+        if run.file is not None:
+            return self._of_blob(pin(run.file))
+        remote = self._of_blob(pin(config)) if url is None else self._of_address(run, url, config)
         if config.version is None:
             return remote
         facts = {**remote.facts, "version_from": "source_config"}
@@ -133,9 +140,9 @@ class VectorFile(Handler):
 
     def fetch(self, run: Run, remote: RemoteVersion, files: FileStore) -> SourceRef:
         url = run.dataset.source_url
-        if url is None:
-            ref = pin(VectorFileConfig.of(run.dataset))
-            if _version_of(ref) != remote.facts["etag"]:
+        if run.file is not None or url is None:
+            ref = pin(run.file or VectorFileConfig.of(run.dataset))
+            if _etag_of(ref) != remote.facts["etag"]:
                 raise _changed(
                     f"{ref.container}/{ref.path} was replaced since its version was asked for: "
                     "the next update takes what is there then."
@@ -158,13 +165,31 @@ class VectorFile(Handler):
                 "version by an ETag or a date. If that is so every time, name the version in "
                 "source_config.version."
             ) from error
-        return files.ref(stored)
+        ref = files.ref(stored)
+        if remote.facts["version_from"] == "file" and self.release_of(ref) != remote.version:
+            files.discard()
+            raise _changed(
+                f"{remote.facts['address']} offers another version than {remote.version} by now: "
+                "the next update takes it."
+            )
+        return ref
 
     def describe(self, dataset: CuratedDataset) -> About:
         return About(
             key_columns=VectorFileConfig.of(dataset).key_columns,
             licence=dataset.licence,
         )
+
+    def release_in(self, content: Ranges) -> str | None:  # noqa: ARG002  # any file names none
+        """The version that the file itself names, read from a little of it; None for none."""
+        return None
+
+    def release_of(self, ref: SourceRef) -> str | None:
+        """The version that files in a container name: that in the one that names the source."""
+        for blob in ref.blobs:
+            if blob.path == ref.path:
+                return self.release_in(BlobRanges(ref.container, blob.path, blob.size))
+        return None
 
     def _headers(self, dataset: CuratedDataset) -> Mapping[str, str]:
         if dataset.credential_key is None or dataset.source_url is None:
@@ -182,8 +207,13 @@ class VectorFile(Handler):
             "content_type": offer.content_type,
         }
         if offer.validator is not None:
-            is_etag = offer.validator.startswith('"')
             facts["validator"] = offer.validator
+        release = None if config.version is not None else self._release_at(run, url, offer, headers)
+        if release is not None:
+            facts["version_from"] = "file"
+            return RemoteVersion(release, size=offer.size, facts=facts)
+        if offer.validator is not None:
+            is_etag = offer.validator.startswith('"')
             facts["version_from"] = "etag" if is_etag else "last_modified"
             version = offer.validator.strip('"')
             return RemoteVersion(version, size=offer.size, facts=facts)
@@ -192,6 +222,38 @@ class VectorFile(Handler):
         digest, size = _content(url, headers, limit, run)
         facts |= {"version_from": "content", "sha256": digest}
         return RemoteVersion(f"sha256:{digest}", size=size, facts=facts)
+
+    def _release_at(
+        self, run: Run, url: str, offer: Offer, headers: Mapping[str, str]
+    ) -> str | None:
+        """The version that the file at an address names; None where its server gives no parts
+        of it."""
+        if offer.size is None:
+            return None
+        content = SourceRanges(
+            source_client(),
+            url,
+            size=offer.size,
+            validator=offer.validator,
+            check=run.check,
+            headers=headers,
+        )
+        try:
+            return self.release_in(content)
+        except SourceRefused as refused:
+            if refused.error_code != "ranges_unsupported":
+                raise
+            return None
+
+    def _of_blob(self, ref: SourceRef) -> RemoteVersion:
+        """The version of what was put into a container, which may be several blobs."""
+        etag = _etag_of(ref)
+        facts = {"container": ref.container, "files": ref.names, "etag": etag}
+        release = self.release_of(ref)
+        named_by = "etag" if release is None else "file"
+        return RemoteVersion(
+            release or etag, size=ref.size, facts={**facts, "version_from": named_by}
+        )
 
 
 def _content(url: str, headers: Mapping[str, str], limit_bytes: int, run: Run) -> tuple[str, int]:
@@ -207,14 +269,7 @@ def _content(url: str, headers: Mapping[str, str], limit_bytes: int, run: Run) -
     return digest.hexdigest(), size
 
 
-def _of_blob(ref: SourceRef) -> RemoteVersion:
-    """The version of what was put into a container, which may be several blobs."""
-    version = _version_of(ref)
-    facts = {"container": ref.container, "files": ref.names, "version_from": "etag"}
-    return RemoteVersion(version, size=ref.size, facts={**facts, "etag": version})
-
-
-def _version_of(ref: SourceRef) -> str:
+def _etag_of(ref: SourceRef) -> str:
     """The ETag of the one blob; of several, a digest of all their ETags."""
     etags = [blob.etag for blob in ref.blobs]
     return etags[0] if len(etags) == 1 else hashlib.sha256(",".join(etags).encode()).hexdigest()
@@ -238,4 +293,4 @@ def _faults(error: ValidationError) -> list[FieldError]:
 
 def _invalid(errors: list[FieldError]) -> InvalidParameters:
     named = ", ".join(dict.fromkeys(".".join(map(str, error["loc"])) for error in errors))
-    return InvalidParameters(f"The definition cannot be served by vector_file: {named}.", errors)
+    return InvalidParameters(f"The definition cannot be served: {named}.", errors)

@@ -8,14 +8,22 @@ from typing import Any, get_args
 import pytest
 
 from core.models.feature_table import GeometryColumn
-from services.curated import protected_area_styles
+from services.curated import handlers
 from services.curated.handler import Style
 from services.styles.generated import generated
 from services.styles.submitted import submitted
+from tests.support.handler_runs import dataset
 from tests.support.map_styles import faults
 
 GEOMETRIES = get_args(GeometryColumn.model_fields["type"].annotation)
-HANDLERS_STYLES = [each for each in vars(protected_area_styles).values() if isinstance(each, Style)]
+# Several handlers may bring one style.
+HANDLERS_STYLES = list(
+    {
+        id(style): style
+        for handler in handlers.known()
+        for style in handler.describe(dataset()).styles
+    }.values()
+)
 
 
 def as_document(layers: Any) -> dict[str, Any]:
@@ -42,7 +50,7 @@ def test_a_collection_keeps_its_colour() -> None:
     assert len(colours) > 3
 
 
-@pytest.mark.parametrize("style", HANDLERS_STYLES, ids=lambda style: style.style_id)
+@pytest.mark.parametrize("style", HANDLERS_STYLES, ids=lambda style: style.title)
 def test_styles_of_handlers_are_good(style: Style, tmp_path: Path) -> None:
     assert faults(as_document(style.layers), tmp_path) == []
     body = {"layers": list(style.layers), "legend": list(style.legend)}
@@ -50,7 +58,7 @@ def test_styles_of_handlers_are_good(style: Style, tmp_path: Path) -> None:
 
 
 def test_there_are_styles_of_handlers() -> None:
-    assert len(HANDLERS_STYLES) >= 3
+    assert len(HANDLERS_STYLES) >= 8
 
 
 def test_the_validator_finds_faults(tmp_path: Path) -> None:
