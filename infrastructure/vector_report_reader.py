@@ -42,6 +42,12 @@ def has_report(connection: Connection, job_id: str) -> bool:
     return row is not None and bool(row["found"])
 
 
+def is_restricted(connection: Connection, job_id: str) -> bool:
+    """Whether what a run read is not shown to everyone: the table or the dataset is restricted."""
+    row = connection.execute(_SQL["is_restricted"], {"job_id": job_id}).fetchone()
+    return row is not None and bool(row["restricted"])
+
+
 def repairs(
     connection: Connection, job_id: str, *, limit: int, after: int = 0, kind: str | None = None
 ) -> list[Row]:

@@ -133,6 +133,22 @@ WHERE r.job_id = %(job_id)s
 -- name: has_report
 SELECT EXISTS (SELECT FROM app.vector_reports WHERE job_id = %(job_id)s) AS found
 
+-- name: is_restricted
+-- Whether the rows of a run are shown to holders of a key only: those of a restricted table, or of
+-- an update of a restricted dataset that has not published them. What a dataset was that is no
+-- longer in the registry, nobody knows.
+SELECT coalesce(
+    (SELECT bool_or(t.restricted)
+     FROM app.published_versions AS v
+     JOIN app.published_tables AS t USING (schema_name, table_name)
+     WHERE v.job_id = %(job_id)s),
+    (SELECT coalesce(d.restricted, true)
+     FROM app.curated_update_log AS l
+     LEFT JOIN app.curated_datasets AS d USING (dataset_id)
+     WHERE l.job_id = %(job_id)s),
+    false
+) AS restricted
+
 -- name: repairs
 -- A page of repairs, without the geometries; `drawn` says that there are some.
 SELECT repair_id, layer, source_row, kinds, detail, ST_X(fault_at) AS fault_x,

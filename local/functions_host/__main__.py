@@ -12,6 +12,7 @@ from pathlib import Path
 
 from local.functions_host.host import FunctionsHost, HostOptions, StateInUse
 from local.functions_host.http_server import PortTaken
+from local.functions_host.keys import Keys
 from local.functions_host.logs import configure_logging
 from local.functions_host.settings import (
     HostSettings,
@@ -37,6 +38,7 @@ def main() -> int:
     try:
         apply_local_settings(options.app_dir, os.environ)
         settings = load_host_settings(options.app_dir)
+        Keys.load_or_create(options.state_dir).tell_app(os.environ)
         os.chdir(options.app_dir)
         worker = Worker.load(
             options.app_dir,

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from core.errors import NotFound
 from core.times import iso_utc
 from infrastructure import features_repository
-from infrastructure.features_repository import Page, TableReader
-from services.features.access import require_readable
+from infrastructure.features_repository import Page, PublishedTable, TableReader
+from services.access import ANYONE, Caller, require_readable
 from services.features.collections import table_name
 from services.features.links import (
     GEOJSON,
@@ -34,16 +34,19 @@ from services.orchestration.paging import cursor_after
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A GeoJSON document and the CRS of its coordinates."""
+    """A GeoJSON document, the CRS of its coordinates, and whether not everyone may see it."""
 
     text: str
     crs: str
+    is_restricted: bool
 
 
-def items(collection: str, query: Mapping[str, str], at: Addresses) -> Document:
+def items(
+    collection: str, query: Mapping[str, str], at: Addresses, caller: Caller = ANYONE
+) -> Document:
     """A page of features. Raises `NotFound`, `Forbidden`, `InvalidQuery`."""
     with features_repository.reading(table_name(collection)) as reader:
-        require_readable(reader.table)
+        require_readable(reader.table, caller)
         request = items_request(query, reader.table)
         written = coordinates(request.crs, reader.table.shape.geometry)
         page = reader.page(request.selection, request.limit, written)
@@ -55,20 +58,33 @@ def items(collection: str, query: Mapping[str, str], at: Addresses) -> Document:
     ]
     if page.has_more and page.last_gid is not None:
         following = {**request.query, "cursor": cursor_after(page.last_gid)}
+        if reader.table.restricted and "code" in query:
+            # The key that the next page is asked for with, as this one was.
+            following["code"] = query["code"]
         links.append(link("next", with_query(here, following), GEOJSON, title="Next page"))
-    members: JsonObject = {"links": links, "timeStamp": iso_utc(datetime.now(UTC))}
+    members: JsonObject = {
+        "links": links,
+        "timeStamp": iso_utc(datetime.now(UTC)),
+        **_credit(reader.table),
+    }
     if matched is not None:
         members["numberMatched"] = matched
     members["numberReturned"] = len(page.features)
     features = ",".join(page.features)
     text = f'{{"type":"FeatureCollection","features":[{features}],{_members(members)}}}'
-    return Document(text, request.crs)
+    return Document(text, request.crs, reader.table.restricted)
 
 
-def item(collection: str, feature: str, query: Mapping[str, str], at: Addresses) -> Document:
+def item(
+    collection: str,
+    feature: str,
+    query: Mapping[str, str],
+    at: Addresses,
+    caller: Caller = ANYONE,
+) -> Document:
     """One feature. Raises `NotFound`, which says what is missing, `Forbidden`, `InvalidQuery`."""
     with features_repository.reading(table_name(collection)) as reader:
-        require_readable(reader.table)
+        require_readable(reader.table, caller)
         crs = item_crs(query, reader.table)
         written = coordinates(crs, reader.table.shape.geometry)
         gid = _gid(feature)
@@ -84,7 +100,8 @@ def item(collection: str, feature: str, query: Mapping[str, str], at: Addresses)
         link("self", with_query(at.item(name, gid), asked), GEOJSON, title="This document"),
         link("collection", at.collection(name), JSON, title="The collection"),
     ]
-    return Document(f"{found[:-1]},{_members({'links': links})}}}", crs)
+    members = {"links": links, **_credit(reader.table)}
+    return Document(f"{found[:-1]},{_members(members)}}}", crs, reader.table.restricted)
 
 
 def _gid(feature: str) -> int | None:
@@ -105,6 +122,11 @@ def _matched(reader: TableReader, request: ItemsRequest, page: Page) -> int | No
     if request.selection.after is not None:
         return None
     return reader.count(request.selection) if page.has_more else len(page.features)
+
+
+def _credit(table: PublishedTable) -> JsonObject:
+    """Whom to credit, where the terms of the source ask for it."""
+    return {"attribution": table.attribution} if table.attribution else {}
 
 
 def _members(members: JsonObject) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from config import get_settings
 from infrastructure import tiles_repository
 from infrastructure.tiles_repository import Drawing, MadeTile, TileReader
+from services.access import ANYONE, Caller, require_readable
 from services.features.links import collection_id
 from services.tiles.areas import bounds_in
 from services.tiles.fields import Fields, fields
@@ -60,16 +61,25 @@ class TileAnswer:
 
 
 def tile(
-    collection: str, z: str, x: str, y: str, *, version: str | None = None, known: str | None = None
+    collection: str,
+    z: str,
+    x: str,
+    y: str,
+    *,
+    version: str | None = None,
+    known: str | None = None,
+    caller: Caller = ANYONE,
 ) -> TileAnswer:
     """A tile of a collection; `known` are the ETags that the caller has (If-None-Match).
 
     Raises `NotFound` for an unknown collection, one without geometries, and a tile outside the
-    grid, `InvalidParameters` for what is no tile's name, `Unavailable` where it takes too long.
+    grid, `Forbidden` for a restricted table that the caller may not see, `InvalidParameters` for
+    what is no tile's name, `Unavailable` where it takes too long.
     """
     wanted = Tile.parse(z, x, y)
     name = mapped_table(collection).name
     with tiles_repository.reading(name, seconds=get_settings().tile_timeout_seconds) as reader:
+        require_readable(reader.table, caller)
         will_have_overview = _choose_source(reader, wanted)
         token = tiles_token(reader.table)
         answer = TileAnswer(

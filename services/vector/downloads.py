@@ -14,9 +14,10 @@ from urllib.parse import urlencode
 from core.job_definition import JsonObject
 from infrastructure import vector_report_reader
 from infrastructure.database import Connection
+from services.access import ANYONE, Caller
 from services.orchestration.paging import cursor_after, one_of
 from services.vector.model import Reason, RepairKind
-from services.vector.reports import after_cursor, read_report
+from services.vector.reports import after_cursor, read_rows
 
 GEOJSON = "application/geo+json"
 
@@ -32,23 +33,34 @@ class Part:
 
 
 def repairs_geojson(
-    job_id: str, *, kind: str | None = None, cursor: str | None = None, url: str = ""
+    job_id: str,
+    *,
+    kind: str | None = None,
+    cursor: str | None = None,
+    url: str = "",
+    caller: Caller = ANYONE,
 ) -> Part:
     """The repairs: for each the geometry before, the one after, and the fault.
 
-    `url` is the address of the download. Raises `NotFound`, `InvalidParameters`.
+    `url` is the address of the download. Raises `NotFound`, `Forbidden` for what is restricted,
+    `InvalidParameters`.
     """
     wanted = one_of(RepairKind, "kind", kind)
-    return _part(job_id, "repair_features", cursor, {"kind": wanted}, url)
+    return _part(job_id, "repair_features", cursor, {"kind": wanted}, url, caller)
 
 
 def quarantine_geojson(
-    job_id: str, *, reason: str | None = None, cursor: str | None = None, url: str = ""
+    job_id: str,
+    *,
+    reason: str | None = None,
+    cursor: str | None = None,
+    url: str = "",
+    caller: Caller = ANYONE,
 ) -> Part:
     """Every quarantined record as a feature: its properties, and `_reason`, `_detail`,
     `_layer`, `_source_row`, `_raw`, `_raw_truncated`. As `repairs_geojson`."""
     wanted = one_of(Reason, "reason", reason)
-    return _part(job_id, "quarantine_features", cursor, {"reason": wanted}, url)
+    return _part(job_id, "quarantine_features", cursor, {"reason": wanted}, url, caller)
 
 
 def _part(
@@ -57,6 +69,7 @@ def _part(
     cursor: str | None,
     only: dict[str, str | None],
     url: str,
+    caller: Caller,
 ) -> Part:
     """Features until the part is full. All features of one id are in the same part."""
     (wanted,) = only.values()
@@ -82,4 +95,4 @@ def _part(
         body += b"\n], " + json.dumps(rest).removeprefix("{").encode() + b"\n"
         return Part(bytes(body), rest["links"][0]["href"] if "links" in rest else None)
 
-    return read_report(job_id, read)
+    return read_rows(job_id, caller, read)

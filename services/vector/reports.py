@@ -13,6 +13,7 @@ from core.job_definition import JsonObject
 from core.models.vector_report import RecordCounts
 from infrastructure import database, vector_report_reader, vector_report_repository
 from infrastructure.database import Connection, Row
+from services.access import ANYONE, Caller, may_see_restricted, refusal
 from services.orchestration.paging import cursor_after, job_key, one_of, row_key
 from services.vector import wording
 from services.vector.model import Reason, RepairKind
@@ -52,15 +53,25 @@ def exists(job_id: str) -> bool:
         return vector_report_reader.has_report(connection, job_id)
 
 
-def report_view(job_id: str, *, base_url: str = "") -> JsonObject:
-    """One report, also of a run that is still under way. Raises `NotFound`."""
-    return read_report(job_id, lambda connection: _report(connection, job_id, base_url))
+def report_view(job_id: str, *, base_url: str = "", caller: Caller = ANYONE) -> JsonObject:
+    """One report, also of a run that is still under way. Raises `NotFound`.
+
+    `rows_withheld` tells that the rows are restricted and the caller may not see them: then it
+    quotes no values either.
+    """
+    return read_report(job_id, lambda connection: _report(connection, job_id, base_url, caller))
 
 
 def repairs_page(
-    job_id: str, *, kind: str | None = None, limit: int = 100, cursor: str | None = None
+    job_id: str,
+    *,
+    kind: str | None = None,
+    limit: int = 100,
+    cursor: str | None = None,
+    caller: Caller = ANYONE,
 ) -> JsonObject:
-    """A page of repairs: {repairs, next}. Raises `NotFound`, `InvalidParameters`."""
+    """A page of repairs: {repairs, next}. Raises `NotFound`, `Forbidden` for what is restricted,
+    `InvalidParameters`."""
     wanted, after = one_of(RepairKind, "kind", kind), after_cursor(cursor)
 
     def read(connection: Connection) -> JsonObject:
@@ -69,11 +80,16 @@ def repairs_page(
         )
         return {"repairs": [repair_view(row) for row in rows[:limit]], "next": _next(rows, limit)}
 
-    return read_report(job_id, read)
+    return read_rows(job_id, caller, read)
 
 
 def quarantine_page(
-    job_id: str, *, reason: str | None = None, limit: int = 100, cursor: str | None = None
+    job_id: str,
+    *,
+    reason: str | None = None,
+    limit: int = 100,
+    cursor: str | None = None,
+    caller: Caller = ANYONE,
 ) -> JsonObject:
     """A page of quarantined records: {quarantine, next}. Raises as `repairs_page`."""
     wanted, after = one_of(Reason, "reason", reason), after_cursor(cursor)
@@ -84,23 +100,26 @@ def quarantine_page(
         )
         return {"quarantine": rows[:limit], "next": _next(rows, limit)}
 
-    return read_report(job_id, read)
+    return read_rows(job_id, caller, read)
 
 
-def repair(job_id: str, repair_id: int) -> Row:
-    """One repair with its geometries as WKB. Raises `NotFound`."""
-    row = read_report(
-        job_id, lambda connection: vector_report_reader.repair(connection, job_id, repair_id)
+def repair(job_id: str, repair_id: int, caller: Caller = ANYONE) -> Row:
+    """One repair with its geometries as WKB. Raises `NotFound`, `Forbidden`."""
+    row = read_rows(
+        job_id,
+        caller,
+        lambda connection: vector_report_reader.repair(connection, job_id, repair_id),
     )
     if row is None:
         raise NotFound(f"The report has no repair {repair_id}.", code="unknown_repair")
     return row
 
 
-def quarantined(job_id: str, quarantine_id: int) -> Row:
-    """One quarantined record with its geometry as WKB. Raises `NotFound`."""
-    row = read_report(
+def quarantined(job_id: str, quarantine_id: int, caller: Caller = ANYONE) -> Row:
+    """One quarantined record with its geometry as WKB. Raises `NotFound`, `Forbidden`."""
+    row = read_rows(
         job_id,
+        caller,
         lambda connection: vector_report_reader.quarantined(connection, job_id, quarantine_id),
     )
     if row is None:
@@ -110,10 +129,12 @@ def quarantined(job_id: str, quarantine_id: int) -> Row:
     return row
 
 
-def places(job_id: str, *, limit: int) -> list[Row]:
+def places(job_id: str, *, limit: int, caller: Caller = ANYONE) -> list[Row]:
     """Where the first faults are: rows of what (repair or quarantine), id, x, y in degrees."""
-    return read_report(
-        job_id, lambda connection: vector_report_reader.places(connection, job_id, limit=limit)
+    return read_rows(
+        job_id,
+        caller,
+        lambda connection: vector_report_reader.places(connection, job_id, limit=limit),
     )
 
 
@@ -157,6 +178,22 @@ def read_report(job_id: str, read: Callable[[Connection], R]) -> R:
         return read(connection)
 
 
+def read_rows(job_id: str, caller: Caller, read: Callable[[Connection], R]) -> R:
+    """Read what shows rows of the source, as `read_report`. Raises `Forbidden` (restricted) where
+    the caller may not see them."""
+
+    def read_if_allowed(connection: Connection) -> R:
+        if _is_withheld(connection, job_id, caller):
+            raise refusal(f"The rows that the job {job_id} read")
+        return read(connection)
+
+    return read_report(job_id, read_if_allowed)
+
+
+def _is_withheld(connection: Connection, job_id: str, caller: Caller) -> bool:
+    return not may_see_restricted(caller) and vector_report_reader.is_restricted(connection, job_id)
+
+
 def _unknown(job_id: str) -> NotFound:
     return NotFound(
         f"There is no vector report of a job {job_id!r}. A report begins when the job has "
@@ -166,24 +203,34 @@ def _unknown(job_id: str) -> NotFound:
     )
 
 
-def _report(connection: Connection, job_id: str, base_url: str) -> JsonObject:
+def _report(connection: Connection, job_id: str, base_url: str, caller: Caller) -> JsonObject:
     row = vector_report_reader.report(connection, job_id)
     if row is None:
         raise _unknown(job_id)
     counts = _counts(connection, row)
     by_layer = vector_report_repository.totals(connection, job_id)
     inference = row["inference"]
+    withheld = _is_withheld(connection, job_id, caller)
     layers = [
-        {**layer, "counts": _counts_view(by_layer.get(number, RecordCounts()))}
+        {
+            **(_without_values(layer) if withheld else layer),
+            "counts": _counts_view(by_layer.get(number, RecordCounts())),
+        }
         for number, layer in enumerate(inference.get("layers", []))
     ]
     return {
         **_view(row, counts, base_url),
         "error": row["error"],
+        "rows_withheld": withheld,
         "counts": _counts_view(counts),
         "layers": layers,
         "notes": inference.get("notes", []),
     }
+
+
+def _without_values(layer: JsonObject) -> JsonObject:
+    """A layer without why its columns are of their types, for which values are quoted."""
+    return {**layer, "columns": [{**each, "evidence": []} for each in layer.get("columns", [])]}
 
 
 def _summary(connection: Connection, row: Row, base_url: str) -> JsonObject:

@@ -14,7 +14,7 @@ Handler = Callable[[func.HttpRequest], func.HttpResponse]
 _PREFLIGHT = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
-    "Access-Control-Allow-Headers": "Accept, Content-Type",
+    "Access-Control-Allow-Headers": "Accept, Content-Type, X-Functions-Key",
     "Access-Control-Max-Age": "86400",
 }
 

@@ -1,6 +1,7 @@
 """OGC API - Features: https://docs.ogc.org/is/17-069r4/17-069r4.html (Part 1, and Part 2).
 
-Read-only and open to everyone. What it answers is made in `services.features`.
+Read-only and open to everyone, except for the features of restricted tables. What it answers is
+made in `services.features`.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import azure.functions as func
 from services.features import collections, items, openapi, schemas
 from services.features.links import GEOJSON, JSON, OPENAPI, SCHEMA, Addresses
 from services.features.parameters import nothing_else
+from web_interfaces.api.callers import caller
 from web_interfaces.api.cors import public
 from web_interfaces.api.documentation import Answer, documented
-from web_interfaces.api.http import base_url, json_response
+from web_interfaces.api.http import KEPT_BY_NOBODY, base_url, json_response
 
 bp = df.Blueprint()
 
@@ -46,6 +48,8 @@ def _geojson(document: items.Document) -> func.HttpResponse:
         "Content-Crs": f"<{document.crs}>",
         "Access-Control-Expose-Headers": "Content-Crs",
     }
+    if document.is_restricted:
+        headers["Cache-Control"] = KEPT_BY_NOBODY
     return func.HttpResponse(document.text, mimetype=GEOJSON, headers=headers)
 
 
@@ -103,7 +107,8 @@ def features_collection(req: func.HttpRequest) -> func.HttpResponse:
 @public
 def features_items(req: func.HttpRequest) -> func.HttpResponse:
     """The features of a table, by id."""
-    return _geojson(items.items(req.route_params["collection_id"], req.params, _at(req)))
+    collection = req.route_params["collection_id"]
+    return _geojson(items.items(collection, req.params, _at(req), caller(req, _OPEN)))
 
 
 @bp.route(
@@ -116,7 +121,7 @@ def features_items(req: func.HttpRequest) -> func.HttpResponse:
 def features_item(req: func.HttpRequest) -> func.HttpResponse:
     """One feature."""
     collection, feature = req.route_params["collection_id"], req.route_params["feature_id"]
-    return _geojson(items.item(collection, feature, req.params, _at(req)))
+    return _geojson(items.item(collection, feature, req.params, _at(req), caller(req, _OPEN)))
 
 
 @bp.route(

@@ -50,6 +50,10 @@ _TITLES = {
     503: "Service unavailable",
 }
 
+# Cache-Control of what is restricted: another reader of the same cache may not be allowed to see
+# it, be it a proxy's or a browser's.
+KEPT_BY_NOBODY = "private, no-store"
+
 _ACTING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _HOST_PARAMETERS = frozenset({"code", "clientId"})
 

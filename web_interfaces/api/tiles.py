@@ -9,8 +9,15 @@ import azure.functions as func
 
 from services.tiles import tilejson, tiles
 from services.tiles.tiles import MEDIA_TYPE, TileAnswer
+from web_interfaces.api.callers import caller
 from web_interfaces.api.documentation import Answer, documented, query
-from web_interfaces.api.http import base_url, endpoint, json_response, known_query
+from web_interfaces.api.http import (
+    KEPT_BY_NOBODY,
+    base_url,
+    endpoint,
+    json_response,
+    known_query,
+)
 
 bp = df.Blueprint()
 
@@ -25,8 +32,8 @@ _VERSION = (
 )
 _TILE = {"type": "string", "format": "binary"}
 
-_FOR_EVER = "max-age=31536000, immutable"
-_FOR_A_WHILE = "max-age=60, must-revalidate"
+_FOR_EVER = "public, max-age=31536000, immutable"
+_FOR_A_WHILE = "public, max-age=60, must-revalidate"
 
 
 @bp.route(route="api/tiles/{collection}/tilejson.json", methods=["GET"])
@@ -62,6 +69,7 @@ def get_tile(req: func.HttpRequest) -> func.HttpResponse:
         route["y"],
         version=req.params.get("v"),
         known=req.headers.get("If-None-Match"),
+        caller=caller(req),
     )
     headers = _headers(answer)
     if answer.data is None:
@@ -77,12 +85,10 @@ def get_tile(req: func.HttpRequest) -> func.HttpResponse:
 
 
 def _headers(answer: TileAnswer) -> dict[str, str]:
-    # A shared cache would give what it keeps to those who have no key.
-    audience = "private" if answer.is_restricted else "public"
     lifetime = _FOR_EVER if answer.is_lasting else _FOR_A_WHILE
     return {
         "ETag": answer.etag,
-        "Cache-Control": f"{audience}, {lifetime}",
+        "Cache-Control": KEPT_BY_NOBODY if answer.is_restricted else lifetime,
         "Vary": "Accept-Encoding",
     }
 

@@ -13,8 +13,10 @@ from services.orchestration.paging import bad_query
 from services.vector import downloads, reports, tables
 from services.vector.downloads import GEOJSON, Part
 from services.vector.model import Reason, RepairKind
+from web_interfaces.api.callers import caller
 from web_interfaces.api.documentation import Answer, documented, query
 from web_interfaces.api.http import (
+    KEPT_BY_NOBODY,
     base_url,
     endpoint,
     integer,
@@ -44,6 +46,9 @@ _FORMAT = query("f", {"type": "string", "enum": ["json", "geojson"], "default": 
 _REPAIRS_QUERY = (_KIND, _FORMAT, *_PAGED)
 _QUARANTINE_QUERY = (_REASON, *_PAGED)
 _DOWNLOAD_QUERY = (_REASON, _CURSOR)
+
+# They may be restricted.
+_NO_STORE = {"Cache-Control": KEPT_BY_NOBODY}
 
 
 class Rollback(BaseModel):
@@ -82,7 +87,7 @@ def get_vector_report(req: func.HttpRequest) -> func.HttpResponse:
     """What a job read, loaded, repaired and set aside."""
     known_query(req)
     job_id = req.route_params["job_id"]
-    report = reports.report_view(job_id, base_url=base_url(req))
+    report = reports.report_view(job_id, base_url=base_url(req), caller=caller(req))
     if _prefers_html(req.headers.get("Accept", "")):
         page = link_to(req, f"/api/interface/vector/{job_id}")
         return func.HttpResponse(status_code=303, headers={"Location": page, "Vary": "Accept"})
@@ -107,11 +112,16 @@ def list_vector_repairs(req: func.HttpRequest) -> func.HttpResponse:
     wanted = req.params.get("f", "json")
     if wanted == "geojson":
         address = f"{base_url(req)}/api/vector/reports/{job_id}/repairs"
-        part = downloads.repairs_geojson(job_id, kind=kind, cursor=cursor, url=address)
+        part = downloads.repairs_geojson(
+            job_id, kind=kind, cursor=cursor, url=address, caller=caller(req)
+        )
         return _download(part, f"repairs-{job_id[:8]}.geojson")
     if wanted != "json":
         raise bad_query("f", "must be json or geojson")
-    return json_response(reports.repairs_page(job_id, kind=kind, limit=_limit(req), cursor=cursor))
+    page = reports.repairs_page(
+        job_id, kind=kind, limit=_limit(req), cursor=cursor, caller=caller(req)
+    )
+    return json_response(page, headers=_NO_STORE)
 
 
 @bp.route(route="api/vector/reports/{job_id}/quarantine", methods=["GET"])
@@ -129,8 +139,9 @@ def list_vector_quarantine(req: func.HttpRequest) -> func.HttpResponse:
         reason=req.params.get("reason"),
         limit=_limit(req),
         cursor=req.params.get("cursor"),
+        caller=caller(req),
     )
-    return json_response(page)
+    return json_response(page, headers=_NO_STORE)
 
 
 @bp.route(route="api/vector/reports/{job_id}/quarantine.geojson", methods=["GET"])
@@ -155,6 +166,7 @@ def download_vector_quarantine(req: func.HttpRequest) -> func.HttpResponse:
         reason=req.params.get("reason"),
         cursor=req.params.get("cursor"),
         url=f"{base_url(req)}/api/vector/reports/{job_id}/quarantine.geojson",
+        caller=caller(req),
     )
     return _download(part, f"quarantine-{job_id[:8]}.geojson")
 
@@ -217,7 +229,7 @@ def _limit(req: func.HttpRequest) -> int:
 
 
 def _download(part: Part, name: str) -> func.HttpResponse:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', **_NO_STORE}
     if part.next_url is not None:
         headers["Link"] = f'<{part.next_url}>; rel="next"; type="{GEOJSON}"'
     return func.HttpResponse(part.body, mimetype=GEOJSON, headers=headers)

@@ -19,6 +19,7 @@ from core.schedules import Schedule, ScheduleError
 from services.curated import registry as datasets
 from services.curated import updates, versions
 from services.curated.views import State
+from web_interfaces.api.callers import caller
 from web_interfaces.api.http import base_url
 from web_interfaces.curated import facts, form, maps, plans, wording
 from web_interfaces.pages.formats import ahead, number, utc_minute
@@ -88,7 +89,7 @@ def curated_dataset_page(req: func.HttpRequest) -> func.HttpResponse:
         schedule=_schedule(dataset),
         facts=facts.of(dataset),
         incremental=facts.is_incremental(form.registered(dataset)),
-        map=maps.of(dataset),
+        map=maps.of(dataset, caller(req, auth_level())),
         why_no_map=maps.why_none,
         held=published["held"],
         plan=None if history_cursor else plans.last_dry_run(history["history"]),

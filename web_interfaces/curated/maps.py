@@ -9,6 +9,7 @@ from typing import Any
 from core.errors import NotFound
 from core.job_definition import JsonObject
 from core.models.feature_table import TableName
+from services.access import HOW_TO_BE_SHOWN, Caller, may_see_restricted
 from services.features.links import collection_id
 from services.styles import links
 from services.styles.collections import styled
@@ -30,12 +31,14 @@ class DatasetMap:
 
     `styles` are {title, path}, the default first, and `legend` has the entries of that. `frame`
     and `extent` (x, y, width, height in its pixels) show where the data are without a script.
-    `features` is the address of the single features, where everyone may read them.
+    `features` is the address of the single features. `how_to_be_shown` is None for who may see the
+    data; for others only the extent and the legend are there.
     """
 
     bounds: Box
     version: int
-    features: str | None
+    features: str
+    how_to_be_shown: str | None
     attribution: str | None
     styles: Sequence[JsonObject]
     legend: Sequence[JsonObject]
@@ -45,18 +48,20 @@ class DatasetMap:
     height: float = drawing.HEIGHT
 
 
-def of(dataset: Mapping[str, Any]) -> DatasetMap | None:
+def of(dataset: Mapping[str, Any], reader: Caller) -> DatasetMap | None:
     """The map of what is published of a dataset; None where nothing has a place."""
     if dataset["version"] is None or dataset["bbox"] is None:
         return None
     collection = _collection(dataset)
     table, styles = styled(collection)
+    is_withheld = table.restricted and not may_see_restricted(reader)
     bounds = unwrapped(dataset["bbox"])
     frame, extent = drawn(bounds)
     return DatasetMap(
         bounds=bounds,
         version=dataset["version"],
-        features=None if table.restricted else dataset["links"]["features"],
+        features=dataset["links"]["features"],
+        how_to_be_shown=HOW_TO_BE_SHOWN if is_withheld else None,
         attribution=table.attribution,
         styles=[
             {"title": each.title, "path": links.of_style(collection, each.style_id, "")["self"]}

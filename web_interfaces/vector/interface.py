@@ -10,8 +10,10 @@ import azure.functions as func
 from core.counting import counted
 from core.job_definition import JsonObject
 from core.registry import registry
+from services.access import HOW_TO_BE_SHOWN, Caller, may_see_restricted
 from services.vector import reports, tables, wording
 from services.vector.model import Reason, RepairKind
+from web_interfaces.api.callers import caller
 from web_interfaces.api.http import base_url, integer
 from web_interfaces.pages.registry import Page, register
 from web_interfaces.pages.rendering import auth_level, page_endpoint, render
@@ -59,6 +61,7 @@ def vector_page(req: func.HttpRequest) -> func.HttpResponse:
         job_type=_JOB_TYPE,
         has_form=any(each.name == _JOB_TYPE for each in registry),
         title_of=reports.title,
+        sees_restricted=may_see_restricted(caller(req, auth_level())),
     )
 
 
@@ -77,6 +80,8 @@ def vector_table_page(req: func.HttpRequest) -> func.HttpResponse:
         versions=page["versions"],
         cursor=cursor,
         next=page["next"],
+        sees_restricted=may_see_restricted(caller(req, auth_level())),
+        how_to_be_shown=HOW_TO_BE_SHOWN,
     )
 
 
@@ -89,8 +94,9 @@ def vector_report_page(req: func.HttpRequest) -> func.HttpResponse:
     ?quarantine= and ?record= among what was set aside.
     """
     job_id = req.route_params["job_id"]
-    report = reports.report_view(job_id)
+    report = reports.report_view(job_id, caller=caller(req, auth_level()))
     live = _under_way(report)
+    shows_rows = not (live or report["rows_withheld"])
     return render(
         req,
         "vector/report.html",
@@ -105,55 +111,64 @@ def vector_report_page(req: func.HttpRequest) -> func.HttpResponse:
         chosen=_chosen(req),
         width=drawing.WIDTH,
         height=drawing.HEIGHT,
-        **({} if live else _details(req, job_id, report)),
+        shows_rows=shows_rows,
+        how_to_be_shown=HOW_TO_BE_SHOWN,
+        **(_details(req, job_id, report) if shows_rows else {}),
     )
 
 
 def _details(req: func.HttpRequest, job_id: str, report: JsonObject) -> dict[str, Any]:
     """The rows of the report and the drawings: they are still for a run that has ended."""
     kind, reason = req.params.get("kind") or None, req.params.get("reason") or None
+    reader = caller(req, auth_level())
     repairs = reports.repairs_page(
-        job_id, kind=kind, limit=_ROWS_A_PAGE, cursor=req.params.get("repairs")
+        job_id, kind=kind, limit=_ROWS_A_PAGE, cursor=req.params.get("repairs"), caller=reader
     )
     quarantine = reports.quarantine_page(
-        job_id, reason=reason, limit=_ROWS_A_PAGE, cursor=req.params.get("quarantine")
+        job_id,
+        reason=reason,
+        limit=_ROWS_A_PAGE,
+        cursor=req.params.get("quarantine"),
+        caller=reader,
     )
     return {
         "repairs": repairs,
-        "repair": _repair(req, job_id, repairs["repairs"]),
+        "repair": _repair(req, job_id, repairs["repairs"], reader),
         "quarantine": quarantine,
-        "record": _record(req, job_id),
-        "overview": _overview(job_id),
+        "record": _record(req, job_id, reader),
+        "overview": _overview(job_id, reader),
         "kinds": [each for each in RepairKind if each in report["counts"]["repairs_by_kind"]],
         "reasons": [each for each in Reason if each in report["counts"]["quarantined_by_reason"]],
     }
 
 
-def _repair(req: func.HttpRequest, job_id: str, listed: list[JsonObject]) -> JsonObject | None:
+def _repair(
+    req: func.HttpRequest, job_id: str, listed: list[JsonObject], reader: Caller
+) -> JsonObject | None:
     """The chosen repair, or the first listed one that can be drawn, with its drawings."""
     chosen = _id(req, "repair")
     if chosen is None:
         chosen = next((each["repair_id"] for each in listed if each["drawn"]), None)
     if chosen is None:
         return None
-    row = reports.repair(job_id, chosen)
+    row = reports.repair(job_id, chosen, reader)
     view = reports.repair_view(row)
     fault = view["fault_at"] and (view["fault_at"][0], view["fault_at"][1])
     return {**view, "drawings": drawing.draw(row["before"], row["after"], fault)}
 
 
-def _record(req: func.HttpRequest, job_id: str) -> JsonObject | None:
+def _record(req: func.HttpRequest, job_id: str, reader: Caller) -> JsonObject | None:
     """The chosen quarantined record with its drawing."""
     chosen = _id(req, "record")
     if chosen is None:
         return None
-    row = reports.quarantined(job_id, chosen)
+    row = reports.quarantined(job_id, chosen, reader)
     return {**row, "drawings": drawing.draw(row["geom"], None)}
 
 
-def _overview(job_id: str) -> JsonObject | None:
+def _overview(job_id: str, reader: Caller) -> JsonObject | None:
     """Where the first faults are, where there are several."""
-    places = reports.places(job_id, limit=_MOST_PLACES)
+    places = reports.places(job_id, limit=_MOST_PLACES, caller=reader)
     if len(places) < 2:
         return None
     frame, placed = drawing.overview([(each["x"], each["y"]) for each in places])

@@ -111,6 +111,19 @@ def test_local_settings_fill_what_the_environment_leaves_out(new_host: Any, tmp_
     assert host.http.get("/").text == "file environment"
 
 
+def test_the_app_knows_the_keys_though_nobody_is_asked_for_them(
+    new_host: Any, tmp_path: Path
+) -> None:
+    code = """
+        @app.route(route="known", methods=["GET"])
+        def known(req: func.HttpRequest) -> str:
+            return os.environ["GEOFORGE_RESTRICTED_KEYS"]
+    """
+    host = new_host(_app(tmp_path / "app", code), GEOFORGE_RESTRICTED_KEYS="mine").start()
+    keys = json.loads((host.state / "keys.json").read_text())
+    assert host.http.get("/api/known").text == f"mine,{keys['default']},{keys['master']}"
+
+
 def test_keys_are_asked_for_only_where_enforced_and_kept_private(new_host: Any) -> None:
     host = new_host(GEOFORGE_ENFORCE_KEYS="1").start()
     file = host.state / "keys.json"

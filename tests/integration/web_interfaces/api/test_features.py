@@ -94,7 +94,6 @@ def _tables() -> Iterator[tuple[str, FeatureTable, list[dict[str, Any]], dict[st
     lists = [["FRA"], ["FRA", "ITA"], [], None, ["FRA;ITA"]]
     yield "lists", LISTS, [{"gid": gid, "iso3": iso3} for gid, iso3 in enumerate(lists, 1)], {}
     yield "empty", EMPTY, [], {}
-    yield "secret", EMPTY, [{"gid": 1, "geom": "SRID=4326;POINT(0 0)"}], {"restricted": True}
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +172,7 @@ class Feature(BaseModel):
     id: int
     geometry: dict[str, Any] | None
     properties: dict[str, Any]
+    attribution: str | None = None
 
 
 class FeatureCollection(Linked):
@@ -183,6 +183,7 @@ class FeatureCollection(Linked):
     timeStamp: datetime  # noqa: N815
     numberMatched: int | None = None  # noqa: N815
     numberReturned: int  # noqa: N815
+    attribution: str | None = None
 
     @property
     def ids(self) -> list[int]:
@@ -226,7 +227,7 @@ def test_the_landing_page_leads_to_everything(api: InProcessClient) -> None:
 def test_collections_are_listed_as_each_is_described(api: InProcessClient) -> None:
     found: Collections = read(api.get(f"{ROOT}/collections"), Collections)
     assert [each.id for each in found.collections] == [
-        "empty", "high", "laea", "lists", "local_time", "numbers", "places", "projected", "secret",
+        "empty", "high", "laea", "lists", "local_time", "numbers", "places", "projected",
         "shapes", "vanished", "other.dated", "other.lost",
     ]  # fmt: skip
     for each in found.collections:
@@ -644,13 +645,10 @@ def test_what_is_missing_is_named(api: InProcessClient, address: str, missing: s
     assert missing in problem(api.get(f"{ROOT}{address}"), 404)["detail"]
 
 
-def test_a_restricted_table_is_listed_and_not_shown(api: InProcessClient, url: str) -> None:
-    assert api.get(f"{ROOT}/collections/secret").status == 200
-    for address in ("items", "items/1"):
-        found = problem(api.get(f"{ROOT}/collections/secret/{address}"), 403)
-        assert found["code"] == "restricted"
-    with app_settings(DATABASE_URL=url, GEOFORGE_SHOW_RESTRICTED="true"):
-        assert items(api, "secret").ids == [1]
+def test_features_say_whom_to_credit(api: InProcessClient) -> None:
+    assert items(api, "places", limit=1).attribution == "Nobody"
+    assert api.get(f"{ROOT}/collections/places/items/1").json()["attribution"] == "Nobody"
+    assert "attribution" not in api.get(f"{ROOT}/collections/empty/items").json()
 
 
 def test_scripts_of_any_origin_may_read(api: InProcessClient) -> None:

@@ -83,7 +83,6 @@ def _tables() -> Iterator[tuple[str, FeatureTable, list[Any], dict[str, Any]]]:
     yield "other.high", at(4326, "LineString", has_z=True), [
         "LINESTRING Z(10 40 100,20 50 2000)"
     ], {}  # fmt: skip
-    yield "secret", NAMED, ["POINT(1 1)"], {"restricted": True}
     yield "empty", NAMED, [], {}
     yield "codes", NOTHING, [], {}
     yield "gone", NAMED, [], {}
@@ -298,8 +297,8 @@ class TestEdges:
 
 
 class TestCaching:
-    def version(self, api: InProcessClient, collection: str = "shapes") -> str:
-        [address] = api.get(f"/api/tiles/{collection}/tilejson.json").json()["tiles"]
+    def version(self, api: InProcessClient) -> str:
+        [address] = api.get("/api/tiles/shapes/tilejson.json").json()["tiles"]
         return str(address).partition("?v=")[2]
 
     def test_a_named_version_is_kept_for_ever(self, api: InProcessClient) -> None:
@@ -313,12 +312,6 @@ class TestCaching:
     def test_any_other_is_asked_for_again(self, api: InProcessClient, query: str) -> None:
         answer = api.get(f"/api/tiles/shapes/4/8/5.pbf{query}")
         assert answer.headers["Cache-Control"] == "public, max-age=60, must-revalidate"
-
-    def test_what_is_restricted_is_not_for_shared_caches(self, api: InProcessClient) -> None:
-        version = self.version(api, "secret")
-        answer = api.get(f"/api/tiles/secret/0/0/0.pbf?v={version}")
-        assert answer.status == 200
-        assert answer.headers["Cache-Control"] == "private, max-age=31536000, immutable"
 
     @pytest.mark.parametrize("form", ["{}", 'W/"x", {}', "*", "{strong}"])
     def test_a_tile_that_is_known_is_not_made_again(

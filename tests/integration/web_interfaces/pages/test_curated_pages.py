@@ -223,17 +223,6 @@ class TestDataset:
         assert "Nothing in it has a place yet." in page
         assert "no geometry" not in page
 
-    def test_features_of_a_restricted_dataset_are_not_linked(
-        self, client: InProcessClient, connection: database.Connection
-    ) -> None:
-        dataset = registered(connection, "parks", restricted=True)
-        published(connection, dataset, parks(20), source_version="May 2026")
-
-        page = client.get(f"{ROOT}/parks").text
-
-        assert "data-map" in page
-        assert "data-features" not in page
-
     def test_names_missing_settings_and_no_secret(
         self, client: InProcessClient, connection: database.Connection
     ) -> None:

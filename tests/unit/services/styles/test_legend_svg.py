@@ -11,10 +11,12 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def test_entries_come_in_order_and_as_text() -> None:
     hostile = "<script>alert('1')</script> & more"
+    credit = "Parks Board & <b>friends</b>, who know all the parks that there are in Europe"
     picture = ElementTree.fromstring(
         drawn(
             {
                 "title": "Parks",
+                "attribution": credit,
                 "entries": [
                     {"label": "Ia", "color": "#4f137a", "kind": "fill", "outline": "#000000"},
                     {"label": hostile, "color": "'/><a href='https://x.test'", "kind": "line"},
@@ -23,7 +25,10 @@ def test_entries_come_in_order_and_as_text() -> None:
             }
         )
     )
-    assert [text.text for text in picture.iter(f"{SVG}text")] == ["Parks", "Ia", hostile, "Town"]
+    texts = [text.text or "" for text in picture.iter(f"{SVG}text")]
+    assert texts[:4] == ["Parks", "Ia", hostile, "Town"]
+    assert len(texts) > 5, "one line would be wider than the picture"
+    assert " ".join(texts[4:]) == credit
     assert {each.tag.removeprefix(SVG) for each in picture.iter()} == {
         "svg", "title", "rect", "text", "line", "circle",
     }  # fmt: skip
