@@ -6,15 +6,19 @@ from collections.abc import Iterator
 
 from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec
-from core.models.curated import UpdateStatus
+from core.models.curated import CuratedDataset, UpdateStatus
 from infrastructure import curated_repository, curated_updates_repository, database
-from services.curated import handlers, planning
+from services.curated import handlers, parts, planning
 from services.curated.checking import run_of, wanted
 from services.curated.file_store import FileStore
+from services.curated.handler import Handler, RemoteVersion
 from services.curated.parameters import CuratedUpdate
+from services.curated.parts import Part
 from services.vector.source_files import SourceRef
 
 STAGE = "fetch_data"
+
+Context = TaskContext[CuratedUpdate]
 
 # Of files that say so, no other attempt makes use: the source may repair them, and name its
 # version and theirs as before.
@@ -22,19 +26,25 @@ _UNREADABLE = ("unreadable_file", "partly_unreadable")
 
 
 def plan_fetch(context: JobContext[CuratedUpdate]) -> Iterator[TaskSpec]:
-    """One task, and none after a skip."""
-    if wanted(context) is not None:
+    """One task, or one for each part of the version, and none after a skip."""
+    due = wanted(context)
+    if due is None:
+        return
+    if not due.remote.parts:
         yield TaskSpec()
+    for number in range(len(due.remote.parts)):
+        yield TaskSpec({"part": number})
 
 
-def fetch_data(context: TaskContext[CuratedUpdate]) -> JsonObject:
-    """Fetch the version that stage 1 found, and plan what is made of it.
+def fetch_data(context: Context) -> JsonObject:
+    """Fetch the version that stage 1 found, or one of its parts, and look into it. A version
+    that comes as one is planned as well; of parts that is done when all are there.
 
     What an earlier attempt or an earlier job has fetched of this version is used, unless the
-    update is forced or it could not be read. Returns {files, bytes, layers, chunks,
-    definition_digest}; a file is {container, blob, bytes, etag, sha256}, the digest is that of
-    the definition by which they are read. Raises what the dataset's handler and the planning of
-    its layers raise.
+    update is forced or it could not be read. Returns {files, bytes, definition_digest} with
+    {layers, chunks} of a whole version, {kind, records} of a part; a file is {container, blob,
+    bytes, etag, sha256}, the digest is that of the definition by which they are read. Raises
+    what the dataset's handler and the planning of its layers raise.
     """
     due = wanted(context)
     if due is None:
@@ -51,29 +61,80 @@ def fetch_data(context: TaskContext[CuratedUpdate]) -> JsonObject:
         progress=context.progress,
         fresh=context.parameters.force_update,
     )
-    ref = handler.fetch(run_of(context, dataset), due.remote, files)
+    fetch = _fetch_part if due.remote.parts else _fetch_all
     try:
-        plan = planning.plan_source(
-            context, dataset, handler, ref, source_version=due.remote.version
-        )
+        return fetch(context, dataset, handler, due.remote, files)
     except PermanentTaskError as error:
         if error.error_code in _UNREADABLE:
             files.discard()
         raise
-    records = _records(ref, files)
+
+
+def fetched_parts(context: JobContext[CuratedUpdate], dataset: CuratedDataset) -> list[Part]:
+    """The parts that the tasks of this stage have brought, in their order.
+
+    Raises `PermanentTaskError` (superseded) where any was read by another definition of the
+    dataset than it has now.
+    """
+    found = []
+    for task in context.results(STAGE):
+        if task.result["definition_digest"] != dataset.definition_digest:
+            raise PermanentTaskError(
+                "The definition of the dataset was changed while its source was being read. Run "
+                "the update again.",
+                code="superseded",
+            )
+        found.append(parts.kept(context, task.parameters["part"]))
+    return found
+
+
+def _fetch_all(
+    context: Context,
+    dataset: CuratedDataset,
+    handler: Handler,
+    remote: RemoteVersion,
+    files: FileStore,
+) -> JsonObject:
+    ref = handler.fetch(run_of(context, dataset), remote, files)
+    plan = planning.plan_source(context, dataset, handler, ref, source_version=remote.version)
+    brought = _brought(dataset, ref, files)
     with database.transaction() as connection:
         curated_updates_repository.mark(
             connection,
             context.job_id,
             UpdateStatus.DOWNLOADING,
             source_bytes=ref.size,
-            details={"files": records},
+            details={"files": brought["files"]},
         )
     return {
-        "files": records,
-        "bytes": ref.size,
+        **brought,
         "layers": len(plan.layers),
         "chunks": sum(len(layer.layer.chunks) for layer in plan.layers),
+    }
+
+
+def _fetch_part(
+    context: Context,
+    dataset: CuratedDataset,
+    handler: Handler,
+    remote: RemoteVersion,
+    files: FileStore,
+) -> JsonObject:
+    number = context.task["part"]
+    got = handler.fetch_part(run_of(context, dataset), remote, remote.parts[number], files)
+    part = Part(ref=got.ref, kind=got.kind)
+    if got.kind == "records":
+        found = planning.look_into(context, got.ref, parts.reading(dataset, handler, got.ref))
+        planning.require_all_read(dataset, found)
+        part = Part(ref=got.ref, kind=got.kind, layers=found.layers, notes=found.notes)
+    parts.keep(context, number, part)
+    return {**_brought(dataset, got.ref, files), "kind": part.kind, "records": part.records}
+
+
+def _brought(dataset: CuratedDataset, ref: SourceRef, files: FileStore) -> JsonObject:
+    return {
+        "files": _records(ref, files),
+        "bytes": ref.size,
         "definition_digest": dataset.definition_digest,
     }
 

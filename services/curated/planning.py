@@ -49,13 +49,11 @@ _DIMENSION_OF: dict[str, Dimension] = {
     "MultiLineString": 1,
     "MultiPolygon": 2,
 }
-# What a dataset's source_config may say of how its file is read.
-_READING = ("layer", "source_crs", "encoding", "x_column", "y_column", "wkt_column")
 _NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class WantedLayer:
     """A layer that is loaded, and what its handler says of it."""
 
     layer: SourceLayer
@@ -76,12 +74,8 @@ def plan_source(
     Raises `PermanentTaskError`: unreadable_file, partly_unreadable, no_layer_wanted,
     several_layers, key_missing and others that say what does not fit.
     """
-    parameters = reading(dataset, ref)
-    with (
-        source_files.local_copy(ref, check=context.check, progress=context.progress) as source,
-        survey.child_of(context.job_id, source, context.check) as child,
-    ):
-        found = survey.look(child, source, parameters, context.check)
+    parameters = reading(dataset, handler, ref)
+    found = look_into(context, ref, parameters)
     plan = plan_found(
         dataset,
         handler,
@@ -91,23 +85,33 @@ def plan_source(
         source_version=source_version,
         staged_name=lambda layer: staging.staged_name(context.job_id, layer),
     )
-    inspecting.begin(context, plan, _source_facts(dataset, ref, source_version))
+    inspecting.begin(context, plan, source_facts(dataset, ref, source_version))
     return plan
 
 
-def reading(dataset: CuratedDataset, ref: SourceRef) -> ProcessVector:
+def look_into(context: TaskContext[Any], ref: SourceRef, parameters: ProcessVector) -> Found:
+    """What is in the fetched files. Raises as `survey.look`."""
+    with (
+        source_files.local_copy(ref, check=context.check, progress=context.progress) as source,
+        survey.child_of(context.job_id, source, context.check) as child,
+    ):
+        return survey.look(child, source, parameters, context.check)
+
+
+def reading(dataset: CuratedDataset, handler: Handler, ref: SourceRef) -> ProcessVector:
     """How the files are read and cleaned, in the terms of process_vector.
 
     Raises `PermanentTaskError` (invalid_source_config) naming the entry that is wrong.
     """
-    said = {name: dataset.source_config[name] for name in _READING if name in dataset.source_config}
+    said = handler.reading(dataset)
     try:
         return ProcessVector.model_validate(
             {"container_name": ref.container, "blob_name": ref.path, "drop_z": True, **said}
         )
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        if said and (not first["loc"] or first["loc"][0] in said):
+        names = set(said) & set(dataset.source_config)
+        if names and (not first["loc"] or first["loc"][0] in names):
             field = ".".join(["source_config", *map(str, first["loc"])])
             raise PermanentTaskError(
                 f"{field}: {first['msg']}", code="invalid_source_config", field=field
@@ -129,9 +133,9 @@ def plan_found(
 
     `staged_name` names the staged table of a layer.
     """
-    _refuse_parts(dataset, found)
+    require_all_read(dataset, found)
     about = handler.describe(dataset)
-    wanted, left_out = _wanted(dataset, handler, found.layers)
+    wanted, left_out = wanted_layers(dataset, handler, found.layers)
     if about.fields is None and len(wanted) > 1:
         raise PermanentTaskError(
             f"The source of {dataset.dataset_id} has several layers, and its table takes one: "
@@ -139,52 +143,74 @@ def plan_found(
             code="several_layers",
             field="source_config.layer",
         )
-    geometry = _geometry_column(about, wanted)
-    layers: list[LayerPlan] = []
-    notes: Counter[tuple[str, str]] = Counter()
-    for index, each in enumerate(wanted):
-        columns, layer, said = _columns(each, about, source_version)
-        notes.update(said)
-        layers.append(
-            LayerPlan(
-                index=index,
-                layer=layer,
-                columns=columns,
-                cleaning=cleaning_options(
-                    parameters,
-                    layer,
-                    drop_z=True,
-                    promote_points=geometry is not None and geometry.type != "Point",
-                    dimensions=_accepted(each.use, geometry),
-                ),
-                key_columns=key_columns(about.key_columns, columns, layer),
-                tables=[
-                    TablePlan(
-                        dimension=None,
-                        target=dataset.target,
-                        staged=staged_name(index),
-                        shape=FeatureTable(
-                            columns=tuple(plan.column for plan in columns), geometry=geometry
-                        ),
-                    )
-                ],
-            )
-        )
-    if len({_types(layer) for layer in layers}) > 1:
-        raise ValueError(f"{handler.name}: the layers are to have the same columns")
+    maker = LayerMaker(dataset, about, parameters, geometry_column(about, wanted), source_version)
+    layers = [maker.plan(each, index, staged_name(index)) for index, each in enumerate(wanted)]
+    require_one_shape(handler, layers)
     return Plan(
         source=ref,
         read=survey.read_options(parameters),
         layers=layers,
-        notes=[
-            *found.notes,
-            *left_out,
-            *(Note(code=code, message=text, count=n) for (code, text), n in notes.items()),
-        ],
+        notes=[*found.notes, *left_out, *maker.notes],
     )
 
 
-def _geometry_column(about: About, wanted: Sequence[_Wanted]) -> GeometryColumn | None:
+class LayerMaker:
+    """Plans layers for the one table of a dataset, and collects what is to be noted of them."""
+
+    def __init__(
+        self,
+        dataset: CuratedDataset,
+        about: About,
+        parameters: ProcessVector,
+        geometry: GeometryColumn | None,
+        source_version: str,
+    ) -> None:
+        self._dataset = dataset
+        self._about = about
+        self._parameters = parameters
+        self._geometry = geometry
+        self._source_version = source_version
+        self._said: Counter[tuple[str, str]] = Counter()
+
+    @property
+    def notes(self) -> list[Note]:
+        """What was said of the layers planned so far, each once with how often."""
+        return [Note(code=code, message=text, count=n) for (code, text), n in self._said.items()]
+
+    def plan(self, wanted: WantedLayer, index: int, staged: str) -> LayerPlan:
+        """The plan of a layer whose rows go to this staged table.
+
+        Raises `PermanentTaskError` (key_missing, unknown_column).
+        """
+        columns, layer, said = _columns(wanted, self._about, self._source_version)
+        self._said.update(said)
+        geometry = self._geometry
+        shape = FeatureTable(columns=tuple(plan.column for plan in columns), geometry=geometry)
+        return LayerPlan(
+            index=index,
+            layer=layer,
+            columns=columns,
+            cleaning=cleaning_options(
+                self._parameters,
+                layer,
+                drop_z=True,
+                promote_points=geometry is not None and geometry.type != "Point",
+                dimensions=_accepted(wanted.use, geometry),
+            ),
+            key_columns=key_columns(self._about.key_columns, columns, layer),
+            tables=[
+                TablePlan(dimension=None, target=self._dataset.target, staged=staged, shape=shape)
+            ],
+        )
+
+
+def require_one_shape(handler: Handler, layers: Sequence[LayerPlan]) -> None:
+    """Raise ValueError where the handler gives the layers other columns."""
+    if len({_types(layer) for layer in layers}) > 1:
+        raise ValueError(f"{handler.name}: the layers are to have the same columns")
+
+
+def geometry_column(about: About, wanted: Sequence[WantedLayer]) -> GeometryColumn | None:
     """The geometry of the table: as the handler describes it, else what all layers fit into.
 
     Without a word of the handler's, what is of one dimension becomes multi-geometries of it
@@ -224,9 +250,12 @@ def _accepted(use: LayerUse, geometry: GeometryColumn | None) -> Accepted | None
     return tuple(each for each in by_handler if each in by_table)
 
 
-def _refuse_parts(dataset: CuratedDataset, found: Found) -> None:
+def require_all_read(dataset: CuratedDataset, found: Found) -> None:
     """A part of a dataset must not be taken for the whole. Where one layer is named, what else
-    lies beside it does not matter."""
+    lies beside it does not matter.
+
+    Raises `PermanentTaskError` (partly_unreadable) telling what cannot be read.
+    """
     if found.refusals and "layer" not in dataset.source_config:
         told = ". ".join(reason.rstrip(".") for reason in found.refusals[:_NAMED])
         raise PermanentTaskError(
@@ -234,15 +263,19 @@ def _refuse_parts(dataset: CuratedDataset, found: Found) -> None:
         )
 
 
-def _wanted(
+def wanted_layers(
     dataset: CuratedDataset, handler: Handler, layers: Sequence[SourceLayer]
-) -> tuple[list[_Wanted], list[Note]]:
-    wanted: list[_Wanted] = []
+) -> tuple[list[WantedLayer], list[Note]]:
+    """The layers that the handler takes, and notes on those that it does not.
+
+    Raises `PermanentTaskError` (no_layer_wanted) naming what there is.
+    """
+    wanted: list[WantedLayer] = []
     notes: list[Note] = []
     for layer in layers:
         use = handler.transform(dataset, layer)
         if use is not None:
-            wanted.append(_Wanted(layer, use))
+            wanted.append(WantedLayer(layer, use))
         else:
             message = f"{layer.name} is left out: it is not what the dataset is made of."
             notes.append(Note(code="layer_left_out", message=message))
@@ -256,7 +289,7 @@ def _wanted(
 
 
 def _columns(
-    wanted: _Wanted, about: About, source_version: str
+    wanted: WantedLayer, about: About, source_version: str
 ) -> tuple[list[ColumnPlan], SourceLayer, list[tuple[str, str]]]:
     """The layer's columns, the layer as it is to be read for them, and what to note of it: codes
     and sentences, which may be the same for several layers."""
@@ -312,7 +345,8 @@ def _some(names: Iterable[str]) -> str:
     return ", ".join(listed[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _source_facts(dataset: CuratedDataset, ref: SourceRef, source_version: str) -> JsonObject:
+def source_facts(dataset: CuratedDataset, ref: SourceRef, source_version: str) -> JsonObject:
+    """What the quality report says of where the records are from."""
     return {
         "dataset": dataset.dataset_id,
         "version": source_version,

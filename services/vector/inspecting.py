@@ -22,7 +22,6 @@ from services.vector.survey import Found
 
 Context = TaskContext[ProcessVector]
 
-_PLAN_FILE = "plan.json"
 # A dry run answers a request: what is larger is inspected by the job itself.
 _MAX_PREVIEW_BYTES = 256 << 20
 _PREVIEW_SECONDS = 30.0
@@ -55,9 +54,11 @@ def inspect_source(context: Context) -> JsonObject:
     }
 
 
-def begin(context: JobContext[Any], plan: Plan, source: JsonObject) -> None:
+def begin(
+    context: JobContext[Any], plan: Plan, source: JsonObject, parts: Sequence[Plan] = ()
+) -> None:
     """Begin the report with what is known of the source, make the staging tables, keep the plan
-    for later stages.
+    for later stages, and those of the layer's parts if it has any.
 
     Raises `PermanentTaskError` for a target that is not geoforge's.
     """
@@ -71,12 +72,22 @@ def begin(context: JobContext[Any], plan: Plan, source: JsonObject) -> None:
         if made:
             # A job of the same id may have been here before, and been deleted since.
             vector_report_repository.forget_chunks(connection, context.job_id)
-    context.workspace.write_bytes(_PLAN_FILE, plan.model_dump_json().encode())
+    for number, part in enumerate(parts):
+        _keep(context, part, number)
+    _keep(context, plan)
 
 
-def read_plan(context: JobContext[Any]) -> Plan:
-    """The plan that `begin` has kept."""
-    return Plan.model_validate_json(context.workspace.read_bytes(_PLAN_FILE))
+def _keep(context: JobContext[Any], plan: Plan, part: int | None = None) -> None:
+    context.workspace.write_bytes(_plan_file(part), plan.model_dump_json().encode())
+
+
+def _plan_file(part: int | None) -> str:
+    return "plan.json" if part is None else f"plans/{part}.json"
+
+
+def read_plan(context: JobContext[Any], part: int | None = None) -> Plan:
+    """The plan that `begin` has kept: of all, or of one part of the layer."""
+    return Plan.model_validate_json(context.workspace.read_bytes(_plan_file(part)))
 
 
 def preview(parameters: ProcessVector) -> JsonObject:

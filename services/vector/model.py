@@ -122,14 +122,12 @@ class Chunk(_Model):
 
     `first_row` is the number of its first record in the layer, from 0; `rows` an upper bound
     or estimate of how many there are; `part` says where they are in the reader's own terms
-    (a range of fids, bytes or row groups). `member` is the file that it is in, where that is not
-    the layer's: one layer may come in many files of one form.
+    (a range of fids, bytes or row groups).
     """
 
     first_row: int
     rows: int | None
     part: dict[str, int | str] = Field(default_factory=dict)
-    member: str | None = None
 
 
 class SourceLayer(_Model):

@@ -74,7 +74,12 @@ _DIMENSION_OF: Mapping[str, int] = {
 
 
 class Plan(BaseModel):
-    """All layers of a source, and what was left out of it."""
+    """All layers of a source, and what was left out of it.
+
+    One layer may come in parts, each a file of its own. The plan then describes the layer as a
+    whole, and beside it every part has a plan with the reading of its file and with its chunks,
+    whose numbers in the layer begin at `first_chunk`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -82,6 +87,7 @@ class Plan(BaseModel):
     read: ReadOptions
     layers: list[LayerPlan]
     notes: list[Note]
+    first_chunk: int = 0
 
 
 # The name of a staged table by layer and dimension; the table published under a name.

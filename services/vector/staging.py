@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import IO, Any, LiteralString
 
@@ -41,6 +41,16 @@ def plan_chunks(context: JobContext[Any]) -> Iterator[TaskSpec]:
             yield TaskSpec({"layer": layer.index, "chunk": chunk})
 
 
+def plan_chunks_of(parts: Sequence[Plan]) -> Iterator[TaskSpec]:
+    """One task for each chunk of each part of a layer that comes in parts."""
+    for number, part in enumerate(parts):
+        [layer] = part.layers
+        for chunk in range(len(layer.layer.chunks)):
+            yield TaskSpec(
+                {"layer": layer.index, "part": number, "chunk": part.first_chunk + chunk}
+            )
+
+
 def stage_chunk(context: Context) -> JsonObject:
     """Stage one chunk. Returns {read, loaded, quarantined}."""
     layer_index, chunk_index = context.task["layer"], context.task["chunk"]
@@ -49,8 +59,9 @@ def stage_chunk(context: Context) -> JsonObject:
             connection, context.job_id, layer_index, chunk_index
         )
     if counts is None:
-        plan = read_plan(context)
-        counts = _stage(context, plan, plan.layers[layer_index], chunk_index)
+        plan = read_plan(context, context.task.get("part"))
+        [layer] = [each for each in plan.layers if each.index == layer_index]
+        counts = _stage(context, plan, layer, chunk_index)
     return {"read": counts.read, "loaded": counts.loaded, "quarantined": counts.set_aside}
 
 
@@ -65,7 +76,7 @@ def _stage(context: Context, plan: Plan, layer: LayerPlan, chunk_index: int) -> 
         arguments = {
             "root": str(root),
             "plan": layer.model_dump(mode="json"),
-            "chunk": chunk_index,
+            "chunk": chunk_index - plan.first_chunk,
             "options": plan.read.model_dump(),
         }
         with database.transaction() as connection, _Streams(context, connection, layer) as streams:

@@ -115,7 +115,7 @@ def plan(
         handler,
         REF,
         Found(layers=list(layers), refusals=list(refusals)),
-        parameters=planning.reading(about, REF),
+        parameters=planning.reading(about, handler, REF),
         source_version="2",
         staged_name="staged_{}".format,
     )
@@ -267,17 +267,17 @@ class TestGeometry:
 class TestReading:
     def test_is_what_source_config_says(self) -> None:
         about = dataset(source_config={"source_crs": "EPSG:2154", "version": "2", "layer": "a"})
-        parameters = planning.reading(about, REF)
+        parameters = planning.reading(about, ANY, REF)
         assert (parameters.source_crs, parameters.layer) == ("EPSG:2154", "a")
         assert (parameters.container_name, parameters.blob_name) == ("curated", REF.path)
 
     def test_names_the_entry_that_is_wrong(self) -> None:
         with pytest.raises(PermanentTaskError) as refused:
-            planning.reading(dataset(source_config={"x_column": 3, "y_column": "y"}), REF)
+            planning.reading(dataset(source_config={"x_column": 3, "y_column": "y"}), ANY, REF)
         assert refused.value.error_code == "invalid_source_config"
         assert refused.value.details["field"] == "source_config.x_column"
         with pytest.raises(PermanentTaskError, match="x_column and y_column go together"):
-            planning.reading(dataset(source_config={"x_column": "lon"}), REF)
+            planning.reading(dataset(source_config={"x_column": "lon"}), ANY, REF)
 
 
 class TestSourceColumns:
