@@ -1,0 +1,200 @@
+"""ACLED: political violence and protest events, worldwide, as its API has them.
+
+The account is that of the settings: ACLED_USERNAME and ACLED_PASSWORD, or of the older scheme
+ACLED_EMAIL and ACLED_API_KEY. It decides what there is: an account under an embargo is given no
+events of the newest months, and they come as the embargo moves on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from config import get_settings
+from core.errors import FieldError, InvalidParameters
+from core.models.curated import CuratedDataset, UpdateStrategy
+from infrastructure.source_client import SourceRefused
+from services.curated import acled_events, acled_offer, credentials
+from services.curated.acled_api import AcledApi, Deletion, EventQuery
+from services.curated.acled_columns import FIELDS
+from services.curated.acled_marks import Mark
+from services.curated.acled_offer import Deletions, Scope
+from services.curated.acled_styles import BY_EVENT_TYPE
+from services.curated.file_store import FileStore
+from services.curated.handler import (
+    About,
+    Days,
+    FetchedPart,
+    Handler,
+    Option,
+    RemoteVersion,
+    Run,
+)
+
+_LICENCE = (
+    "ACLED's terms of use: raw data must not be given or shown to other users; attribution is "
+    "required (https://acleddata.com/terms-and-conditions)"
+)
+# The settings that hold the account, by ACLED_AUTH.
+_ACCOUNTS = {
+    "oauth": ("ACLED_USERNAME", "ACLED_PASSWORD"),
+    "key": ("ACLED_EMAIL", "ACLED_API_KEY"),
+}
+
+
+class AcledConfig(BaseModel):
+    """What `source_config` of a dataset of events may hold."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    overlap_hours: float = Field(
+        default=48,
+        ge=0,
+        le=24 * 365,
+        description="How long before the last reading changes are read again, in hours",
+    )
+    since: date | None = Field(
+        default=None, description="First day whose events are in the dataset; default: all"
+    )
+
+    @classmethod
+    def of(cls, dataset: CuratedDataset) -> AcledConfig:
+        """What a dataset says. Raises `InvalidParameters` naming source_config.<field>."""
+        try:
+            return cls.model_validate(dataset.source_config)
+        except ValidationError as error:
+            raise _invalid(_faults(error)) from None
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.since, timedelta(hours=self.overlap_hours))
+
+
+class AcledHandler(Handler):
+    """ACLED's events: one row for each, the present state of it."""
+
+    name: ClassVar[str] = "acled"
+    title: ClassVar[str] = "ACLED events"
+    options: ClassVar[frozenset[Option]] = frozenset({"days"})
+
+    def credentials(
+        self,
+        dataset: CuratedDataset,  # noqa: ARG002  # one account serves all datasets
+    ) -> tuple[str, ...]:
+        return _ACCOUNTS[get_settings().acled_auth]
+
+    def check_definition(self, dataset: CuratedDataset) -> None:
+        errors: list[FieldError] = []
+        try:
+            AcledConfig.of(dataset)
+        except InvalidParameters as error:
+            errors.extend(error.errors)
+        origin = get_settings().acled_url
+        if dataset.source_url is not None and not _is_on(dataset.source_url, origin):
+            message = f"must be on {origin}, the origin of ACLED_URL, or be left out"
+            errors.append({"loc": ["source_url"], "msg": message})
+        if dataset.update_strategy is not UpdateStrategy.UPSERT:
+            message = "must be upsert: an update brings what has changed, and not the whole table"
+            errors.append({"loc": ["update_strategy"], "msg": message})
+        if errors:
+            raise _invalid(errors)
+
+    def check(self, run: Run) -> RemoteVersion:
+        api, scope = AcledApi(run.check, run.progress), AcledConfig.of(run.dataset).scope
+        published = run.dataset.source_version
+        if run.days is not None:
+            return acled_offer.backfill(api, scope, run.days, published=published)
+        mark = Mark.parse(published)
+        if mark is None or published is None or run.forced:
+            return acled_offer.everything(api, scope)
+        rejected = Mark.parse(run.dataset.rejected_version)
+        return acled_offer.changes(api, scope, mark, rejected=rejected, published=published)
+
+    def fetch_part(
+        self,
+        run: Run,
+        remote: RemoteVersion,  # noqa: ARG002  # the part says all
+        part: Mapping[str, Any],
+        files: FileStore,
+    ) -> FetchedPart:
+        api = AcledApi(run.check, run.progress)
+        wanted = acled_offer.read_part(part)
+        if isinstance(wanted, Deletions):
+            pieces = acled_events.deletions_csv(_deletions(api, wanted))
+        else:
+            pieces = _events(api, wanted)
+        name = "_".join(str(value or "open") for value in part.values())
+        stored = files.write(f"{name}.csv", pieces, source=f"acled:{name}")
+        return FetchedPart(
+            files.ref(stored), "deletions" if isinstance(wanted, Deletions) else "records"
+        )
+
+    def reading(self, dataset: CuratedDataset) -> Mapping[str, Any]:  # noqa: ARG002  # see above
+        return {
+            "x_column": "longitude",
+            "y_column": "latitude",
+            "source_crs": "EPSG:4326",
+            "encoding": "UTF-8",
+        }
+
+    def describe(self, dataset: CuratedDataset) -> About:  # noqa: ARG002  # it is always the same
+        return About(
+            fields=FIELDS,
+            key_columns=("event_id_cnty",),
+            geometry="Point",
+            delivers="increment",
+            newest="timestamp",
+            indexed=("event_id", "event_date", "event_type", "country"),
+            datetime_column="event_date",
+            styles=(BY_EVENT_TYPE,),
+            licence=_LICENCE,
+        )
+
+    def attribution(self, source_version: str | None) -> str | None:
+        return citation(source_version)
+
+
+def citation(source_version: str | None) -> str:
+    """Whom to credit, with a link and the day of access, as ACLED's attribution policy asks."""
+    mark = Mark.parse(source_version)
+    accessed = "" if mark is None else f", accessed {mark.at:%Y-%m-%d}"
+    return f"Armed Conflict Location & Event Data (ACLED){accessed}, https://acleddata.com"
+
+
+def _events(api: AcledApi, query: EventQuery) -> Iterator[bytes]:
+    """The events of a query as CSV. Nothing is asked for before the first piece is."""
+    with api.read(query) as events:
+        yield from acled_events.events_csv(events.pages, get_settings().acled_url)
+
+
+def _deletions(api: AcledApi, wanted: Deletions) -> Iterator[Deletion]:
+    """What was deleted, and what was edited so that it does not belong in the dataset any more."""
+    yield from api.deletions(wanted.since)
+    if wanted.before is not None:
+        query = EventQuery(Days(None, wanted.before - timedelta(days=1)), wanted.since)
+        with api.read(query) as events:
+            for event in events:
+                yield Deletion(event["event_id_cnty"], int(event["timestamp"]))
+
+
+def _is_on(url: str, origin: str) -> bool:
+    try:
+        return credentials.same_origin(url, origin)
+    except SourceRefused:
+        return False
+
+
+def _faults(error: ValidationError) -> list[FieldError]:
+    """Each field at fault, without the value that was given."""
+    return [
+        {"loc": ["source_config", *fault["loc"]], "msg": fault["msg"]}
+        for fault in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+
+
+def _invalid(errors: list[FieldError]) -> InvalidParameters:
+    named = ", ".join(dict.fromkeys(".".join(map(str, error["loc"])) for error in errors))
+    return InvalidParameters(f"The definition cannot be served by acled: {named}.", errors)
