@@ -1,7 +1,7 @@
 """Versions of curated datasets, as rows. Each function runs in the caller's transaction.
 
-A version's staged table is dropped by whoever works with tables, after the row no longer names
-it: see `services.curated.holding`.
+A version's staged tables are dropped by whoever works with tables, after the row no longer names
+them: see `services.curated.holding`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from core.models.curated import Delivers
 from core.models.feature_table import FeatureTable, TableName
 from infrastructure import queries
 from infrastructure.database import Connection, Row
@@ -24,7 +25,8 @@ _SQL = queries.load("curated_versions")
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:
-    """A version that is staged whole; see app.curated_versions."""
+    """A version that is staged whole; see app.curated_versions. `deletions` is a staged table of
+    the keys whose rows go."""
 
     dataset_id: str
     job_id: str
@@ -43,11 +45,14 @@ class NewVersion:
     quarantined: int
     rows: int
     bbox: Bbox | None
+    delivers: Delivers = "snapshot"
+    deletions: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CuratedVersion:
-    """A version as it is recorded. `staged` is None once it is published or discarded."""
+    """A version as it is recorded. `staged` and `deletions` are None once it is published or
+    discarded; `version` is that of the published table which has its rows."""
 
     version_id: int
     dataset_id: str
@@ -55,6 +60,8 @@ class CuratedVersion:
     log_id: int | None
     state: str
     staged: str | None
+    deletions: str | None
+    delivers: Delivers
     shape: FeatureTable
     key_columns: tuple[str, ...]
     base_version: int | None
@@ -97,6 +104,8 @@ def add(connection: Connection, new: NewVersion) -> CuratedVersion:
             "records_quarantined": new.quarantined,
             "row_count": new.rows,
             "bbox": None if new.bbox is None else list(new.bbox),
+            "delivers": new.delivers,
+            "deletions": new.deletions,
         },
     ).fetchone()
     assert row is not None
@@ -179,7 +188,7 @@ def discard(
     changes: Mapping[str, Any] | None = None,
     gates: Sequence[Mapping[str, Any]] | None = None,
 ) -> None:
-    """Record that a version will not be published; its table is not named any more."""
+    """Record that a version will not be published; its tables are not named any more."""
     connection.execute(
         _SQL["discard"],
         {
@@ -202,7 +211,7 @@ def discard_abandoned(connection: Connection) -> None:
 
 def needed_tables(connection: Connection) -> set[str]:
     """The staged tables of all versions that may still be published."""
-    return {row["staged"] for row in connection.execute(_SQL["needed_tables"])}
+    return {row["name"] for row in connection.execute(_SQL["needed_tables"])}
 
 
 def page(
@@ -231,6 +240,8 @@ def _version(row: Row) -> CuratedVersion:
         log_id=row["log_id"],
         state=row["state"],
         staged=row["staged"],
+        deletions=row["deletions"],
+        delivers=row["delivers"],
         shape=FeatureTable.model_validate(row["table_shape"]),
         key_columns=tuple(row["key_columns"]),
         base_version=row["base_version"],

@@ -11,7 +11,7 @@ import json
 import re
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -35,6 +35,9 @@ _RESERVED_SCHEMAS = (
     "app", "pgstac", "geo_staging", "geo_versions", "geo_overviews", "information_schema", "h3",
 )  # fmt: skip
 _SETTING_NAME = re.compile(r"[A-Z][A-Z0-9_]{1,62}")
+
+# A version of a source is the whole of it, or what has changed.
+Delivers = Literal["snapshot", "increment"]
 
 
 class SourceType(StrEnum):

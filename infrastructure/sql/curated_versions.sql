@@ -1,15 +1,15 @@
 -- Versions of curated datasets: app.curated_versions. A version is staged, then held or published
--- or discarded; its staged table is there as long as it is staged or held.
+-- or discarded; its staged tables are there as long as it is staged or held.
 
 -- name: add
 INSERT INTO app.curated_versions
     (dataset_id, job_id, log_id, state, staged, table_shape, key_columns, base_version,
      source_version, definition_digest, source_columns, files, licence, records_read,
-     records_loaded, records_quarantined, row_count, bbox)
+     records_loaded, records_quarantined, row_count, bbox, delivers, deletions)
 VALUES (%(dataset_id)s, %(job_id)s, %(log_id)s, 'staged', %(staged)s, %(table_shape)s,
         %(key_columns)s, %(base_version)s, %(source_version)s, %(definition_digest)s,
         %(source_columns)s, %(files)s, %(licence)s, %(records_read)s, %(records_loaded)s,
-        %(records_quarantined)s, %(row_count)s, %(bbox)s)
+        %(records_quarantined)s, %(row_count)s, %(bbox)s, %(delivers)s, %(deletions)s)
 RETURNING *
 
 -- name: of_job
@@ -57,26 +57,26 @@ WHERE version_id = %(version_id)s
 
 -- name: publish
 UPDATE app.curated_versions
-SET state = 'published', staged = NULL, version = %(version)s, changes = %(changes)s,
-    gates = %(gates)s, published_at = clock_timestamp()
+SET state = 'published', staged = NULL, deletions = NULL, version = %(version)s,
+    changes = %(changes)s, gates = %(gates)s, published_at = clock_timestamp()
 WHERE version_id = %(version_id)s
 
 -- name: discard
 UPDATE app.curated_versions
-SET state = 'discarded', staged = NULL,
+SET state = 'discarded', staged = NULL, deletions = NULL,
     changes = coalesce(%(changes)s, changes), gates = coalesce(%(gates)s, gates)
 WHERE version_id = %(version_id)s
 
 -- name: discard_others
 -- What waits beside this version, or has been left behind, is out of date.
 UPDATE app.curated_versions
-SET state = 'discarded', staged = NULL
+SET state = 'discarded', staged = NULL, deletions = NULL
 WHERE dataset_id = %(dataset_id)s AND version_id <> %(version_id)s AND state IN ('staged', 'held')
 
 -- name: discard_abandoned
 -- Versions on their way whose job will not go on with them, and those whose dataset is gone.
 UPDATE app.curated_versions v
-SET state = 'discarded', staged = NULL
+SET state = 'discarded', staged = NULL, deletions = NULL
 WHERE (v.state = 'staged' AND NOT EXISTS (
            SELECT FROM app.jobs j
            WHERE j.job_id = v.job_id AND j.status <> 'completed' AND j.work_removed_at IS NULL))
@@ -84,14 +84,17 @@ WHERE (v.state = 'staged' AND NOT EXISTS (
            SELECT FROM app.curated_datasets d WHERE d.dataset_id = v.dataset_id))
 
 -- name: needed_tables
-SELECT staged FROM app.curated_versions WHERE staged IS NOT NULL
+SELECT needed.name
+FROM app.curated_versions v
+CROSS JOIN LATERAL unnest(ARRAY[v.staged, v.deletions]) AS needed (name)
+WHERE v.staged IS NOT NULL AND needed.name IS NOT NULL
 
 -- name: page
 -- Every version that a table had, newest first, with what is known of where its rows came from.
 SELECT p.version, p.change, p.restores, p.row_count, p.bbox, p.job_id, p.details,
        p.published_at, p.retired_at,
-       v.version_id, v.source_version, v.licence, v.files, v.changes, v.gates, v.log_id,
-       v.records_read, v.records_loaded, v.records_quarantined
+       v.version_id, v.source_version, v.licence, v.files, v.delivers, v.changes, v.gates,
+       v.log_id, v.records_read, v.records_loaded, v.records_quarantined
 FROM app.published_versions p
 LEFT JOIN app.curated_versions v USING (job_id)
 WHERE p.schema_name = %(schema_name)s AND p.table_name = %(table_name)s

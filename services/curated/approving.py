@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext
+from core.models.curated import UpdateStatus
 from infrastructure import (
     curated_repository,
     curated_updates_repository,
@@ -12,7 +13,7 @@ from infrastructure import (
     publishing_repository,
 )
 from services.curated import handlers, holding, publication, reviewing, updates
-from services.curated.finalizing import result_of
+from services.curated.finalizing import published_result
 from services.curated.parameters import CuratedPublish
 
 STAGE = "publish"
@@ -34,7 +35,7 @@ def publish_held(context: TaskContext[CuratedPublish]) -> JsonObject:
         )
         entry = curated_updates_repository.of_job(connection, context.job_id)
     # An earlier attempt of this job may have published it; another job may have, too.
-    is_done = entry is not None and entry["published_version"] is not None
+    is_done = entry is not None and entry["status"] == UpdateStatus.COMPLETED
     if version is None or version.state != ("published" if is_done else "held"):
         raise PermanentTaskError(
             f"{parameters.dataset_id} has no version {parameters.version_id} that is held.",
@@ -60,7 +61,7 @@ def publish_held(context: TaskContext[CuratedPublish]) -> JsonObject:
                 check=context.check,
             )
         holding.tidy(dataset, context.check)
-    return {**result_of("updated", version), "log_id": log_id}
+    return {**published_result(version), "log_id": log_id}
 
 
 def job_result(context: JobContext[CuratedPublish]) -> JsonObject:

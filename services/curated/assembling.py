@@ -15,12 +15,14 @@ from typing import Any
 from psycopg import sql
 
 from core.errors import PermanentTaskError
+from core.models.curated import Delivers
 from core.models.feature_table import KEY_COLUMN
 from core.models.vector_report import RecordCounts
 from infrastructure import curated_versions_repository, database, vector_report_repository
 from infrastructure.curated_versions_repository import CuratedVersion, NewVersion
 from infrastructure.database import Connection
-from services.curated import indexes
+from services.curated import deletions, indexes, superseding
+from services.curated.deletions import DeletionsFile
 from services.publishing import checks, staging
 from services.publishing.checks import Checked, Findings
 from services.publishing.definitions import column_names, identifier, identifiers, staged
@@ -46,19 +48,25 @@ class Arrival:
     source_columns: Mapping[str, str]
     files: Sequence[Mapping[str, Any]]
     licence: str | None
+    delivers: Delivers = "snapshot"
+    deletions: Sequence[DeletionsFile] = ()
 
 
 def assemble(
     arrival: Arrival,
     layers: Sequence[LayerPlan],
     *,
+    newest: str | None = None,
     indexed: Sequence[str] = (),
     check: Callable[[], None],
     progress: Callable[..., None],
 ) -> CuratedVersion:
-    """Make one staged table of the layers' staged tables, and record it as a version.
+    """Make one staged table of the layers' staged tables, and another one of the keys that were
+    deleted; record them as a version.
 
-    A record whose key an earlier layer has goes to quarantine. `indexed` columns get an index.
+    Of several records of one key the one with the greatest value in the column `newest` stays;
+    else the first one of a layer, and that of an earlier layer. The others go to quarantine, and
+    so do those that were deleted since. `indexed` columns get an index.
     A job that has its version already gets it again. Raises `PermanentTaskError`
     (counts_do_not_add_up) where there are other rows than were counted.
     """
@@ -66,6 +74,9 @@ def assemble(
         done = curated_versions_repository.of_job(connection, arrival.job_id)
     if done is not None:
         return done
+    if not _keys_are_distinct(layers) and newest is not None and layers[0].key_columns:
+        with database.transaction() as connection:
+            superseding.set_aside_older(connection, arrival.job_id, layers, newest, check)
     with database.transaction() as connection:
         largest, early = _largest(connection, layers)
     findings = []
@@ -79,6 +90,9 @@ def assemble(
     progress(layers_checked=len(layers), layers_total=len(layers))
     with database.transaction() as connection:
         _set_aside(connection, arrival.job_id, layers, findings, check)
+        deleted = _deletions(connection, arrival, layers, newest, check)
+        for layer in layers:
+            validating.compare_counts(connection, arrival.job_id, layer, layer.tables)
         counts = _counts(connection, arrival.job_id)
         table = largest.tables[0]
         for layer in layers:
@@ -103,9 +117,18 @@ def assemble(
             )
         indexes.ensure(connection, staged(table.staged), table.shape, indexed)
         name = staging.set_apart(connection, table.staged, arrival.job_id)
-        version = _record(connection, arrival, largest, name, counts, finished)
+        version = _record(connection, arrival, largest, name, deleted, counts, finished)
         staging.drop(connection, arrival.job_id)
     return version
+
+
+def _keys_are_distinct(layers: Sequence[LayerPlan]) -> bool:
+    """Whether no two records of the only layer share a key; of several layers not before they
+    are one table."""
+    if len(layers) > 1 or not layers[0].key_columns:
+        return False
+    with database.transaction() as connection:
+        return checks.index_keys(connection, layers[0].tables[0].staged, layers[0].key_columns)
 
 
 def _largest(connection: Connection, layers: Sequence[LayerPlan]) -> tuple[LayerPlan, bool]:
@@ -142,8 +165,23 @@ def _set_aside(
         validating.set_aside(connection, job_id, layer, found)
     for layer, details in _repeated(connection, layers):
         validating.quarantine(connection, job_id, layer, layer.tables[0], details, Reason.BAD_VALUE)
-    for layer in layers:
-        validating.compare_counts(connection, job_id, layer, layer.tables)
+
+
+def _deletions(
+    connection: Connection,
+    arrival: Arrival,
+    layers: Sequence[LayerPlan],
+    newest: str | None,
+    check: Callable[[], None],
+) -> str | None:
+    """The staged table of the keys that were deleted, None where there are none."""
+    if not arrival.deletions:
+        return None
+    name = staging.apart_name(arrival.job_id, "deleted")
+    keys = deletions.apply(
+        connection, arrival.job_id, name, arrival.deletions, layers, newest, check
+    )
+    return name if keys else None
 
 
 def _repeated(
@@ -217,6 +255,7 @@ def _record(
     arrival: Arrival,
     layer: LayerPlan,
     name: str,
+    deleted: str | None,
     counts: RecordCounts,
     finished: Checked,
 ) -> CuratedVersion:
@@ -240,5 +279,7 @@ def _record(
             quarantined=counts.set_aside,
             rows=finished.rows,
             bbox=finished.bbox,
+            delivers=arrival.delivers,
+            deletions=deleted,
         ),
     )

@@ -77,18 +77,20 @@ def compare(
     ignored: Collection[str] = (),
     keeps_missing_rows: bool = False,
     keeps_missing_columns: bool = False,
+    deletions: TableName | None = None,
     check: Callable[[], None],
 ) -> Difference:
     """How `new` differs from `old`, in columns that are not `ignored`.
 
     A column that only one of them has differs in the rows where it has a value. With
     `keeps_missing_rows` the rows that do not come in again stay, with `keeps_missing_columns`
-    the values of columns that do not: that is how an upsert applies them.
+    the values of columns that do not: that is how an upsert applies them. Of the rows that would
+    stay, those whose key the table `deletions` has go all the same.
     """
     with checks.in_parallel(connection):
         comparison = _Comparison(connection, old, new, ignored, keeps_missing_columns, check)
         if old.key_columns and set(old.key_columns) == set(new.key_columns):
-            return comparison.by_key(keeps_missing_rows)
+            return comparison.by_key(keeps_missing_rows, deletions)
         return comparison.by_content(keeps_missing_rows)
 
 
@@ -123,7 +125,35 @@ class _Comparison:
             and not (keeps_missing_columns and name not in after)
         }
 
-    def by_key(self, keeps_missing_rows: bool) -> Difference:
+    def by_key(self, keeps_missing_rows: bool, deletions: TableName | None) -> Difference:
+        self._match()
+        (matched,) = self._rows(
+            "SELECT count(*) AS rows, count(*) FILTER (WHERE differs) AS differing"
+            " FROM pg_temp.gf_compared"
+        )
+        added = self._count(self._new) - matched["rows"]
+        deleted: int = 0
+        deleted_sample: tuple[JsonObject, ...] = ()
+        if not keeps_missing_rows:
+            deleted = self._count(self._old) - matched["rows"]
+            deleted_sample = self._unmatched(self._old, "old_gid") if deleted else ()
+        elif deletions is not None:
+            deleted, deleted_sample = self._deleted(deletions)
+        difference = Difference(
+            by="key",
+            added=added,
+            updated=matched["differing"],
+            deleted=deleted,
+            unchanged=matched["rows"] - matched["differing"],
+            added_sample=self._unmatched(self._new, "new_gid") if added else (),
+            updated_sample=self._updated() if matched["differing"] else (),
+            deleted_sample=deleted_sample,
+        )
+        self._run("DROP TABLE pg_temp.gf_compared")
+        return difference
+
+    def _match(self) -> None:
+        """Make gf_compared: the rows that have the same key, and whether they differ."""
         self._run(
             "CREATE TEMPORARY TABLE gf_compared ON COMMIT DROP AS"
             " SELECT o.{gid} AS old_gid, n.{gid} AS new_gid,"
@@ -134,24 +164,27 @@ class _Comparison:
             same_key=self._same_key(),
         )
         self._run("ANALYZE pg_temp.gf_compared")
-        (matched,) = self._rows(
-            "SELECT count(*) AS rows, count(*) FILTER (WHERE differs) AS differing"
-            " FROM pg_temp.gf_compared"
+
+    def _deleted(self, deletions: TableName) -> tuple[int, tuple[JsonObject, ...]]:
+        """How many rows have a key among the deletions, and do not come in again; a sample."""
+        self._run(
+            "CREATE TEMPORARY TABLE gf_deleted ON COMMIT DROP AS"
+            " SELECT o.{gid} AS gid FROM {old} o JOIN {deletions} n ON {same_key}"
+            " WHERE NOT EXISTS (SELECT FROM pg_temp.gf_compared c WHERE c.old_gid = o.{gid})",
+            deletions=identifier(deletions),
+            same_key=self._same_key(),
         )
-        added = self._count(self._new) - matched["rows"]
-        deleted = 0 if keeps_missing_rows else self._count(self._old) - matched["rows"]
-        difference = Difference(
-            by="key",
-            added=added,
-            updated=matched["differing"],
-            deleted=deleted,
-            unchanged=matched["rows"] - matched["differing"],
-            added_sample=self._unmatched(self._new, "new_gid") if added else (),
-            updated_sample=self._updated() if matched["differing"] else (),
-            deleted_sample=self._unmatched(self._old, "old_gid") if deleted else (),
+        sample = tuple(
+            self._rows(
+                "SELECT {key} AS key FROM {old} AS o"
+                " WHERE {gid} IN (SELECT gid FROM pg_temp.gf_deleted ORDER BY gid LIMIT {most})"
+                " ORDER BY {gid}",
+                key=_key("o", self._old.key_columns),
+            )
         )
-        self._run("DROP TABLE pg_temp.gf_compared")
-        return difference
+        (found,) = self._rows("SELECT count(*) AS rows FROM pg_temp.gf_deleted")
+        self._run("DROP TABLE pg_temp.gf_deleted")
+        return found["rows"], sample
 
     def by_content(self, keeps_missing_rows: bool) -> Difference:
         """Of rows that are there several times, each is held against one of the others."""

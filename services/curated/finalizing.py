@@ -8,6 +8,7 @@ without any change (`reviewing`), and published with its log in one transaction 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from core.errors import PermanentTaskError
@@ -22,7 +23,15 @@ from infrastructure import (
 )
 from infrastructure.curated_updates_repository import Counts
 from infrastructure.curated_versions_repository import CuratedVersion
-from services.curated import assembling, handlers, holding, mapping, publication, reviewing
+from services.curated import (
+    assembling,
+    deletions,
+    handlers,
+    holding,
+    mapping,
+    publication,
+    reviewing,
+)
 from services.curated.assembling import Arrival
 from services.curated.checking import wanted
 from services.curated.fetching import STAGE as FETCH
@@ -57,30 +66,31 @@ def finalize(context: Context) -> JsonObject:
     _check_keys(dataset, about)
     version = _assembled(context, dataset, about)
     if version.state == "published":
-        return result_of("updated", version)
+        return published_result(version)
     if version.state == "discarded":
         # A dry run discards what it has compared, others what they found in their way.
         if context.parameters.dry_run and version.changes is not None:
-            return result_of("planned", version)
+            return _result_of("planned", version)
         raise _discarded(version)
     review = _reviewed(context, dataset, about, version)
     if context.parameters.dry_run:
         version = _report_plan(context, version, review)
         holding.drop_discarded()
-        return result_of("planned", version)
+        return _result_of("planned", version)
     if review.refused:
         _hold(context, dataset, version, review)
         holding.drop_discarded()
         raise _gate_failed(dataset, version, review)
     version = _published(context, dataset, about, version, review)
     holding.tidy(dataset, context.check)
-    return result_of("updated", version)
+    return published_result(version)
 
 
 def job_result(context: JobContext[CuratedUpdate]) -> JsonObject:
-    """The job's result: {action: updated | skipped | planned, dataset_id, source_version}, and
-    unless it was skipped {version, changes, rows, read, loaded, quarantined, gates, report,
-    log_id}."""
+    """The job's result: {action: updated | unchanged | skipped | planned, dataset_id,
+    source_version}, and unless it was skipped {version, delivers, changes, rows, read, loaded,
+    quarantined, gates, report, log_id}. Of an update by which nothing changed `version` is the
+    one that is published still."""
     for task in context.results(STAGE):
         return task.result
     skipped = next(context.results("check_source")).result
@@ -111,7 +121,7 @@ def _assembled(context: Context, dataset: CuratedDataset, about: About) -> Curat
     due = wanted(context)
     if due is None:
         raise ValueError("there is nothing to publish after a skip")
-    fetched = next(context.results(FETCH)).result
+    fetched = _fetched(context)
     plan = read_plan(context)
     _check_target(dataset, plan)
     arrival = Arrival(
@@ -120,17 +130,50 @@ def _assembled(context: Context, dataset: CuratedDataset, about: About) -> Curat
         log_id=None if entry is None else entry["log_id"],
         base_version=due.base_version,
         source_version=due.remote.version,
-        definition_digest=fetched["definition_digest"],
+        definition_digest=fetched.definition_digest,
         source_columns=mapping.source_columns(plan, dataset, handlers.get(dataset.handler)),
-        files=fetched["files"],
+        files=fetched.files,
         licence=due.remote.licence or dataset.licence or about.licence,
+        delivers=due.remote.delivers or about.delivers,
+        deletions=deletions.read(fetched.deletions, context.check),
     )
     return assembling.assemble(
         arrival,
         plan.layers,
+        newest=about.newest,
         indexed=about.indexed,
         check=context.check,
         progress=context.progress,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """What stage 2 has brought, of all parts; `deletions` are among the `files`."""
+
+    definition_digest: str
+    files: list[JsonObject]
+    deletions: list[JsonObject]
+
+
+def _fetched(context: Context) -> _Fetched:
+    results = [task.result for task in context.results(FETCH)]
+    digests = {result["definition_digest"] for result in results}
+    if len(digests) > 1:
+        raise PermanentTaskError(
+            "The definition was changed while the parts of this version were fetched. Run the "
+            "update again.",
+            code="superseded",
+        )
+    return _Fetched(
+        definition_digest=digests.pop(),
+        files=[file for result in results for file in result["files"]],
+        deletions=[
+            file
+            for result in results
+            if result.get("kind") == "deletions"
+            for file in result["files"]
+        ],
     )
 
 
@@ -249,14 +292,20 @@ def _discarded(version: CuratedVersion) -> PermanentTaskError:
     )
 
 
-def result_of(action: str, version: CuratedVersion) -> JsonObject:
-    """What came of a version, as the result of a job."""
+def published_result(version: CuratedVersion) -> JsonObject:
+    """What came of a version that is published, as the result of a job."""
+    is_unchanged = version.version == version.base_version
+    return _result_of("unchanged" if is_unchanged else "updated", version)
+
+
+def _result_of(action: str, version: CuratedVersion) -> JsonObject:
     changes: Mapping[str, Any] = version.changes or {}
     return {
         "action": action,
         "dataset_id": version.dataset_id,
         "source_version": version.source_version,
         "version": version.version,
+        "delivers": version.delivers,
         "changes": {
             name: changes.get(name) for name in ("added", "updated", "deleted", "unchanged")
         },

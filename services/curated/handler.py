@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, ClassVar, Literal
 
-from core.models.curated import CuratedDataset
+from core.models.curated import CuratedDataset, Delivers
 from core.models.feature_table import ColumnType
 from services.curated.file_store import FileStore
 from services.vector.model import SourceLayer
@@ -35,7 +35,6 @@ SOURCE_VERSION = "{source_version}"
 READING = ("layer", "source_crs", "encoding", "x_column", "y_column", "wkt_column")
 
 
-Delivers = Literal["snapshot", "increment"]
 # What an update can be asked for beside the whole of what is new: see `Run`.
 Option = Literal["days", "file"]
 
@@ -78,8 +77,9 @@ class Days:
 class Run:
     """One update of a dataset. `check` raises when it shall stop; `progress` shows figures.
 
-    What was asked for: `forced` to read all of the source again, `days` for a backfill, `file`
-    in place of the source's address. A handler says in `options` which it can be asked for.
+    What was asked for: `forced` to read all of the source again (as also where the definition was
+    changed since), `days` for a backfill, `file` in place of the source's address. A handler says
+    in `options` which it can be asked for.
     """
 
     dataset: CuratedDataset
@@ -195,13 +195,13 @@ class Handler(ABC):
     def check(self, run: Run) -> RemoteVersion:
         """Ask the source what it offers now. Cheap: no data are fetched."""
 
-    @abstractmethod
     def fetch(self, run: Run, remote: RemoteVersion, files: FileStore) -> SourceRef:
         """Bring the files of a version without parts into blob storage. What is there already
         stays.
 
         Raises `PermanentTaskError` (source_changed) where the source has moved on since.
         """
+        raise NotImplementedError(f"{self.name} has nothing but parts")
 
     def fetch_part(
         self, run: Run, remote: RemoteVersion, part: Mapping[str, Any], files: FileStore

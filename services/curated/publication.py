@@ -25,7 +25,7 @@ from services.curated import cataloguing, handlers, indexes
 from services.curated.handler import About
 from services.curated.reviewing import removes_missing
 from services.features.links import collection_id
-from services.publishing import publish
+from services.publishing import merging, publish
 from services.publishing.locking import take_turn
 from services.publishing.publish import Mode, Provenance, Published
 from services.styles import seeding
@@ -45,6 +45,9 @@ def publish_version(
     """Publish a version that is staged or held, and write down all that follows from it; the
     version as it is recorded then.
 
+    An increment that changes nothing makes no version of the table: the published one is then
+    what the source says by now, and those before it can still be brought back.
+
     `changes` and `gates` are those of its review, `job_id` the job whose entry in the log ends
     with this. Raises `PermanentTaskError`: superseded where the published table is no longer
     the one that the version was made for, and what `publish.publish` raises; `TransientTaskError`
@@ -56,6 +59,58 @@ def publish_version(
     staged = _staged_table(connection, version)
     before = publishing_repository.table(connection, dataset.target)
     require_base(dataset, version, before)
+    if before is not None and _changes_nothing(dataset, version, before, changes):
+        published = _as_it_is(before, changes)
+    else:
+        published = _publish(connection, dataset, about, version, staged, before, changes, check)
+    _write_down(connection, dataset, version, published, changes, gates, job_id)
+    seeding.seed(connection, collection_id(dataset.target), about.styles)
+    cataloguing.keep(connection, curated_repository.get(connection, dataset.dataset_id))
+    recorded = curated_versions_repository.find(connection, version.dataset_id, version.version_id)
+    assert recorded is not None
+    return recorded
+
+
+def _changes_nothing(
+    dataset: CuratedDataset,
+    version: CuratedVersion,
+    before: PublishedTable,
+    changes: Mapping[str, Any],
+) -> bool:
+    """Whether the published table has all that an increment says, and no column of it is new."""
+    return (
+        dataset.update_strategy is UpdateStrategy.UPSERT
+        and version.delivers == "increment"
+        and not any(changes[name] for name in ("added", "updated", "deleted"))
+        and "columns_added" not in merging.differences(before.shape, version.shape)
+    )
+
+
+def _as_it_is(before: PublishedTable, changes: Mapping[str, Any]) -> Published:
+    """The published version, which stays."""
+    return Published(
+        version=before.version,
+        change="none",
+        rows=changes["rows"],
+        added=0,
+        updated=0,
+        removed=0,
+        unchanged=changes["unchanged"],
+        bbox=changes["bbox"],
+    )
+
+
+def _publish(
+    connection: Connection,
+    dataset: CuratedDataset,
+    about: About,
+    version: CuratedVersion,
+    staged: str,
+    before: PublishedTable | None,
+    changes: Mapping[str, Any],
+    check: Callable[[], None],
+) -> Published:
+    """Make the staged rows a version of the table."""
     mode: Mode = "upsert" if dataset.update_strategy is UpdateStrategy.UPSERT else "replace"
     published = publish.publish(
         connection,
@@ -76,7 +131,8 @@ def publish_version(
         keep_versions=dataset.keep_versions,
         restricted=dataset.restricted,
         datetime_column=about.datetime_column,
-        delete_missing=removes_missing(dataset, about),
+        deletions=version.deletions,
+        delete_missing=removes_missing(dataset, version),
         ignored=about.ignored,
         check=check,
     )
@@ -85,12 +141,7 @@ def publish_version(
         after = publishing_repository.table(connection, dataset.target)
         assert after is not None
         indexes.ensure(connection, dataset.target, after.shape, about.indexed)
-    _write_down(connection, dataset, version, published, changes, gates, job_id)
-    seeding.seed(connection, collection_id(dataset.target), about.styles)
-    cataloguing.keep(connection, curated_repository.get(connection, dataset.dataset_id))
-    recorded = curated_versions_repository.find(connection, version.dataset_id, version.version_id)
-    assert recorded is not None
-    return recorded
+    return published
 
 
 def _staged_table(connection: Connection, version: CuratedVersion) -> str:
@@ -166,7 +217,7 @@ def _write_down(
         UpdateStatus.COMPLETED,
         source_version=version.source_version,
         base_version=version.base_version,
-        published_version=published.version,
+        published_version=published.version if published.version != version.base_version else None,
         counts=Counts(
             added=changes["added"],
             updated=changes["updated"],

@@ -60,10 +60,10 @@ class Review:
         return [verdict.as_json() for verdict in self.verdicts]
 
 
-def removes_missing(dataset: CuratedDataset, about: About) -> bool:
+def removes_missing(dataset: CuratedDataset, version: CuratedVersion) -> bool:
     """Whether rows that do not come in again go."""
     is_replaced = dataset.update_strategy is UpdateStrategy.FULL_REPLACE
-    return is_replaced or about.delivers == "snapshot"
+    return is_replaced or version.delivers == "snapshot"
 
 
 def review(
@@ -80,7 +80,7 @@ def review(
     """
     assert version.staged is not None
     published = _published(connection, dataset.target)
-    is_whole = removes_missing(dataset, about)
+    is_whole = removes_missing(dataset, version)
     if published is None:
         difference = comparing.first_version(version.rows)
         before = _NOTHING
@@ -101,6 +101,7 @@ def review(
             ignored=about.ignored,
             keeps_missing_rows=not is_whole,
             keeps_missing_columns=in_place,
+            deletions=None if version.deletions is None else staged(version.deletions),
             check=check,
         )
     current = curated_versions_repository.current(connection, dataset.target)

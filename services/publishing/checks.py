@@ -18,7 +18,7 @@ from core.models.feature_table import GEOMETRY_COLUMN, KEY_COLUMN, FeatureTable
 from infrastructure.database import Connection
 from infrastructure.locks import Space, lock
 from infrastructure.publishing_repository import Bbox
-from services.publishing import extent
+from services.publishing import attachments, extent
 from services.publishing.definitions import (
     identifier,
     identifiers,
@@ -39,7 +39,7 @@ _IN_PARALLEL = {
     "work_mem": "64MB",
     "jit": "off",
 }
-_PRIMARY_KEY = "_pkey"
+_PRIMARY_KEY, _KEY = "_pkey", "_key"
 _INDEX_MEMORY = {"maintenance_work_mem": "128MB", "max_parallel_maintenance_workers": "2"}
 
 
@@ -89,13 +89,18 @@ def examine(
     """Look at every row of a staged table; nothing is changed.
 
     With `duplicates` the hashes are compared, and then the rows behind equal hashes. A row is
-    named once: as a duplicate, else for its key, else for its geometry.
+    named once: as a duplicate, else for its key, else for its geometry. Where `index_keys` has
+    shown that keys are distinct, so are the rows.
     """
+    doubles: list[int] = []
+    null_keys: list[int] = []
+    repeated_keys: list[int] = []
     with in_parallel(connection):
-        doubles = _duplicates(connection, name, table) if duplicates else []
-        null_keys, repeated_keys = (
-            _bad_keys(connection, name, key_columns, doubles) if key_columns else ([], [])
-        )
+        if not (key_columns and _keys_are_distinct(connection, name, key_columns)):
+            if duplicates:
+                doubles = _duplicates(connection, name, table)
+            if key_columns:
+                null_keys, repeated_keys = _bad_keys(connection, name, key_columns, doubles)
         named = {*doubles, *null_keys, *repeated_keys}
         invalid = [found for found in _invalid(connection, name, table) if found.gid not in named]
     return Findings(doubles, null_keys, repeated_keys, invalid)
@@ -198,6 +203,20 @@ def index(connection: Connection, name: str, table: FeatureTable) -> None:
         connection.execute(sql.SQL("ANALYZE {}").format(relation))
 
 
+def index_keys(connection: Connection, name: str, key_columns: Sequence[str]) -> bool:
+    """Build the unique index on the key, unless rows share one; whether they do not.
+
+    It is built anyway in the end. Early it is the quickest way to see that all is well.
+    """
+    lock(connection, Space.DDL, "staged", name)
+    try:
+        with connection.transaction(), building_indexes(connection):
+            _create_key_index(connection, name, key_columns)
+    except psycopg.errors.UniqueViolation:
+        return False
+    return True
+
+
 def finish(
     connection: Connection,
     name: str,
@@ -232,11 +251,7 @@ def finish(
             building_indexes(connection),
             _unique(f"Records share the key {', '.join(key_columns)}"),
         ):
-            connection.execute(
-                sql.SQL("CREATE UNIQUE INDEX IF NOT EXISTS {} ON {} ({})").format(
-                    sql.Identifier(shortened(name, "_key")), relation, identifiers(key_columns)
-                )
-            )
+            _create_key_index(connection, name, key_columns)
     with in_parallel(connection):
         found = extent.measure(connection, staged(name), table)
         types = _types(connection, name, table, found.geometries)
@@ -246,6 +261,34 @@ def finish(
         types=types,
         srid=None if table.geometry is None else table.geometry.srid,
         bbox=found.bbox,
+    )
+
+
+def _create_key_index(connection: Connection, name: str, key_columns: Sequence[str]) -> None:
+    connection.execute(
+        sql.SQL("CREATE UNIQUE INDEX IF NOT EXISTS {} ON {} ({})").format(
+            sql.Identifier(shortened(name, _KEY)),
+            identifier(staged(name)),
+            identifiers(key_columns),
+        )
+    )
+
+
+def _keys_are_distinct(connection: Connection, name: str, key_columns: Sequence[str]) -> bool:
+    """Whether the keys are indexed as unique, and none of them has a null."""
+    if attachments.oid_of(connection, staged(shortened(name, _KEY))) is None:
+        return False
+    row = connection.execute(
+        sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE {}) AS found").format(
+            identifier(staged(name)), _any_null(key_columns)
+        )
+    ).fetchone()
+    return row is not None and not row["found"]
+
+
+def _any_null(key_columns: Sequence[str]) -> sql.Composed:
+    return sql.SQL(" OR ").join(
+        sql.SQL("{} IS NULL").format(sql.Identifier(key)) for key in key_columns
     )
 
 
@@ -290,9 +333,7 @@ def _bad_keys(
     ).format(
         gid=sql.Identifier(KEY_COLUMN),
         keys=identifiers(key_columns),
-        null=sql.SQL(" OR ").join(
-            sql.SQL("{} IS NULL").format(sql.Identifier(key)) for key in key_columns
-        ),
+        null=_any_null(key_columns),
         table=identifier(staged(name)),
     )
     rows = connection.execute(query, (passed_over,)).fetchall()

@@ -105,7 +105,7 @@ def drop(connection: Connection, job_id: str) -> list[str]:
 def set_apart(connection: Connection, name: str, job_id: str) -> str:
     """Give a staged table a name that neither `drop` nor `sweep` takes; the name. Who does so
     drops the table by `drop_one`."""
-    apart = f"{_APART}{job_id[:_JOB_DIGITS]}"
+    apart = apart_name(job_id)
     connection.execute(
         sql.SQL("ALTER TABLE {} RENAME TO {}").format(
             identifier(staged(name)), sql.Identifier(apart)
@@ -114,8 +114,14 @@ def set_apart(connection: Connection, name: str, job_id: str) -> str:
     return apart
 
 
+def apart_name(job_id: str, what: str | None = None) -> str:
+    """The name of a table that is set apart for a job; `what` tells it from the rows."""
+    name = f"{_APART}{job_id[:_JOB_DIGITS]}"
+    return name if what is None else f"{name}_{what}"
+
+
 def set_apart_tables(connection: Connection) -> list[str]:
-    """The names that `set_apart` gave to tables which are there still."""
+    """The tables under names of `apart_name`."""
     found = connection.execute(_SQL["staged"], {"prefix": _APART}).fetchall()
     return [row["name"] for row in found]
 
