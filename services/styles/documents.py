@@ -16,7 +16,7 @@ from services.styles.model import LegendEntry, MapStyle
 from services.tiles import links as tile_links
 from services.tiles.tiles import DEEPEST_ZOOM
 
-_SHOWN = ("label", "color", "kind", "outline", "description")
+_SHOWN = ("label", "color", "kind", "outline", "radius", "description")
 
 
 def style_document(collection: str, style_id: str | None, base_url: str) -> JsonObject:

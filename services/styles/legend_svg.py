@@ -14,6 +14,7 @@ _PADDING = 12
 _TITLE_HEIGHT = 26
 _LINE_HEIGHT = 22
 _SWATCH_WIDTH, _SWATCH_HEIGHT = 22, 14
+_RADIUS = 6
 _GAP = 10
 _LETTER = 7.2  # of the font, on average: a picture cannot measure its texts
 _CREDIT_LETTER = 5.6
@@ -77,7 +78,11 @@ def _swatch(entry: LegendEntry, middle: int) -> str:
             f"stroke='{colour}' stroke-width='3'/>"
         )
     if entry.get("kind") == "circle":
-        return f"<circle cx='{centre}' cy='{middle}' r='6' fill='{colour}' stroke='{outline}'/>"
+        radius = float(entry.get("radius", _RADIUS))
+        return (
+            f"<circle cx='{centre}' cy='{middle}' r='{radius:g}' fill='{colour}' "
+            f"stroke='{outline}'/>"
+        )
     return (
         f"<rect x='{_PADDING}' y='{middle - _SWATCH_HEIGHT / 2}' width='{_SWATCH_WIDTH}' "
         f"height='{_SWATCH_HEIGHT}' fill='{colour}' stroke='{outline}'/>"

@@ -40,7 +40,9 @@ _LAYER_KEYS = (
     "id", "type", "filter", "paint", "layout", "minzoom", "maxzoom", "metadata",
     "source", "source-layer",
 )  # fmt: skip
-_LEGEND_KEYS = ("label", "color", "kind", "outline", "description")
+_LEGEND_KEYS = ("label", "color", "kind", "outline", "radius", "description")
+# Of a circle, in pixels: what has its place in a line of a legend.
+_MAX_RADIUS = 7
 
 Loc = list[str | int]
 
@@ -223,6 +225,8 @@ def _legend(loc: Loc, legend: Any) -> Iterator[FieldError]:
             yield from _text([*at, key], entry.get(key), most=200)
         if entry.get("kind") not in LEGEND_KINDS:
             yield {"loc": [*at, "kind"], "msg": f"must be one of {', '.join(LEGEND_KINDS)}"}
+        if "radius" in entry:
+            yield from _radius([*at, "radius"], entry["radius"], entry.get("kind"))
         for key in ("color", "outline"):
             colour = entry.get(key)
             if key == "outline" and colour is None:
@@ -230,6 +234,13 @@ def _legend(loc: Loc, legend: Any) -> Iterator[FieldError]:
             if not isinstance(colour, str) or not _COLOUR.fullmatch(colour):
                 message = "must be a colour such as #0072b2, rgb(0, 114, 178) or navy"
                 yield {"loc": [*at, key], "msg": message}
+
+
+def _radius(loc: Loc, radius: Any, kind: Any) -> Iterator[FieldError]:
+    if kind != "circle":
+        yield {"loc": loc, "msg": "is for circles"}
+    elif not _is_number(radius) or not 0 < radius <= _MAX_RADIUS:
+        yield {"loc": loc, "msg": f"must be a number above 0, and at most {_MAX_RADIUS}, in pixels"}
 
 
 def _unknown_keys(loc: Loc, value: Mapping[str, Any], known: Sequence[str]) -> Iterator[FieldError]:

@@ -66,6 +66,12 @@ _BODY = {
                     "color": {"type": "string"},
                     "kind": {"type": "string", "enum": list(LEGEND_KINDS)},
                     "outline": {"type": "string"},
+                    "radius": {
+                        "type": "number",
+                        "exclusiveMinimum": 0,
+                        "maximum": 7,
+                        "description": "Of a circle, in pixels",
+                    },
                     "description": {"type": "string"},
                 },
             },

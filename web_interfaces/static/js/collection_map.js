@@ -253,13 +253,13 @@ function button(text, turn) {
 }
 
 /** An entry of a legend, as the templates have it. */
-function entry({ label, color, outline = color, kind, description }) {
+function entry({ label, color, outline = color, kind, radius = 5, description }) {
   const swatch = document.createElementNS(SVG, "svg");
   swatch.setAttribute("viewBox", "0 0 20 14");
   swatch.setAttribute("aria-hidden", "true");
   const shape = document.createElementNS(SVG, { circle: "circle", line: "line" }[kind] ?? "rect");
   const sizes = {
-    circle: { cx: 10, cy: 7, r: 5, fill: color, stroke: outline },
+    circle: { cx: 10, cy: 7, r: radius, fill: color, stroke: outline },
     line: { x1: 1, x2: 19, y1: 7, y2: 7, stroke: color, "stroke-width": 3 },
     fill: { x: 1, y: 1, width: 18, height: 12, rx: 2, fill: color, stroke: outline },
   };

@@ -32,5 +32,18 @@ def test_entries_come_in_order_and_as_text() -> None:
     assert {each.tag.removeprefix(SVG) for each in picture.iter()} == {
         "svg", "title", "rect", "text", "line", "circle",
     }  # fmt: skip
+    [circle] = picture.iter(f"{SVG}circle")
+    assert circle.get("r") == "6"
     [line] = picture.iter(f"{SVG}line")
     assert line.get("stroke") == "'/><a href='https://x.test'"
+
+
+def test_circles_are_as_large_as_the_legend_says() -> None:
+    entries = [
+        {"label": f"{radius}", "color": "#ffffff", "kind": "circle", "radius": radius}
+        for radius in (2, 4.5, 7)
+    ]
+    picture = ElementTree.fromstring(
+        drawn({"title": "Events", "attribution": None, "entries": entries})
+    )
+    assert [each.get("r") for each in picture.iter(f"{SVG}circle")] == ["2", "4.5", "7"]

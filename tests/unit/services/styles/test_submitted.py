@@ -114,6 +114,25 @@ def test_a_legend_is_made_of_the_layers_with_one_colour() -> None:
             "metadata.legend.0.color",
             "a colour",
         ),
+        (
+            {
+                "layers": [FILL],
+                "legend": [{"label": "a", "color": "red", "kind": "fill", "radius": 3}],
+            },
+            "legend.0.radius",
+            "is for circles",
+        ),
+        *(
+            (
+                {
+                    "layers": [FILL],
+                    "legend": [{"label": "a", "color": "red", "kind": "circle", "radius": radius}],
+                },
+                "legend.0.radius",
+                "at most 7",
+            )
+            for radius in (0, 7.5, "3", True, None)
+        ),
     ],
 )
 def test_what_is_wrong_is_named(body: dict[str, Any], where: str, why: str) -> None:
