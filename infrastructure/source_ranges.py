@@ -71,7 +71,7 @@ class SourceRanges:
             raise
         if len(data) != wanted:
             raise SourceUnavailable(
-                f"{response.address} gave {len(data):,} of {wanted:,} bytes that were asked for.",
+                f"{response.address} answered with other than the {wanted:,} bytes asked for.",
                 code="source_incomplete",
             )
         return data
