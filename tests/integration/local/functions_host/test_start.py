@@ -115,6 +115,7 @@ def test_the_app_knows_the_keys_though_nobody_is_asked_for_them(
     new_host: Any, tmp_path: Path
 ) -> None:
     code = """
+        import os
         @app.route(route="known", methods=["GET"])
         def known(req: func.HttpRequest) -> str:
             return os.environ["GEOFORGE_RESTRICTED_KEYS"]

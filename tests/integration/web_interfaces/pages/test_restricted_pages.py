@@ -37,6 +37,10 @@ def connection(ledger_url: str) -> Iterator[database.Connection]:
         database.connect(autocommit=True) as connection,
     ):
         forget_all(connection)
+        connection.execute(
+            "TRUNCATE app.vector_reports, app.vector_chunks, app.vector_repairs,"
+            " app.vector_quarantine"
+        )
         yield connection
 
 
