@@ -39,14 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     acled.control = control(acled)
     with acled:
         print(f"# {len(acled.events)} events", flush=True)
-        for name, value in {**acled.settings, **acled.key_settings}.items():
-            # Both schemes are served; without ACLED_AUTH it is the one of today.
-            shown = f"# {name}={value}" if name in _OF_KEY else f"{name}={value}"
-            print(shown, flush=True)
+        for name, value in acled.settings.items():
+            print(f"{name}={value}", flush=True)
+        print("# or, by the older scheme:", flush=True)
+        for name, value in acled.key_settings.items():
+            print(f"# {name}={value}", flush=True)
         stopped.wait()
-
-
-_OF_KEY = {"ACLED_AUTH", "ACLED_EMAIL", "ACLED_API_KEY"}
 
 
 def _moment(text: str) -> datetime:

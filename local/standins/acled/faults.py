@@ -81,7 +81,7 @@ class Faults:
         times: int = 1,
         after: int = 0,
         route: Route = "events",
-        retry_after: int | None = None,
+        retry_after: int | str | None = None,
         body: str = '{"message": "asked for by a test"}',
     ) -> None:
         """Answer the next requests in this way: 429, 500, 503, or a 200 with nonsense."""

@@ -118,26 +118,27 @@ def select(table: Table, conditions: tuple[Condition, ...]) -> Chosen:
     Days, timestamps, countries and ids are compared as columns, whatever their number; for any
     other field the rows that are left are made and read.
     """
-    window = slice(0, len(table))
+    window = range(len(table))
+    rest = []
     for condition in conditions:
-        if condition.field == "event_date" and len(condition.values) <= 2:
-            days = _days(condition)
-            if days is not None:
-                found = table.between(*days)
-                window = slice(max(window.start, found.start), min(window.stop, found.stop))
-    window = slice(window.start, max(window.start, window.stop))
-    rest = [each for each in conditions if each.field != "event_date" or _days(each) is None]
-    if not rest:
-        return range(window.start, window.stop)
-    part = table[window]
-    quick = [each for each in rest if each.field in _COLUMNS]
+        days = _days(condition) if condition.field == "event_date" else None
+        if days is None:
+            rest.append(condition)
+        else:
+            found = table.between(*days)
+            window = range(max(window.start, found.start), min(window.stop, found.stop))
+    if not rest or not window:
+        return window
+    part = table[slice(window.start, window.stop)]
     chosen: Mask = np.ones(len(part), dtype=bool)
-    for condition in quick:
-        chosen &= _COLUMNS[condition.field](part, condition)
+    for condition in rest:
+        if condition.field in _COLUMNS:
+            chosen &= _COLUMNS[condition.field](part, condition)
     positions: Integers = np.flatnonzero(chosen)
-    slow = [each for each in rest if each.field not in _COLUMNS]
+    slow = [condition for condition in rest if condition.field not in _COLUMNS]
     if slow:
-        met = [all(meets(row, each) for each in slow) for row in part[positions].rows()]
+        rows = part[positions].rows()
+        met = [all(_meets(row, condition) for condition in slow) for row in rows]
         positions = positions[np.array(met, dtype=bool)]
     return positions + window.start
 
@@ -156,16 +157,15 @@ def deletions(listed: Deletions, conditions: tuple[Condition, ...]) -> Integers:
     return found[np.argsort(-listed.timestamps[found], kind="stable")]
 
 
-def meets(row: Row, condition: Condition) -> bool:
-    """Whether a row meets a condition."""
+def _meets(row: Row, condition: Condition) -> bool:
     value = row[condition.field]
-    if condition.field in _NUMBERS and condition.field != "region":
+    if condition.field in _NUMBERS:
         return value not in (None, "") and bool(_compare(float(value), condition, float))
     return _text("" if value is None else str(value), condition)
 
 
 def _days(condition: Condition) -> tuple[int, int] | None:
-    """The days that a condition on the event's date spans; None where they are several."""
+    """First and last day that a condition on the event's date spans; None for days one by one."""
     days = [(date.fromisoformat(value) - EPOCH).days for value in condition.values]
     match condition.operator:
         case "=" | "LIKE":

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import socket
-import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
-from http.server import ThreadingHTTPServer
 from pathlib import Path
-from socketserver import BaseRequestHandler
 from types import TracebackType
 from typing import Any, Self
 
+from local.standins.http_server import HOST, StandinServer
 from local.standins.ibat.faults import Faults
 from local.standins.ibat.handlers import ApiHandler, DownloadHandler, Request, Stored
 from local.standins.ibat.signing import Signer
-
-HOST = "127.0.0.1"
 
 Control = Callable[[str, str, dict[str, Any]], tuple[int, dict[str, Any]]]
 
@@ -60,8 +54,10 @@ class Ibat:
         self._requests: list[Request] = []
         self._releases: dict[str, Release] = {}
         self._objects: dict[str, Stored] = {}
-        self._api = _server(port, type("Api", (ApiHandler,), {"ibat": self}))
-        self._download = _server(download_port, type("Storage", (DownloadHandler,), {"ibat": self}))
+        self._api = StandinServer(port, type("Api", (ApiHandler,), {"ibat": self}))
+        self._download = StandinServer(
+            download_port, type("Storage", (DownloadHandler,), {"ibat": self})
+        )
         self._threads = [
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
             for server in (self._api, self._download)
@@ -172,39 +168,3 @@ class Ibat:
     def signed_url(self, release: Release) -> str:
         """An address of its archive that serves for a while."""
         return self.download_url + self.signer.sign(release.path, seconds=self.link_seconds)
-
-
-class _Server(ThreadingHTTPServer):
-    """Closes, at its end, the connections that clients have kept open: nobody is served then."""
-
-    daemon_threads = True
-    # Downloads that wait for a client must not keep the end of a test waiting.
-    block_on_close = False
-
-    def __init__(self, address: tuple[str, int], handler: type[BaseRequestHandler]) -> None:
-        super().__init__(address, handler)
-        self._connections: set[socket.socket] = set()
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self._connections.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        self._connections.discard(request)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that broke is a client's right, or the end; all else is a fault of ours."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-    def server_close(self) -> None:
-        super().server_close()
-        for connection in list(self._connections):
-            # The other side may have been faster.
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-
-def _server(port: int, handler: type[BaseRequestHandler]) -> _Server:
-    return _Server((HOST, port), handler)
