@@ -74,11 +74,13 @@ class Access(ABC):
         """What opens the API in place of what it has refused (401); None if there is nothing
         else. Raises as `show` does."""
 
-    def hide(self, text: str) -> str:
-        """A text of ACLED's without what it may have repeated of ours."""
+    def quote(self, answer: Answer) -> str:
+        """A sentence with ACLED's own words on an error, without what they repeat of ours; "" where
+        it says nothing."""
+        words = answer.words()
         for secret in self._secrets():
-            text = text.replace(secret, "***")
-        return redact(text)
+            words = words.replace(secret, "***")
+        return f' ACLED says: "{redact(words)}"' if words else ""
 
     @abstractmethod
     def _secrets(self) -> list[str]:
@@ -236,8 +238,7 @@ class OauthAccess(Access):
         return self._transport.once("POST", _TOKEN_PATH, form={**form, "client_id": _CLIENT})
 
     def _refusal(self, answer: Answer) -> AcledRefused:
-        words = self.hide(answer.words())
-        said = f' ACLED says: "{words}".' if words else ""
+        said = self.quote(answer)
         if answer.status == 403:
             return AcledRefused(
                 f"ACLED does not let the account of {USERNAME_SETTING} log in (403).{said}",

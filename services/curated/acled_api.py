@@ -166,8 +166,7 @@ class AcledApi:
         )
 
     def _refusal(self, answer: Answer) -> AcledRefused:
-        words = self._access.hide(answer.words())
-        said = f' ACLED says: "{words}".' if words else ""
+        said = self._access.quote(answer)
         named = " and ".join(self._access.settings)
         if answer.status == 401:
             return AcledRefused(
@@ -177,7 +176,7 @@ class AcledApi:
         if answer.status == 403:
             return AcledRefused(
                 f"ACLED does not give its data to the account of {named} (403): "
-                f"{_reason(words)}{said}",
+                f"{_reason(answer.words())}{said}",
                 code="acled_forbidden",
             )
         return AcledRefused(
