@@ -75,19 +75,16 @@ def test_pages_begin_with_the_latest_day_and_go_by_id_within_it(table: Table) ->
 def test_numbers_grow_with_the_days_and_the_missing_ones_were_deleted() -> None:
     table, deletions = past(7, COUNT, NOW)
     gone = {id_of(code) for code in deletions.codes.tolist()}
-    there = {row["event_id_cnty"] for row in table.rows()}
+    days = {row["event_id_cnty"]: row["event_date"] for row in table.rows()}
     assert gone
-    assert not gone & there
-    assert len(there) == COUNT
+    assert not gone & days.keys()
+    assert len(days) == COUNT
     for country in COUNTRIES:
-        numbers = {int(each[3:]) for each in gone | there if each.startswith(country.code)}
-        assert numbers == set(range(1, len(numbers) + 1))
-        days = {
-            int(row["event_id_cnty"][3:]): row["event_date"]
-            for row in table.rows()
-            if row["event_id_cnty"].startswith(country.code)
-        }
-        assert [days[number] for number in sorted(days)] == sorted(days.values())
+        of_country = [each for each in gone | days.keys() if each.startswith(country.code)]
+        assert {int(each[3:]) for each in of_country} == set(range(1, len(of_country) + 1))
+        in_order = sorted(of_country, key=lambda each: int(each[3:]))
+        grown = [days[each] for each in in_order if each in days]
+        assert grown == sorted(grown)
 
 
 def test_uploads_come_on_tuesdays_in_batches_that_share_a_second() -> None:
