@@ -223,9 +223,14 @@ def _at_least(name: str, moment: datetime) -> dict[str, str]:
 
 def _total(body: Mapping[str, Any]) -> int | None:
     """`total_count`, which is there only where with_total is asked for; `count` is of a page."""
+    return _whole(body.get("total_count"))
+
+
+def _whole(number: object) -> int | None:
+    """A number that may be a text; None for what is none."""
     try:
-        return int(body["total_count"])
-    except (KeyError, TypeError, ValueError):
+        return int(str(number))
+    except ValueError:
         return None
 
 
@@ -238,10 +243,10 @@ def _restriction(body: Mapping[str, Any]) -> Restriction | None:
         until = date.fromisoformat(str(recency.get("date"))[:10])
     except ValueError:
         until = None
-    quantity, unit = recency.get("quantity"), recency.get("unit")
+    unit = recency.get("unit")
     return Restriction(
         until,
-        quantity if isinstance(quantity, int) else None,
+        _whole(recency.get("quantity")),
         unit[:20] if isinstance(unit, str) else None,
     )
 
