@@ -27,7 +27,9 @@ from local.standins.dice import Dice, Integers
 
 # These follow from an event's id and date, or are its own arguments.
 _NOT_SAID = {"event_id_cnty", "event_date", "year", "iso", "region", "country", "timestamp"}
+# How many answers to "which events" are remembered, so that the pages of a query are quick.
 _SELECTIONS = 8
+_NOWHERE = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class Events:
         """
         with self._lock:
             inserted = self._new(1, country, event_date)
-            self._change(_nowhere(), inserted, timestamp, _checked(said))
+            self._change(_NOWHERE, inserted, timestamp, _checked(said))
             return id_of(int(inserted.codes[0]))
 
     def edit(
@@ -131,7 +133,7 @@ class Events:
         the time at which it happened. Raises KeyError."""
         with self._lock:
             was = self._gone.pop(_code(event_id))
-            self._change(_nowhere(), _revised(was, None), timestamp, was.said.get(_code(event_id)))
+            self._change(_NOWHERE, _revised(was, None), timestamp, was.said.get(_code(event_id)))
             return self.row(event_id)
 
     def churn(self, *, inserts: int = 0, edits: int = 0, deletes: int = 0, seed: int = 0) -> Change:
@@ -149,7 +151,7 @@ class Events:
             gone = np.flatnonzero(np.isin(self._table.codes, codes[deleted]))
             self._delete(gone, None)
             inserted = self._new(inserts, None, None)
-            self._change(_nowhere(), inserted, None, None)
+            self._change(_NOWHERE, inserted, None, None)
             change.inserted.extend(id_of(code) for code in inserted.codes.tolist())
             return change
 
@@ -207,9 +209,8 @@ class Events:
         self._gone.update(
             (code, going[np.array([place])]) for place, code in enumerate(going.codes.tolist())
         )
-        self._deletions = self._deletions.and_(going.codes, at)
-        nobody = _nowhere()
-        self._put(self._table.changed(positions, Columns(nobody, nobody, nobody, nobody), {}))
+        self._deletions = self._deletions.followed_by(going.codes, at)
+        self._put(self._table.changed(positions, Columns.none(), {}))
 
     def _put(self, table: Table) -> None:
         self._table = table
@@ -240,10 +241,6 @@ def _code(event_id: str) -> int:
     if country is None or not number.isdigit():
         raise KeyError(event_id)
     return int(code_of(country, int(number)))
-
-
-def _nowhere() -> Integers:
-    return np.zeros(0, dtype=np.int64)
 
 
 def _highest_numbers(*codes: Integers) -> list[int]:

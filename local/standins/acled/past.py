@@ -31,8 +31,8 @@ class Deletions:
     def __len__(self) -> int:
         return len(self.codes)
 
-    def and_(self, codes: Integers, timestamp: int) -> Deletions:
-        """The same with later ones."""
+    def followed_by(self, codes: Integers, timestamp: int) -> Deletions:
+        """These, and others at some second."""
         return Deletions(
             np.concatenate([self.codes, codes]),
             np.concatenate([self.timestamps, np.full(len(codes), timestamp, dtype=np.int64)]),

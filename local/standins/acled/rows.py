@@ -24,7 +24,9 @@ Row = dict[str, Any]
 EPOCH = date(1970, 1, 1)
 
 _NUMBER_BITS = 32
+# More than an event is ever edited.
 _REVISIONS = 1 << 10
+# How many pairings of actors there are of a kind of event in a country.
 _VARIANTS = 8
 _SOURCES = (
     ("Example Daily", "National"),
@@ -62,6 +64,12 @@ class Columns:
     days: Integers
     timestamps: Integers
     revisions: Integers
+
+    @classmethod
+    def none(cls) -> Columns:
+        """No events."""
+        nothing = np.zeros(0, dtype=np.int64)
+        return cls(nothing, nothing, nothing, nothing)
 
     def __len__(self) -> int:
         return len(self.codes)
