@@ -100,6 +100,21 @@ class TestMap:
         ]
         assert elsewhere == []
 
+    def test_draws_a_restricted_dataset_for_holders_of_a_key(
+        self, page: Page, stack: StackUnderTest, ledger: database.Connection
+    ) -> None:
+        dataset = registered(ledger, f"parks_{secrets.token_hex(4)}", restricted=True)
+        published(ledger, dataset, parks(20), source_version="May 2026")
+        open_page(page, f"/{dataset.dataset_id}")
+        expect(page.get_by_role("heading", name="The map is restricted")).to_be_visible()
+        expect(page.get_by_text("Parks Board").first).to_be_visible()
+        expect(page.locator("canvas")).to_have_count(0)
+
+        keys = json.loads((stack.directory / "host" / "keys.json").read_text())
+        open_map(page, dataset, f"?code={keys['default']}")
+        assert drawn(page) == list(range(1, 21))
+        expect(page.locator("[data-part=status]")).to_be_hidden()
+
     def test_paints_the_colours_of_its_legend(self, page: Page, dataset: CuratedDataset) -> None:
         open_map(page, dataset)
         page.get_by_label("Style").select_option(label="All alike")
@@ -259,7 +274,7 @@ class TestMap:
         page = contexts(java_script_enabled=False).new_page()
         page.goto(f"{ROOT}/{dataset.dataset_id}")
         expect(page.locator(".map-still")).to_be_visible()
-        expect(page.get_by_role("button", name="Update")).to_have_count(0)
+        expect(page.get_by_role("button")).to_have_count(0)
 
 
 class TestUpdates:
@@ -285,9 +300,8 @@ class TestUpdates:
         page.get_by_role("button", name="Add the dataset").click()
         expect(page.locator("h1")).to_contain_text("Squares", timeout=PATIENCE)
 
-        page.get_by_role("button", name="Update", exact=True).click()
-        dialog = page.get_by_role("dialog", name="Update this dataset now?")
-        dialog.get_by_role("button", name="Update now").click()
+        page.get_by_role("link", name="Update", exact=True).click()
+        page.get_by_role("button", name="Update now").click()
         running = page.get_by_role("region", name="Under way")
         expect(running.get_by_role("link")).to_have_attribute(
             "href", re.compile("^/api/interface/jobs/"), timeout=PATIENCE
@@ -380,7 +394,7 @@ class TestForm:
 
 
 class TestLook:
-    PATHS = ("", "/datasets/new", "/{}", "/{}/edit")
+    PATHS = ("", "/datasets/new", "/{}", "/{}/edit", "/{}/update")
 
     @pytest.fixture
     def paths(self, ledger: database.Connection, dataset: CuratedDataset) -> list[str]:
