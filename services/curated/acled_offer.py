@@ -164,6 +164,7 @@ def _pieces(api: AcledApi, query: EventQuery, found: Total) -> Iterable[EventQue
         found.total,
         lambda part: api.count(EventQuery(part, query.since)).total,
         today=found.server_time.date(),
+        target=acled_slices.TARGET_EVENTS,
     )
     return [EventQuery(each, query.since) for each in slices]
 

@@ -31,13 +31,12 @@ class _Piece:
     events: int
 
 
-def cut(
-    days: Days, total: int | None, count: Count, *, today: date, target: int = TARGET_EVENTS
-) -> list[Days]:
+def cut(days: Days, total: int | None, count: Count, *, today: date, target: int) -> list[Days]:
     """`days` as slices without gaps, in order, which are open where `days` is.
 
-    `total` is the number of events in all of them; no slice is counted where that is few enough.
-    Where the source does not say how many there are, each year is a slice.
+    A slice is to have `target` events at most. `total` is the number of events in all of them; no
+    slice is counted where that is few enough. Where the source does not say how many there are,
+    each year is a slice.
     """
     if total is not None and total <= target:
         return [days]

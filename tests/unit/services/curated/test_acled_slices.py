@@ -9,15 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.curated.acled_slices import cut
+from services.curated import acled_slices
 from services.curated.handler import Days
 
 TODAY = date(2026, 11, 23)
+TARGET = 20_000
 DAY = timedelta(days=1)
 ALL = Days(None, None)
 
 dates = st.dates(date(1990, 1, 1), date(2027, 12, 31))
 ends = st.none() | dates
+
+
+def cut(days: Days, total: int | None, count: acled_slices.Count) -> list[Days]:
+    return acled_slices.cut(days, total, count, today=TODAY, target=TARGET)
 
 
 class Source:
@@ -46,14 +51,14 @@ def assert_whole(slices: list[Days], days: Days) -> None:
 
 def test_what_is_few_is_one_slice_and_is_not_counted() -> None:
     source = Source({})
-    assert cut(ALL, 20_000, source.count, today=TODAY) == [ALL]
-    assert cut(ALL, 0, source.count, today=TODAY) == [ALL]
+    assert cut(ALL, 20_000, source.count) == [ALL]
+    assert cut(ALL, 0, source.count) == [ALL]
     assert source.asked == []
 
 
 def test_each_year_is_counted_once_and_the_ends_are_open() -> None:
     source = Source({2025: 30_000, 2026: 30_000})
-    slices = cut(Days(date(2025, 3, 1), None), 60_000, source.count, today=TODAY)
+    slices = cut(Days(date(2025, 3, 1), None), 60_000, source.count)
     assert source.asked == [
         Days(date(2025, 3, 1), date(2025, 12, 31)),
         Days(date(2026, 1, 1), None),
@@ -64,7 +69,7 @@ def test_each_year_is_counted_once_and_the_ends_are_open() -> None:
 
 def test_of_everything_the_first_slice_has_what_is_before_the_first_year() -> None:
     source = Source(dict.fromkeys(range(1997, 2027), 15_000))
-    slices = cut(ALL, 450_000, source.count, today=TODAY)
+    slices = cut(ALL, 450_000, source.count)
     assert source.asked[0] == Days(None, date(1997, 12, 31))
     assert source.asked[-1] == Days(date(2026, 1, 1), None)
     assert (slices[0], slices[-1]) == (source.asked[0], source.asked[-1])
@@ -76,7 +81,6 @@ def test_a_full_year_is_cut_into_equal_pieces() -> None:
         Days(date(2023, 1, 1), date(2023, 12, 31)),
         73_000,
         Source({2023: 73_000}).count,
-        today=TODAY,
     )
     lengths = [(each.last - each.first).days + 1 for each in slices if each.first and each.last]
     assert lengths == [91, 91, 91, 92]
@@ -84,7 +88,7 @@ def test_a_full_year_is_cut_into_equal_pieces() -> None:
 
 def test_small_neighbours_are_one_slice() -> None:
     source = Source({1997: 4_000, 1998: 9_000, 1999: 6_000, 2000: 5_000, 2001: 16_000})
-    slices = cut(Days(None, date(2001, 12, 31)), 40_000, source.count, today=TODAY)
+    slices = cut(Days(None, date(2001, 12, 31)), 40_000, source.count)
     assert slices == [
         Days(None, date(1999, 12, 31)),
         Days(date(2000, 1, 1), date(2000, 12, 31)),
@@ -95,14 +99,14 @@ def test_small_neighbours_are_one_slice() -> None:
 def test_years_that_nobody_counts_are_slices_of_their_own() -> None:
     days = Days(date(2024, 1, 1), date(2026, 6, 30))
     uncounted = Source(dict.fromkeys((2024, 2025, 2026)))
-    slices = cut(days, None, uncounted.count, today=TODAY)
+    slices = cut(days, None, uncounted.count)
     assert [each.first and each.first.year for each in slices] == [2024, 2025, 2026]
     assert_whole(slices, days)
 
 
 def test_a_day_is_the_shortest_slice() -> None:
     days = Days(date(2026, 1, 1), date(2026, 1, 2))
-    slices = cut(days, 10**6, Source({2026: 10**6}).count, today=TODAY)
+    slices = cut(days, 10**6, Source({2026: 10**6}).count)
     assert slices == [
         Days(date(2026, 1, 1), date(2026, 1, 1)),
         Days(date(2026, 1, 2), date(2026, 1, 2)),
@@ -112,7 +116,7 @@ def test_a_day_is_the_shortest_slice() -> None:
 @pytest.mark.parametrize("last", [None, date(2030, 5, 1)])
 def test_days_that_are_yet_to_come_are_cut_too(last: date | None) -> None:
     days = Days(date(2028, 2, 1), last)
-    assert_whole(cut(days, None, Source({}).count, today=TODAY), days)
+    assert_whole(cut(days, None, Source({}).count), days)
 
 
 @given(
@@ -128,4 +132,4 @@ def test_no_day_is_left_out_and_none_comes_twice(
     if first is not None and last is not None and first > last:
         first, last = last, first
     days = Days(first, last)
-    assert_whole(cut(days, 10**7, Source(counts).count, today=TODAY), days)
+    assert_whole(cut(days, 10**7, Source(counts).count), days)
