@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from core.errors import InvalidParameters, NotFound, PermanentTaskError
 from core.models.curated import CuratedDataset
 from infrastructure import blob_storage
 from infrastructure.source_addresses import SourceRefused, SourceUnavailable
-from services.curated.handler import RemoteVersion
+from services.curated.handler import RemoteVersion, UploadedFile
 from services.curated.vector_file import VectorFile
 from tests.support.file_server import File, FileServer, file_server
 from tests.support.handler_runs import dataset, run, store
@@ -220,6 +221,27 @@ def test_a_file_that_nobody_has_put_there_yet() -> None:
     config = {"container_name": CONTAINER, "blob_name": "lake.gpkg"}
     with pytest.raises(NotFound, match=r"Did you mean 'lakes\.gpkg'"):
         check(dataset(source_type="manual", source_config=config))
+
+
+@pytest.mark.parametrize("config", [{}, {"version": "2026"}])
+def test_an_update_may_name_a_file_in_place_of_the_source(
+    server: FileServer, config: dict[str, Any]
+) -> None:
+    put("uploaded.gpkg", b"what an operator has")
+    this = replace(
+        run(lakes(server, source_config=config)), file=UploadedFile(CONTAINER, "uploaded.gpkg")
+    )
+    handler = VectorFile()
+    remote = handler.check(this)
+    # The version in source_config is that of the source.
+    assert (remote.version, remote.facts["version_from"]) == (remote.facts["etag"], "etag")
+    assert remote.facts["files"] == ["uploaded.gpkg"]
+    ref = handler.fetch(this, remote, store(this, remote.version))
+    assert (ref.container, ref.path) == (CONTAINER, "uploaded.gpkg")
+    assert server.asked == []
+    put("uploaded.gpkg", b"replaced")
+    with pytest.raises(PermanentTaskError, match="replaced since"):
+        handler.fetch(this, remote, store(this, remote.version))
 
 
 BLOB = {"container_name": CONTAINER, "blob_name": "lakes.gpkg"}
