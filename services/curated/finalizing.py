@@ -103,12 +103,16 @@ def job_result(context: JobContext[CuratedUpdate]) -> JsonObject:
 
 
 def _check_keys(dataset: CuratedDataset, about: About) -> None:
-    if dataset.update_strategy is UpdateStrategy.UPSERT and not about.key_columns:
+    if _in_place(dataset) and not about.key_columns:
         raise PermanentTaskError(
             f"{dataset.dataset_id} is updated by upsert, and nothing says which columns are its "
             "key. Set source_config.key_columns, or update_strategy to full_replace.",
             code="keys_missing",
         )
+
+
+def _in_place(dataset: CuratedDataset) -> bool:
+    return dataset.update_strategy is UpdateStrategy.UPSERT
 
 
 def _assembled(context: Context, dataset: CuratedDataset, about: About) -> CuratedVersion:
@@ -141,7 +145,8 @@ def _assembled(context: Context, dataset: CuratedDataset, about: About) -> Curat
         arrival,
         plan.layers,
         newest=about.newest,
-        indexed=about.indexed,
+        # An upsert changes the published table, which has its indexes.
+        indexed=() if _in_place(dataset) and due.base_version is not None else about.indexed,
         check=context.check,
         progress=context.progress,
     )

@@ -86,7 +86,7 @@ def review(
         before = _NOTHING
     else:
         with checks.in_parallel(connection):
-            before = extent.measure(connection, dataset.target, published.shape)
+            before = extent.look_up(connection, dataset.target, published.shape)
         in_place = dataset.update_strategy is UpdateStrategy.UPSERT
         difference = comparing.compare(
             connection,

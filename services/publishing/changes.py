@@ -43,6 +43,11 @@ class Counts:
     removed: int = 0
     unchanged: int = 0
 
+    @property
+    def changed(self) -> int:
+        """Rows that are not as they were."""
+        return self.added + self.updated + self.removed
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -181,7 +186,9 @@ class Change:
     def _delete(
         self, key_columns: Sequence[str], deletions: TableName | None, *, delete_missing: bool
     ) -> int:
-        gone = sql.SQL("{gid} NOT IN (SELECT gid FROM pg_temp.gf_matched)").format(gid=_GID)
+        gone = sql.SQL(
+            "NOT EXISTS (SELECT FROM pg_temp.gf_matched m WHERE m.gid = r.{gid})"
+        ).format(gid=_GID)
         if not delete_missing and deletions is not None:
             gone += sql.SQL(" AND EXISTS (SELECT FROM {} d WHERE {})").format(
                 identifier(deletions), _same_key("r", "d", key_columns)

@@ -254,10 +254,11 @@ def finish(
             _create_key_index(connection, name, key_columns)
     with in_parallel(connection):
         found = extent.measure(connection, staged(name), table)
-        types = _types(connection, name, table, found.geometries)
+        geometries = found.geometries or 0
+        types = _types(connection, name, table, geometries)
     return Checked(
         rows=found.rows,
-        geometries=found.geometries,
+        geometries=geometries,
         types=types,
         srid=None if table.geometry is None else table.geometry.srid,
         bbox=found.bbox,

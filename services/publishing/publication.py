@@ -40,6 +40,9 @@ from services.publishing.locking import patiently
 from services.publishing.swap import Contents
 
 _SQL = queries.load("publishing")
+# The share of a table's rows that have to change before its statistics are out of date, as
+# PostgreSQL's autovacuum_analyze_scale_factor has it.
+_MUCH = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +156,13 @@ class Publication:
             ignored=ignored,
         )
         self._drop(incoming)
-        self._analyze(relation)
         notes = merging.differences(current.shape, contents.shape)
         if not in_place:
+            self._analyze(relation)
             return replace(self.replace(relation, after, mode), counts=counts, notes=notes)
         records.retire(self._connection, self._target, current.version, None)
-        return Next(mode, after, self._measure(relation, shape), counts, undo_as, notes=notes)
+        measured = self._measured_in_place(shape, counts)
+        return Next(mode, after, measured, counts, undo_as, notes=notes)
 
     def restore(self, way: history.Way, version: records.Version) -> Next:
         """Go the way back to an earlier version."""
@@ -192,12 +196,11 @@ class Publication:
         change = Change(self._connection, self._target, current.shape, undo_as, self._check)
         counts = change.undo(way.undos)
         records.retire(self._connection, self._target, current.version, None)
-        self._analyze(self._target)
         # What an upsert gave the table in indexes, it keeps.
         return Next(
             "rollback",
             Contents(current.shape, current.key_columns),
-            self._measure(self._target, current.shape),
+            self._measured_in_place(current.shape, counts),
             counts,
             undo_as,
             restores=version.version,
@@ -369,6 +372,14 @@ class Publication:
 
     def _measure(self, table: TableName, shape: FeatureTable) -> Extent:
         return extent.measure(self._connection, table, shape)
+
+    def _measured_in_place(self, shape: FeatureTable, counts: Counts) -> Extent:
+        """What there is after a change of the current table, with its statistics anew where that
+        was more than a little: the server itself takes the same view of it."""
+        measured = extent.look_up(self._connection, self._target, shape)
+        if counts.changed >= _MUCH * measured.rows:
+            self._analyze(self._target)
+        return measured
 
     def _analyze(self, table: TableName) -> None:
         self._connection.execute(sql.SQL("ANALYZE {}").format(identifier(table)))

@@ -16,12 +16,18 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
+from config import get_settings
 from core.job_definition import JsonObject, TaskResult
-from core.models.curated import CuratedDataset, UpdateStatus, UpdateType
+from core.models.curated import CuratedDataset, Delivers, UpdateStatus, UpdateType
 from core.models.feature_table import Column, ColumnType, FeatureTable, GeometryColumn
 from core.models.vector_report import RecordCounts
+from infrastructure import (
+    blob_storage,
+    database,
+    publishing_repository,
+    vector_report_repository,
+)
 from infrastructure import curated_updates_repository as updates_log
-from infrastructure import database, publishing_repository, vector_report_repository
 from infrastructure.copy_binary import encode_rows
 from infrastructure.database import Connection
 from services.curated import finalizing, handlers
@@ -139,14 +145,14 @@ class Staged:
     job_id: str
     parameters: CuratedUpdate
     workspace: Any
-    stages: Mapping[str, JsonObject]
+    stages: Mapping[str, Sequence[JsonObject]]
     log_id: int
     attempt: int = 1
     task: JsonObject = field(default_factory=dict)
 
     def results(self, stage: str) -> Iterator[TaskResult]:
-        if stage in self.stages:
-            yield TaskResult(0, {}, self.stages[stage])
+        for number, result in enumerate(self.stages.get(stage, ())):
+            yield TaskResult(number, {}, result)
 
     def check(self) -> None:
         """Nobody asks to stop."""
@@ -170,11 +176,14 @@ def staged(
     source_columns: Mapping[str, ColumnType] | None = None,
     shape: FeatureTable = SITES,
     key_columns: Sequence[str] = ("site",),
+    delivers: Delivers | None = None,
+    deletions: Sequence[str] = (),
     job_id: str | None = None,
 ) -> Staged:
     """Stage the rows of one layer, or of several, and open the log of their job.
 
     `read` says how many records the first layer had; the others of them are in quarantine.
+    `deletions` are the contents of files, which are stored.
     """
     job_id = job_id or hashlib.sha256(f"{dataset.dataset_id} {next(_numbers)}".encode()).hexdigest()
     published = publishing_repository.table(connection, dataset.target)
@@ -209,24 +218,51 @@ def staged(
         parameters=CuratedUpdate(dataset_id=dataset.dataset_id, dry_run=dry_run),
         workspace=workspace,
         stages={
-            "check_source": {
-                "action": "update",
-                "source_version": source_version,
-                "remote": {
-                    "version": source_version,
-                    "size": None,
-                    "licence": "Public domain",
-                    "facts": {},
+            "check_source": [
+                {
+                    "action": "update",
+                    "source_version": source_version,
+                    "remote": {
+                        "version": source_version,
+                        "size": None,
+                        "licence": "Public domain",
+                        "facts": {},
+                        "delivers": delivers,
+                    },
+                    "base_version": None if published is None else published.version,
+                }
+            ],
+            "fetch_data": [
+                {
+                    "files": [{"blob": "sites.gpkg", "bytes": 1, "sha256": "0"}],
+                    "definition_digest": dataset.definition_digest,
                 },
-                "base_version": None if published is None else published.version,
-            },
-            "fetch_data": {
-                "files": [{"blob": "sites.gpkg", "bytes": 1, "sha256": "0"}],
-                "definition_digest": dataset.definition_digest,
-            },
+                *(
+                    {
+                        "kind": "deletions",
+                        "files": [_stored(job_id, number, content)],
+                        "definition_digest": dataset.definition_digest,
+                    }
+                    for number, content in enumerate(deletions)
+                ),
+            ],
         },
         log_id=log_id,
     )
+
+
+def _stored(job_id: str, number: int, content: str) -> JsonObject:
+    """A file of deletions in the container of curated files, as stage 2 tells of it."""
+    container, blob = get_settings().curated_container, f"sites/{job_id}/{number}.csv"
+    blob_storage.ensure_container(container)
+    blob_storage.write_bytes(container, blob, content.encode())
+    return {
+        "container": container,
+        "blob": blob,
+        "bytes": len(content.encode()),
+        "etag": "",
+        "sha256": hashlib.sha256(content.encode()).hexdigest(),
+    }
 
 
 def fails(connection: Connection, job: Staged, error: Any) -> None:
