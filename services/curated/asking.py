@@ -87,11 +87,11 @@ class UpdateRequest(BaseModel):
     def _misfits(self) -> Iterator[FieldError]:
         """Fields that are right by themselves and wrong beside each other."""
         if self.from_date and self.to_date and self.from_date > self.to_date:
-            yield _fault("to_date", "must not be before from_date")
+            yield _fault("to_date", "must not be before the first day")
         if self.container_name is not None and self.blob_name is None:
-            yield _fault("blob_name", "must be given, since container_name is")
+            yield _fault("blob_name", "must be given too: container and path name a file")
         if self.blob_name is not None and self.container_name is None:
-            yield _fault("container_name", "must be given, since blob_name is")
+            yield _fault("container_name", "must be given too: container and path name a file")
 
 
 def begin(dataset_id: str, wanted: UpdateRequest, *, actor: str) -> Submission:

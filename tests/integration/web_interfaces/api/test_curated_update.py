@@ -125,7 +125,7 @@ def test_fields_that_do_not_fit_each_other_are_refused(
     register(db, handler="daily")
     backwards = {"from_date": "2024-03-01", "to_date": "2024-02-29"}
     assert faults(client.post(f"{AT}/update", backwards)) == {
-        "to_date": "must not be before from_date"
+        "to_date": "must not be before the first day"
     }
     assert list(faults(client.post(f"{AT}/update", {"blob_name": "x.zip"}))) == ["container_name"]
     assert asked(client) == []

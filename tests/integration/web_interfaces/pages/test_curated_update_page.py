@@ -189,7 +189,7 @@ class TestRefusals:
         assert answer.status == 422
         assert "must be 3 to 63 characters" in errors(answer)["container_name"]
         answer = send(client, from_date="2024-03-01", to_date="2024-02-29", request_id="r1")
-        assert errors(answer) == {"to_date": "must not be before from_date"}
+        assert errors(answer) == {"to_date": "must not be before the first day"}
         assert re.search(r'name="from_date"[^>]*value="2024-03-01"', answer.text)
         assert re.search(r'name="to_date"[^>]*aria-invalid="true" autofocus', answer.text)
         assert 'name="request_id" value="r1"' in answer.text
@@ -202,7 +202,7 @@ class TestRefusals:
         answer = send(client, HTMX, container_name="uploads")
         assert answer.status == 200
         assert "<html" not in answer.text
-        assert errors(answer) == {"blob_name": "must be given, since container_name is"}
+        assert errors(answer) == {"blob_name": "must be given too: container and path name a file"}
 
     def test_of_what_the_form_does_not_have_are_told_above_it(
         self, client: InProcessClient, connection: Connection

@@ -1,0 +1,108 @@
+"""Asking for an update with the form of its page: by mouse, by keyboard, without scripts."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from azure.storage.blob import BlobServiceClient
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.servers import StackUnderTest
+from tests.support.vector_job import collection, feature, square
+
+Contexts = Callable[..., BrowserContext]
+
+ROOT = "/api/interface/curated"
+CONTAINER = "uploads-by-hand"
+PATIENCE = 120_000
+
+
+@pytest.fixture
+def blob(stack: StackUnderTest) -> str:
+    """A file of five squares that somebody has uploaded; its path."""
+    name = f"squares-{secrets.token_hex(4)}.geojson"
+    squares = [feature("Polygon", square(x, 10), code=x) for x in range(5)]
+    connection_string = stack.environment["AZURE_STORAGE_CONNECTION_STRING"]
+    with BlobServiceClient.from_connection_string(connection_string) as service:
+        container = service.get_container_client(CONTAINER)
+        if not container.exists():
+            container.create_container()
+        container.upload_blob(name, json.dumps(collection(*squares)).encode())
+    return name
+
+
+@pytest.fixture
+def dataset_id(api: httpx.Client) -> str:
+    """A dataset whose source cannot be reached from here."""
+    definition: dict[str, Any] = {
+        "dataset_id": f"squares_{secrets.token_hex(4)}",
+        "name": "Squares",
+        "source_type": "manual",
+        "source_url": "https://squares.invalid/squares.zip",
+        "source_config": {"key_columns": ["code"]},
+    }
+    definition["target_table_name"] = f"curated_{definition['dataset_id']}"
+    api.post("/api/curated/datasets", json=definition).raise_for_status()
+    return str(definition["dataset_id"])
+
+
+def attempts(page: Page) -> Any:
+    return page.get_by_role("table", name="Attempts").locator("tbody tr")
+
+
+def test_an_uploaded_file_becomes_the_published_table(
+    page: Page, dataset_id: str, blob: str
+) -> None:
+    page.goto(f"{ROOT}/{dataset_id}")
+    page.get_by_role("link", name="Update", exact=True).click()
+    page.get_by_label("Container").fill(CONTAINER)
+    page.get_by_role("button", name="Update now").click()
+    expect(page.locator("#field-blob_name-error")).to_contain_text("must be given too")
+    # What was wrong is where one goes on, and what was right is still there.
+    expect(page.get_by_label("Path of the file")).to_be_focused()
+    expect(page.get_by_label("Container")).to_have_value(CONTAINER)
+
+    page.get_by_label("Path of the file").fill(blob)
+    page.get_by_role("button", name="Update now").click()
+
+    expect(attempts(page)).to_contain_text("5 added, 0 updated, 0 deleted", timeout=PATIENCE)
+    expect(attempts(page)).to_contain_text(f"file {CONTAINER}/{blob}")
+
+
+def test_by_keyboard_alone(page: Page, dataset_id: str, blob: str) -> None:
+    page.goto(f"{ROOT}/{dataset_id}/update")
+    page.get_by_label("Container").focus()
+    page.keyboard.type(CONTAINER)
+    page.keyboard.press("Tab")
+    page.keyboard.type(blob)
+    dry_run = page.get_by_role("button", name="Dry run")
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        if dry_run.evaluate("(button) => button === document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+
+    expect(attempts(page)).to_contain_text("would change: 5 added", timeout=PATIENCE)
+    expect(attempts(page)).to_contain_text("dry run")
+
+
+def test_without_scripts(contexts: Contexts, api: httpx.Client, dataset_id: str, blob: str) -> None:
+    page = contexts(java_script_enabled=False).new_page()
+    page.goto(f"{ROOT}/{dataset_id}")
+    page.get_by_role("link", name="Update", exact=True).click()
+    page.get_by_label("Path of the file").fill(blob)
+    page.get_by_role("button", name="Update now").click()
+    expect(page.locator("#field-container_name-error")).to_contain_text("must be given too")
+
+    page.get_by_label("Container").fill(CONTAINER)
+    page.get_by_role("button", name="Dry run").click()
+
+    expect(page).to_have_url(re.compile(rf"{ROOT}/{dataset_id}$"))
+    expect(attempts(page)).to_contain_text(f"dry run file {CONTAINER}/{blob}")
+    expect(attempts(page).get_by_role("link", name="job")).to_be_visible()
