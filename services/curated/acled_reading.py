@@ -5,8 +5,9 @@ them, the rows behind it shift: one comes twice, or another one never. So what w
 only where it was the same set from the first page to the last:
 
 - every page names the same total, and so many different rows have come;
-- and no row of the query has been entered or edited since the first page was answered. That rules
-  out the case in which one row has gone and another has come, and the total is the same as before.
+- and no row of the query has been entered or edited since the first page was answered, or shortly
+  before, as some become visible later than their time says. That rules out the case in which one
+  row has gone and another has come, and the total is the same as before.
 
 Else, and where the source names no total, the pages are read again, from the first. What comes
 out twice in a row is taken for what the source has, also if it names a row twice itself: of those
@@ -18,7 +19,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import count
 from typing import IO, Any, Protocol, Self
 
@@ -30,6 +31,8 @@ Row = dict[str, Any]
 
 # The first reading, and three more.
 _READINGS = 4
+# How much later than its time says a row may become visible.
+_LATE = timedelta(hours=48)
 _IN_MEMORY_BYTES = 8 << 20
 
 
@@ -233,7 +236,7 @@ class _Reading:
         # One page that holds all of a query was cut at one moment.
         if self._pages <= 1 and (total is not None or self.spool.rows < self._limit):
             return True
-        return total is not None and not self._query.has_changed_since(self.began)
+        return total is not None and not self._query.has_changed_since(self.began - _LATE)
 
     def total_named(self) -> str:
         """The totals that the source has named."""
