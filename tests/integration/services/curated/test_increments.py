@@ -43,7 +43,7 @@ def updated(
     ledger_url: str, blob_connection_string: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Connection, CuratedDataset]]:
     """A dataset of which version 1 is published."""
-    monkeypatch.setattr(holding.file_store, "tidy", lambda *_args, **_options: 0)
+    monkeypatch.setattr("services.curated.file_store.tidy", lambda *_args, **_options: 0)
     monkeypatch.setattr(registry, "_definitions", dict(registry._definitions))
     registry._definitions.pop(CURATED_PUBLISH.name, None)
     registry.register(CURATED_PUBLISH)
