@@ -1,0 +1,309 @@
+"""Updates of ACLED's events from the stand-in to the published table, as a job runs them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from core.errors import Conflict, PermanentTaskError
+from core.models.curated import CuratedDataset, CuratedDefinition, UpdateStatus
+from infrastructure import curated_repository, database
+from infrastructure import curated_updates_repository as updates_log
+from infrastructure.database import Connection, Row
+from jobs.curated_update import JOB
+from local.standins.acled.server import Acled
+from services.curated import acled_slices, versions
+from services.curated.acled_events import ATTRIBUTES, event_id
+from tests.support.curated_datasets import forget_all, register
+from tests.support.run_job import JobRun, TaskFailed
+from tests.support.settings import app_settings
+
+NOW = datetime(2026, 11, 23, 9, 15, tzinfo=UTC)
+MARK = "2026-11-23T09:15:00Z"
+TABLE = "geo.curated_acled_events"
+EVENTS = 400
+# The values of a row that are numbers in the table and texts at ACLED.
+NUMBERS = ("year", "time_precision", "iso", "geo_precision", "fatalities", "timestamp")
+
+_runs = itertools.count()
+
+
+@pytest.fixture
+def acled() -> Iterator[Acled]:
+    with Acled(EVENTS, at=NOW) as started:
+        yield started
+
+
+@pytest.fixture
+def connection(
+    acled: Acled, ledger_url: str, blob_connection_string: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Connection]:
+    monkeypatch.setattr(acled_slices, "TARGET_EVENTS", 150)
+    with (
+        app_settings(
+            DATABASE_URL=ledger_url,
+            AZURE_STORAGE_CONNECTION_STRING=blob_connection_string,
+            GEOFORGE_CURATED_CONTAINER="curated-acled-updates",
+            GEOFORGE_ALLOWED_HOSTS="127.0.0.1",
+            ACLED_REQUESTS_PER_MINUTE="60000",
+            **acled.settings,
+        ),
+        database.connect(autocommit=True) as connection,
+    ):
+        forget_all(connection)
+        yield connection
+
+
+@pytest.fixture
+def dataset(connection: Connection) -> CuratedDataset:
+    return register(
+        connection,
+        # The container outlives the test.
+        dataset_id=f"acled_{next(_runs)}",
+        name="ACLED events",
+        source_url=None,
+        handler="acled",
+        update_strategy="upsert",
+        target_table_name="curated_acled_events",
+        gates={"row_count_change_pct": None, "extent_change_pct": None},
+        restricted=True,
+    )
+
+
+def job_of(dataset: CuratedDataset, **asked: Any) -> JobRun:
+    return JobRun(JOB, dataset_id=dataset.dataset_id, request_id=str(next(_runs)), **asked)
+
+
+def update(connection: Connection, dataset: CuratedDataset, **asked: Any) -> Mapping[str, Any]:
+    """Run an update to its end; its result."""
+    job = job_of(dataset, **asked)
+    result = job.run()
+    assert result is not None
+    assert log_of(connection, job)["status"] in ("completed", "skipped")
+    return result
+
+
+def failure(connection: Connection, dataset: CuratedDataset, **asked: Any) -> Exception:
+    """What an update fails with."""
+    job = job_of(dataset, **asked)
+    with pytest.raises(TaskFailed) as failed:
+        job.run()
+    updates_log.finish(connection, job.job_id, UpdateStatus.FAILED)
+    assert isinstance(failed.value.__cause__, Exception)
+    return failed.value.__cause__
+
+
+def log_of(connection: Connection, job: JobRun) -> Row:
+    row = updates_log.of_job(connection, job.job_id)
+    assert row is not None
+    return row
+
+
+def mark_of(connection: Connection, dataset: CuratedDataset) -> str | None:
+    return curated_repository.get(connection, dataset.dataset_id).source_version
+
+
+def redefine(connection: Connection, dataset: CuratedDataset, **fields: Any) -> CuratedDataset:
+    definition = CuratedDefinition.model_validate(
+        dataset.model_dump(include=set(CuratedDefinition.model_fields)) | fields
+    )
+    return curated_repository.replace(connection, definition, dataset.handler)
+
+
+def published(connection: Connection) -> dict[str, Row]:
+    """The rows of the table, by ACLED's id."""
+    rows = connection.execute(
+        f"SELECT *, ST_X(geom) AS x, ST_Y(geom) AS y, ST_SRID(geom) AS srid FROM {TABLE}"
+    ).fetchall()
+    found = {row["event_id_cnty"]: row for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def assert_true(row: Row, truth: Mapping[str, Any], acled: Acled) -> None:
+    """A row says what ACLED says of its event."""
+    said = {name: None if truth[name] in (None, "") else str(truth[name]) for name in ATTRIBUTES}
+    for name in NUMBERS:
+        assert row[name] == (None if said[name] is None else int(str(said[name])))
+    for name, at in (("latitude", "y"), ("longitude", "x")):
+        assert row[name] == row[at] == float(str(said[name]))
+    assert row["event_date"] == date.fromisoformat(str(said["event_date"]))
+    assert row["srid"] == 4326
+    assert row["event_id"] == event_id(row["event_id_cnty"])
+    moment = datetime.fromtimestamp(int(str(said["timestamp"])), UTC)
+    assert row["updated_at"] == moment.replace(tzinfo=None)
+    assert row["source_url"] == (f"{acled.url}/api/acled/read?event_id_cnty={row['event_id_cnty']}")
+    texts = set(ATTRIBUTES) - {*NUMBERS, "latitude", "longitude", "event_date"}
+    assert {name: row[name] or None for name in texts} == {name: said[name] for name in texts}
+
+
+def assert_same(connection: Connection, acled: Acled) -> None:
+    """The table has what ACLED has, no more and no less."""
+    truth, rows = acled.events.rows(), published(connection)
+    assert set(rows) == set(truth)
+    for key, row in rows.items():
+        assert_true(row, truth[key], acled)
+
+
+def test_the_first_update_publishes_all(
+    connection: Connection, dataset: CuratedDataset, acled: Acled
+) -> None:
+    result = update(connection, dataset)
+    assert (result["action"], result["rows"]) == ("updated", EVENTS)
+    assert result["quarantined"] == 0
+    assert_same(connection, acled)
+    assert mark_of(connection, dataset) == MARK
+    indexed = connection.execute(
+        "SELECT indexdef FROM pg_indexes WHERE tablename = 'curated_acled_events'"
+    ).fetchall()
+    for column in ("event_id", "event_date", "event_type", "country", "event_id_cnty"):
+        assert any(f"({column})" in row["indexdef"] for row in indexed), column
+
+
+def test_then_what_has_changed_and_no_more(
+    connection: Connection, dataset: CuratedDataset, acled: Acled
+) -> None:
+    update(connection, dataset)
+    acled.clock.advance(timedelta(days=3))
+    assert update(connection, dataset)["action"] == "skipped"
+    change = acled.events.churn(inserts=20, edits=30, deletes=10, seed=3)
+    acled.clock.advance(timedelta(minutes=1))
+    acled.forget_requests()
+    result = update(connection, dataset)
+    assert result["changes"] | {"unchanged": 0} == {
+        "added": len(change.inserted),
+        "updated": len(change.edited),
+        "deleted": len(change.deleted),
+        "unchanged": 0,
+    }
+    assert result["rows"] == len(acled.events.rows())
+    assert_same(connection, acled)
+    assert mark_of(connection, dataset) == "2026-11-26T09:16:00Z"
+    # To see that there is something, how much, and to fetch it; not all that there is.
+    assert acled.counted()["events"] <= 5
+    assert update(connection, dataset)["action"] == "skipped"
+
+
+def test_a_rollback_brings_the_mark_back_with_the_rows(
+    connection: Connection, dataset: CuratedDataset, acled: Acled
+) -> None:
+    update(connection, dataset)
+    before = published(connection)
+    acled.clock.advance(timedelta(days=3))
+    acled.events.churn(inserts=5, edits=5, deletes=5, seed=4)
+    acled.clock.advance(timedelta(minutes=1))
+    update(connection, dataset)
+    versions.roll_back(dataset.dataset_id, actor="an operator")
+    assert mark_of(connection, dataset) == MARK
+    without_gid = [{**row, "gid": None} for row in published(connection).values()]
+    assert sorted(without_gid, key=lambda row: row["event_id"]) == sorted(
+        ({**row, "gid": None} for row in before.values()), key=lambda row: row["event_id"]
+    )
+    # It stays rolled back as long as ACLED has nothing newer; then all of it comes.
+    assert "rolled back" in update(connection, dataset)["reason"]
+    acled.clock.advance(timedelta(days=1))
+    acled.events.churn(inserts=2, edits=1, deletes=1, seed=5)
+    acled.clock.advance(timedelta(minutes=1))
+    update(connection, dataset)
+    assert_same(connection, acled)
+
+
+def test_a_backfill_reads_days_that_no_timestamp_tells_of(
+    connection: Connection, dataset: CuratedDataset, acled: Acled
+) -> None:
+    update(connection, dataset)
+    chosen = sorted(acled.events.rows().items(), key=lambda each: str(each[1]["event_date"]))
+    quiet = [key for key, _ in chosen[100:103]]
+    for key in quiet:
+        old = int(str(acled.events.row(key)["timestamp"]))
+        acled.events.edit(
+            key,
+            event_date=date.fromisoformat(str(acled.events.row(key)["event_date"])),
+            timestamp=min(old, int((NOW - timedelta(days=30)).timestamp())),
+            notes="Mended without a word.",
+        )
+    acled.clock.advance(timedelta(days=1))
+    assert update(connection, dataset)["action"] == "skipped"
+    days = {
+        "from_date": str(chosen[95][1]["event_date"]),
+        "to_date": str(chosen[110][1]["event_date"]),
+    }
+    job = job_of(dataset, **days)
+    result = job.run()
+    assert result is not None
+    assert (result["action"], result["changes"]["updated"]) == ("updated", len(quiet))
+    assert (result["changes"]["added"], result["changes"]["deleted"]) == (0, 0)
+    assert log_of(connection, job)["details"]["asked"] == days
+    assert_same(connection, acled)
+    assert mark_of(connection, dataset) == MARK
+
+
+def test_a_backfill_of_nothing_published_is_followed_by_all(
+    connection: Connection, dataset: CuratedDataset, acled: Acled
+) -> None:
+    days = {"from_date": "2024-01-01", "to_date": "2024-12-31"}
+    update(connection, dataset, **days)
+    assert {row["event_date"].year for row in published(connection).values()} == {2024}
+    assert mark_of(connection, dataset) == "2024-01-01..2024-12-31"
+    update(connection, dataset)
+    assert_same(connection, acled)
+    assert mark_of(connection, dataset) == MARK
+
+
+def test_another_definition_means_that_all_is_read_again(
+    connection: Connection, dataset: CuratedDataset, acled: Acled
+) -> None:
+    update(connection, dataset)
+    acled.clock.advance(timedelta(minutes=1))
+    redefined = redefine(connection, dataset, source_config={"since": "2025-01-01"})
+    refusal = failure(connection, redefined, from_date="2025-01-01")
+    assert isinstance(refusal, Conflict)
+    assert refusal.error_code == "definition_changed"
+    result = update(connection, redefined)
+    kept = {
+        key for key, row in acled.events.rows().items() if str(row["event_date"]) >= "2025-01-01"
+    }
+    assert set(published(connection)) == kept
+    assert result["changes"]["deleted"] == EVENTS - len(kept)
+    acled.clock.advance(timedelta(days=1))
+    assert update(connection, redefined)["action"] == "skipped"
+    # What was read by the other definition is nothing that changes could be added to.
+    versions.roll_back(dataset.dataset_id, actor="an operator")
+    assert len(published(connection)) == EVENTS
+    update(connection, redefined)
+    assert set(published(connection)) == kept
+
+
+def test_a_table_that_somebody_dropped_is_read_whole(
+    connection: Connection, dataset: CuratedDataset, acled: Acled
+) -> None:
+    update(connection, dataset)
+    connection.execute(f"DROP TABLE {TABLE}")
+    acled.clock.advance(timedelta(minutes=1))
+    assert update(connection, dataset)["rows"] == EVENTS
+    assert_same(connection, acled)
+
+
+def test_all_is_read_again_where_that_is_forced(
+    connection: Connection, dataset: CuratedDataset, acled: Acled
+) -> None:
+    update(connection, dataset)
+    somebody_deleted = sorted(acled.events.rows())[:7]
+    connection.execute(f"DELETE FROM {TABLE} WHERE event_id_cnty = ANY(%s)", (somebody_deleted,))
+    acled.clock.advance(timedelta(minutes=1))
+    result = update(connection, dataset, force_update=True)
+    assert result["changes"]["added"] == 7
+    assert_same(connection, acled)
+
+
+def test_an_account_that_sees_nothing_is_told_so(
+    connection: Connection, dataset: CuratedDataset, acled: Acled
+) -> None:
+    acled.access.change(embargo_months=12 * 60)
+    refusal = failure(connection, dataset)
+    assert isinstance(refusal, PermanentTaskError)
+    assert refusal.error_code == "source_empty"
