@@ -12,13 +12,13 @@ Source: https://acleddata.com/api-documentation (September 2025).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from services.curated import acled_access, acled_reading
-from services.curated.acled_reading import Page, Query, Restriction, Row, Rows
+from services.curated.acled_reading import Page, Query, Restriction, Rows
 from services.curated.acled_transport import AcledRefused, Answer, Transport
 from services.curated.handler import Days
 
@@ -95,20 +95,6 @@ class AcledApi:
         """How many events a query has, in one request."""
         page = self._page(_EVENTS_PATH, query.params(), 1, 1)
         return Total(page.total, not page.rows, page.restriction, page.server_time)
-
-    def pages(self, query: EventQuery) -> Iterator[list[Row]]:
-        """The events of a query as ACLED pages them. Where they change meanwhile, some come twice
-        and some not at all: `read` has all."""
-        number, rows = 1, 0
-        while True:
-            page = self._page(_EVENTS_PATH, query.params(), number, self._page_rows)
-            if not page.rows:
-                return
-            yield list(page.rows)
-            rows += len(page.rows)
-            if page.total is not None and rows >= page.total:
-                return
-            number += 1
 
     def read(self, query: EventQuery) -> Rows:
         """All events of a query, each once, as they were at one moment.

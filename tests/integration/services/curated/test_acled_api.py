@@ -149,14 +149,6 @@ def test_events_are_read_page_by_page(acled: Acled, server: ScriptedServer) -> N
     assert told[-1] == {"requests": 5}
 
 
-def test_pages_are_handed_out_as_they_come(acled: Acled, server: ScriptedServer) -> None:
-    assert [len(page) for page in api().pages(ALL)] == [3, 3, 1]
-    assert len(server.asked_for(EVENTS_PATH)) == 3
-    acled.says_total = False
-    assert [len(page) for page in api().pages(ALL)] == [3, 3, 1]
-    assert len(server.asked_for(EVENTS_PATH)) == 3 + 4
-
-
 def test_a_query_of_changes_looks_for_later_ones_in_the_end(
     acled: Acled, server: ScriptedServer
 ) -> None:
