@@ -14,7 +14,7 @@ from core.models.feature_table import TableName
 from infrastructure import curated_versions_repository, publishing_repository
 from infrastructure.curated_versions_repository import CuratedVersion
 from infrastructure.database import Connection
-from infrastructure.publishing_repository import Bbox, PublishedTable
+from infrastructure.publishing_repository import PublishedTable
 from services.curated import comparing
 from services.curated.comparing import Difference, Rows
 from services.curated.gates import Figures, Verdict, judge
@@ -109,7 +109,7 @@ def review(
         read=version.read,
         quarantined=version.quarantined,
         rows=before.rows + difference.added - difference.deleted,
-        bbox=version.bbox if is_whole else _around(before.bbox, version.bbox),
+        bbox=version.bbox if is_whole else extent.together(before.bbox, version.bbox),
         columns=version.source_columns,
         published_rows=None if published is None else before.rows,
         published_bbox=before.bbox,
@@ -150,18 +150,6 @@ def _keys_to_match(
             table=str(target),
         )
     return keys
-
-
-def _around(one: Bbox | None, other: Bbox | None) -> Bbox | None:
-    """The box around both: what rows that come on top of others extend over."""
-    if one is None or other is None:
-        return one or other
-    return (
-        min(one[0], other[0]),
-        min(one[1], other[1]),
-        max(one[2], other[2]),
-        max(one[3], other[3]),
-    )
 
 
 def _rounded(value: float | None) -> float | None:

@@ -188,6 +188,24 @@ def _widest_gap(spans: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return widest
 
 
+def together(one: Bbox | None, other: Bbox | None) -> Bbox | None:
+    """The box in degrees around two, across the antimeridian where `measure` would say so of what
+    fills them."""
+    if one is None or other is None:
+        return one or other
+    spans = [*_spans(one), *_spans(other)]
+    west, east = min(first for first, _ in spans), max(last for _, last in spans)
+    gap = _widest_gap(spans)
+    if gap[1] - gap[0] > _HALF_A_TURN:
+        west, east = gap[1], gap[0]
+    return (west, min(one[1], other[1]), east, max(one[3], other[3]))
+
+
+def _spans(box: Bbox) -> list[tuple[float, float]]:
+    west, _, east, _ = box
+    return [(west, east)] if west <= east else [(west, _HALF_A_TURN), (-_HALF_A_TURN, east)]
+
+
 def in_degrees(box: Bbox, srid: int) -> Bbox:
     """A box (minx, miny, maxx, maxy) in CRS84: longitude and latitude within their ranges."""
     if srid != _WGS84:
