@@ -149,7 +149,8 @@ class About:
     `fields` None takes the columns as the source has them. `key_columns` name a record from
     version to version; without them versions are compared by content. A `snapshot` is the whole
     dataset, so what does not come in again is gone; an `increment` is what changed. Of two
-    records of one key, the one with the greater value in `newest` is taken.
+    records of one key, the one with the greater value in `newest` is taken. With `one_layer` a
+    source that has several of the layers that are wanted is refused until the dataset names one.
     `ignored` columns say nothing about whether a record has changed. The first style is the
     default one.
     """
@@ -161,6 +162,7 @@ class About:
     ) = None
     delivers: Delivers = "snapshot"
     newest: str | None = None
+    one_layer: bool = False
     ignored: tuple[str, ...] = ()
     indexed: tuple[str, ...] = ()
     datetime_column: str | None = None

@@ -133,6 +133,7 @@ class NaturalEarthAdmin0(NaturalEarth):
         fields=_COUNTRIES,
         key_columns=("adm0_a3",),
         geometry="MultiPolygon",
+        one_layer=True,
         ignored=IGNORED,
         indexed=("iso_a3", "iso_a2"),
         styles=(COUNTRIES_BY_CONTINENT, COUNTRY_BOUNDARIES),
@@ -151,6 +152,7 @@ class NaturalEarthAdmin1(NaturalEarth):
         fields=_STATES,
         key_columns=("adm1_code",),
         geometry="MultiPolygon",
+        one_layer=True,
         ignored=IGNORED,
         indexed=("adm0_a3", "iso_3166_2"),
         styles=(STATE_BOUNDARIES,),
@@ -169,6 +171,7 @@ class NaturalEarthCoastlines(NaturalEarth):
     about: ClassVar[About] = About(
         fields=COMMON,
         geometry="MultiLineString",
+        one_layer=True,
         ignored=IGNORED,
         styles=(COASTLINE,),
         licence=LICENCE,
@@ -185,6 +188,7 @@ class NaturalEarthLand(NaturalEarth):
     about: ClassVar[About] = About(
         fields=COMMON,
         geometry="MultiPolygon",
+        one_layer=True,
         ignored=IGNORED,
         styles=(LAND,),
         licence=LICENCE,

@@ -136,10 +136,11 @@ def plan_found(
     require_all_read(dataset, found)
     about = handler.describe(dataset)
     wanted, left_out = wanted_layers(dataset, handler, found.layers)
-    if about.fields is None and len(wanted) > 1:
+    if (about.fields is None or about.one_layer) and len(wanted) > 1:
+        layers_wanted = _named([each.layer for each in wanted])
         raise PermanentTaskError(
             f"The source of {dataset.dataset_id} has several layers, and its table takes one: "
-            f"name it with source_config.layer. There are {_named(found.layers)}.",
+            f"name it with source_config.layer. There are {layers_wanted}.",
             code="several_layers",
             field="source_config.layer",
         )

@@ -152,6 +152,7 @@ class TestDefinitions:
         with app_settings():
             handler.check_definition(dataset(source_config=in_container))
         assert handler.options == {"file"}
+        assert handler.describe(dataset()).one_layer
         assert "Natural Earth" in str(handler.attribution("5.1.1"))
         assert str(handler.describe(dataset()).licence).startswith("Public domain")
 

@@ -169,6 +169,13 @@ class TestLayers:
         )
         assert "'a' (3 polygons), 'b' (1,000 points)" in error.message
 
+    def test_a_handler_of_one_layer_takes_no_more_and_names_those_that_fit(self) -> None:
+        handler = Lakes(About(fields=(NAME,), one_layer=True))
+        assert len(plan(handler, layer("north"), layer("other")).layers) == 1
+        error = refusal(handler, layer("north"), layer("south"), layer("other"))
+        assert error.error_code == "several_layers"
+        assert "'north' (3 polygons), 'south' (3 polygons)." in error.message
+
     def test_no_part_may_be_unreadable_unless_one_layer_is_named(self) -> None:
         error = refusal(FIELDS, layer(), refusals=("south.shp: cut short",))
         assert error.error_code == "partly_unreadable"
