@@ -66,7 +66,7 @@ def updated_at(timestamp: Any) -> str | None:
         moment = datetime.fromtimestamp(int(timestamp), UTC)
     except (TypeError, ValueError, OverflowError, OSError):
         return None  # what is wrong with it shows in the column `timestamp` itself
-    return f"{moment:%Y-%m-%dT%H:%M:%S}"
+    return moment.replace(tzinfo=None).isoformat()
 
 
 def columns_of(pages: Iterable[Iterable[Event]]) -> tuple[str, ...]:
