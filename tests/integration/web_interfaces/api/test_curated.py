@@ -139,7 +139,7 @@ class TestCreate:
         self, client: InProcessClient
     ) -> None:
         named = faults(client.post(DATASETS, {**LAKES, "handler": "crystal_ball"}))
-        assert "kba, vector_file, wdpa" in named["handler"]
+        assert "vector_file, wdpa" in named["handler"]
 
     def test_of_a_job_type_that_updates_nothing_is_refused(self, client: InProcessClient) -> None:
         for job_type in ("no_such_type", "hello_fan_out"):
@@ -371,10 +371,10 @@ class TestRead:
     def test_of_one_whose_handler_is_not_here(
         self, client: InProcessClient, db: Connection
     ) -> None:
-        register(db, handler="acled", credential_key="ACLED_USERNAME")
+        register(db, handler="oracle", credential_key="ACLED_USERNAME")
         dataset = client.get(AT).json()
         assert (dataset["state"], dataset["handler_known"]) == ("disabled", False)
-        assert "no handler 'acled'" in dataset["reason"]
+        assert "no handler 'oracle'" in dataset["reason"]
         assert dataset["credentials"]["names"] == ["ACLED_USERNAME"]
 
     def test_a_manual_one_is_not_called_disabled(
@@ -634,8 +634,8 @@ class TestReplace:
     def test_a_handler_that_is_not_here_yet_can_stay(
         self, client: InProcessClient, db: Connection
     ) -> None:
-        register(db, handler="acled")
-        assert put_dataset(client, {**LAKES, "handler": "acled"}).json()["handler"] == "acled"
+        register(db, handler="oracle")
+        assert put_dataset(client, {**LAKES, "handler": "oracle"}).json()["handler"] == "oracle"
         assert "handler" in faults(put_dataset(client, {**LAKES, "handler": "crystal_ball"}))
 
 
@@ -668,7 +668,7 @@ class TestEnable:
         assert dataset["enabled"] is True
 
     def test_wants_the_handler(self, client: InProcessClient, db: Connection) -> None:
-        register(db, handler="acled")
+        register(db, handler="oracle")
         found = problem(client.post(f"{AT}/enable", {}), 409, "handler_missing")
         assert "vector_file" in found["known_handlers"]
 
