@@ -6,6 +6,7 @@ names the version that it is about (If-Range), and an answer that is no such par
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 
 from infrastructure.source_client import (
@@ -59,9 +60,9 @@ class SourceRanges:
             headers["If-Range"] = self._validator
         wanted = last + 1 - offset
         try:
-            # A server that gives everything is left at its first byte, however much that is.
+            # A server that gives everything is left before its first byte, however much it has.
             with self._client.stream(
-                "GET", self._url, headers=headers, limit_bytes=max(self.size, 1)
+                "GET", self._url, headers=headers, limit_bytes=sys.maxsize
             ) as response:
                 self._judge(response, offset, last)
                 data = _read(response, wanted)

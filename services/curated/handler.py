@@ -126,6 +126,8 @@ class Field:
             raise ValueError(f"{self.name}: text[], and no other type, is split")
         if self.constant is not None and self.sources:
             raise ValueError(f"{self.name}: a constant stands in place of sources")
+        if self.otherwise and not self.sources:
+            raise ValueError(f"{self.name}: others are asked after its own attribute")
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,14 @@ def test_another_version_is_told(server: FileServer, status: int, headers: dict[
     assert raised.value.error_code == "source_changed"
 
 
+def test_a_version_that_is_larger_is_told_before_it_comes(server: FileServer) -> None:
+    file = server.files[PATH]
+    file.content, file.headers, file.holds = bytes(1 << 20), {"etag": '"v2"'}, 65536
+    with pytest.raises(SourceUnavailable) as raised:
+        ranges(server).read(0, 5)
+    assert raised.value.error_code == "source_changed"
+
+
 def test_a_server_without_ranges_is_left_at_its_first_bytes(server: FileServer) -> None:
     file = server.files[PATH]
     # The rest is held back for as long as the test goes on.

@@ -143,6 +143,7 @@ class TestTypes:
         {"type": ColumnType.TEXT_ARRAY, "sources": ("A",)},
         {"type": TEXT, "sources": ("A",), "split": ";"},
         {"constant": "x", "sources": ("A",)},
+        {"constant": "x", "otherwise": ("A",)},
     ],
 )
 def test_a_field_that_contradicts_itself_is_refused(wrong: dict[str, Any]) -> None:
