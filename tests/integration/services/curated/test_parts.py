@@ -271,6 +271,33 @@ def test_a_part_without_the_key_is_refused(update: Any) -> None:
     assert raised.value.error_code == "key_missing"
 
 
+def test_an_update_in_parts_is_published_and_the_next_one_changes_it(
+    connection: database.Connection, birds: CuratedDataset, update: Any
+) -> None:
+    def published() -> dict[str, Any]:
+        rows = connection.execute(
+            f"SELECT sighting, species, number FROM {birds.target}"
+        ).fetchall()
+        return {row["sighting"]: (row["species"], row["number"]) for row in rows}
+
+    everything = update(line("a1") + line("a2"), line("b1", "Ibis"), delivers="snapshot")
+    done = everything.job.run()
+    assert (done["action"], done["changes"]["added"], done["read"]) == ("updated", 3, 3)
+    assert published() == {"a1": ("Tern", 1), "a2": ("Tern", 1), "b1": ("Ibis", 1)}
+    since = update(
+        line("a1", "Tern", number="5", changed="20"), line("c1", changed="20"), {"b1": 20},
+        version="v2",
+    )  # fmt: skip
+    done = since.job.run()
+    changes = done["changes"]
+    assert (changes["added"], changes["updated"], changes["deleted"]) == (1, 1, 1)
+    assert published() == {"a1": ("Tern", 5), "a2": ("Tern", 1), "c1": ("Tern", 1)}
+    assert curated_repository.get(connection, birds.dataset_id).source_version == "v2"
+    nothing = update("", {"a9": 30}, version="v3")
+    assert nothing.job.run()["read"] == 0
+    assert len(published()) == 3
+
+
 def test_what_every_task_reads_stays_small(update: Any) -> None:
     job = update(*(line(f"s{n}") for n in range(12)))
     job.stage()
