@@ -27,6 +27,8 @@ from services.curated.acled_marks import Mark
 from services.curated.handler import Days, RemoteVersion
 
 _DAY = timedelta(days=1)
+# By how much the clocks of ACLED's servers may differ.
+_CLOCKS_DIFFER = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +82,12 @@ def changes(
     That is nothing where nothing was entered, edited or deleted since; then the version is the
     published one, or the one that an operator has `rejected` since, if that is all there is. Of
     an account whose embargo has moved on also the events that it can see now come, however old
-    they are.
+    they are. A mark that is ahead of ACLED's clock says nothing of what was read: then all comes.
     """
     seen = rejected if rejected is not None and rejected.at > mark.at else mark
     fresh = api.count(EventQuery(scope.days, seen.at))
+    if seen.at - fresh.server_time > _CLOCKS_DIFFER:
+        return everything(api, scope)
     now = _present(api, mark, fresh)
     since = min(mark.at, now.at) - scope.overlap
     opened = scope.within(Days(mark.until, now.until)) if mark.opens(now) else None
