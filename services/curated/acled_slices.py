@@ -60,6 +60,8 @@ def _pieces(days: Days, count: Count, today: date, target: int) -> Iterator[_Pie
                 None if days.last is None and year == last_year else last,
             )
         )
+        if year == last_year:  # what is yet to come is in the last slice, and is nothing
+            last = max(first, min(last, today))
         yield from _equal(first, last, target if events is None else events, target)
 
 

@@ -86,6 +86,15 @@ def test_a_full_year_is_cut_into_equal_pieces() -> None:
     assert lengths == [91, 91, 91, 92]
 
 
+def test_the_present_year_is_cut_as_far_as_it_has_come() -> None:
+    slices = cut(Days(date(2026, 1, 1), None), 60_000, Source({2026: 60_000}).count)
+    assert slices == [
+        Days(date(2026, 1, 1), date(2026, 4, 19)),
+        Days(date(2026, 4, 20), date(2026, 8, 6)),
+        Days(date(2026, 8, 7), None),
+    ]
+
+
 def test_small_neighbours_are_one_slice() -> None:
     source = Source({1997: 4_000, 1998: 9_000, 1999: 6_000, 2000: 5_000, 2001: 16_000})
     slices = cut(Days(None, date(2001, 12, 31)), 40_000, source.count)
