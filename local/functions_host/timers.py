@@ -63,9 +63,10 @@ class TimerTrigger:
 
         A run that lasts beyond its next due time is followed by one more at once.
         """
+        started = datetime.now(UTC)
         state = await self._state()
-        # A due time of the past means that it fell into a downtime: it is made up for, once.
-        past_due = state.next_run < datetime.now(UTC)
+        # A due time before the start fell into a downtime: it is made up for, once.
+        past_due = state.next_run < started
         if past_due:
             log.info("timer '%s' is past due since %s", self.name, state.next_run.isoformat())
         elif self._run_on_startup:

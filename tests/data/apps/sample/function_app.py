@@ -70,7 +70,7 @@ async def slow(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.route(route="stuck", methods=["GET"])
 def stuck(req: func.HttpRequest) -> func.HttpResponse:
-    time.sleep(5)
+    time.sleep(60)
     return func.HttpResponse("too late")
 
 

@@ -20,7 +20,7 @@ from tests.servers import PostgresServer, ServiceBus
 CHECKOUT = Path(__file__).parents[4]
 SAMPLE_APP = CHECKOUT / "tests/data/apps/sample"
 NEVER = "0 0 0 29 2 *"
-READY_SECONDS = 20.0
+READY_SECONDS = 60.0
 
 
 class Host:
@@ -35,7 +35,7 @@ class Host:
         [self.port] = free_ports(1)
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {**os.environ, "SAMPLE_TRACE": str(self.trace_file), **settings}
-        self.http = httpx.Client(base_url=self.url, timeout=30)
+        self.http = httpx.Client(base_url=self.url, timeout=60)
         self.process: subprocess.Popen[bytes] | None = None
 
     def launch(self) -> subprocess.Popen[bytes]:
@@ -65,7 +65,7 @@ class Host:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
-    def stop(self, seconds: float = 15.0) -> int:
+    def stop(self, seconds: float = 60.0) -> int:
         """End the process in good order; its exit code."""
         assert self.process is not None
         self.process.terminate()
@@ -98,7 +98,7 @@ class Host:
         path = f"/runtime/webhooks/durabletask/instances/{instance_id}/{operation}"
         return self.http.post(path, **request)
 
-    def finished(self, instance_id: str, seconds: float = 20.0) -> dict[str, Any]:
+    def finished(self, instance_id: str, seconds: float = 60.0) -> dict[str, Any]:
         """The status of an instance once it has finished."""
         return self.wait_for(
             lambda: (answer := self.instance(instance_id)).status_code == 200 and answer.json(),
@@ -106,7 +106,7 @@ class Host:
             seconds,
         )
 
-    def reaches(self, instance_id: str, status: str, seconds: float = 10.0) -> dict[str, Any]:
+    def reaches(self, instance_id: str, status: str, seconds: float = 60.0) -> dict[str, Any]:
         """The status of an instance once it is the one named."""
         return self.wait_for(
             lambda: (now := self.instance(instance_id).json())["runtimeStatus"] == status and now,
@@ -114,7 +114,7 @@ class Host:
             seconds,
         )
 
-    def wait_for(self, condition: Callable[[], Any], message: str, seconds: float = 10.0) -> Any:
+    def wait_for(self, condition: Callable[[], Any], message: str, seconds: float = 60.0) -> Any:
         """What the condition returns, once that is true."""
         deadline = time.monotonic() + seconds
         while True:

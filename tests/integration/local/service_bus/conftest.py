@@ -16,15 +16,17 @@ import pytest
 from azure.servicebus import (
     ServiceBusClient,
     ServiceBusMessage,
+    ServiceBusReceivedMessage,
     ServiceBusReceiver,
     ServiceBusSender,
 )
+from azure.servicebus.aio import ServiceBusReceiver as AsyncReceiver
 
 from local.stack.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[4]
 _SPARE_QUEUES = 20
-_START_SECONDS = 20
+_START_SECONDS = 60
 
 
 class EndpointProcess:
@@ -80,7 +82,7 @@ class EndpointProcess:
         """Asks the process to end, as a supervisor does; gives its exit code."""
         if self.process.poll() is None:
             self.process.terminate()
-        return self.process.wait(10)
+        return self.process.wait(60)
 
 
 @pytest.fixture(scope="session")
@@ -88,15 +90,16 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EndpointProce
     """An endpoint for all tests of this directory, with queues enough for each."""
     queues = [
         *(f"spare{number}" for number in range(_SPARE_QUEUES)),
-        "brief:lock_seconds=1,max_delivery_count=3",
-        "brief-too:lock_seconds=1",
+        "thrice:max_delivery_count=3",
+        "brief-too:lock_seconds=3",
+        "renewed:lock_seconds=4",
         "held:lock_seconds=5",
         "expiring:ttl_seconds=0.5",
         "forgetting:ttl_seconds=0.5,dead_letter_on_expiration=false",
         "small:max_message_kb=4",
         "large:max_message_kb=1024",
         "sessions:requires_session=true",
-        "more-sessions:requires_session=true,lock_seconds=1",
+        "more-sessions:requires_session=true,lock_seconds=3",
     ]
     process = EndpointProcess(tmp_path_factory.mktemp("endpoint"), queues).start()
     yield process
@@ -122,6 +125,31 @@ def client(endpoint: EndpointProcess) -> Iterator[ServiceBusClient]:
     """A synchronous client."""
     with endpoint.client() as client:
         yield client
+
+
+def receive(
+    receiver: ServiceBusReceiver, number: int, seconds: float = 30
+) -> list[ServiceBusReceivedMessage]:
+    """Receives exactly `number` messages, in as many calls as it takes: the SDK returns what is
+    there when the first one is."""
+    messages: list[ServiceBusReceivedMessage] = []
+    while len(messages) < number:
+        some = receiver.receive_messages(number - len(messages), max_wait_time=seconds)
+        assert some, f"{len(messages)} of {number} messages came"
+        messages += some
+    return messages
+
+
+async def receive_async(
+    receiver: AsyncReceiver, number: int, seconds: float = 30
+) -> list[ServiceBusReceivedMessage]:
+    """As `receive`."""
+    messages: list[ServiceBusReceivedMessage] = []
+    while len(messages) < number:
+        some = await receiver.receive_messages(number - len(messages), max_wait_time=seconds)
+        assert some, f"{len(messages)} of {number} messages came"
+        messages += some
+    return messages
 
 
 class Links:
@@ -173,7 +201,7 @@ class Links:
         ahead = [*self._senders.values(), *self._plain_receivers.values()]
         self._closing += [self._threads.submit(each.close) for each in ahead]
         for closing in self._closing:
-            closing.result(30)
+            closing.result(60)
         self._threads.shutdown()
 
 

@@ -10,10 +10,10 @@ from azure.servicebus import ServiceBusMessage
 from azure.servicebus.aio import AutoLockRenewer, ServiceBusClient, ServiceBusReceiver
 from azure.servicebus.exceptions import MessageLockLostError
 
-from tests.integration.local.service_bus.conftest import EndpointProcess
+from tests.integration.local.service_bus.conftest import EndpointProcess, receive_async
 
 
-async def drain(receiver: ServiceBusReceiver, seconds: float = 1) -> list[str]:
+async def drain(receiver: ServiceBusReceiver, seconds: float = 3) -> list[str]:
     """Receives and completes whatever comes until nothing does for a while."""
     bodies: list[str] = []
     while messages := await receiver.receive_messages(200, max_wait_time=seconds):
@@ -35,7 +35,7 @@ async def test_a_queue_from_end_to_end(endpoint: EndpointProcess, queue: str) ->
         await sender.cancel_scheduled_messages(numbers)
 
         receiver = client.get_queue_receiver(queue, prefetch_count=30)
-        first, *rest = await receiver.receive_messages(3, max_wait_time=5)
+        first, *rest = await receive_async(receiver, 3)
         await receiver.dead_letter_message(first, reason="Unwanted")
         await receiver.renew_message_lock(rest[0])
         await asyncio.gather(*(receiver.abandon_message(message) for message in rest))
@@ -45,7 +45,7 @@ async def test_a_queue_from_end_to_end(endpoint: EndpointProcess, queue: str) ->
         assert sorted(await drain(receiver), key=int) == [f"{n}" for n in range(1, 100)]
 
         dead = client.get_queue_receiver(queue, sub_queue="deadletter")
-        (message,) = await dead.receive_messages(5, max_wait_time=5)
+        (message,) = await dead.receive_messages(5, max_wait_time=30)
         assert (str(message), message.dead_letter_reason) == ("0", "Unwanted")
         await dead.complete_message(message)
         await asyncio.gather(sender.close(), receiver.close(), dead.close())
@@ -57,7 +57,7 @@ async def test_locks_renewed_while_a_long_task_runs(endpoint: EndpointProcess) -
         sender = client.get_queue_sender("held")
         await sender.send_messages(ServiceBusMessage("long"))
         receiver = client.get_queue_receiver("held")
-        (message,) = await receiver.receive_messages(1, max_wait_time=5)
+        (message,) = await receive_async(receiver, 1)
         renewer.register(receiver, message, max_lock_renewal_duration=30)
         await asyncio.sleep(5.3)
         await receiver.complete_message(message)

@@ -14,7 +14,7 @@ from azure.servicebus.exceptions import (
     SessionLockLostError,
 )
 
-from tests.integration.local.service_bus.conftest import Links
+from tests.integration.local.service_bus.conftest import Links, receive
 
 
 def test_a_session_has_one_receiver_and_its_messages_in_order(
@@ -29,7 +29,7 @@ def test_a_session_has_one_receiver_and_its_messages_in_order(
     with client.get_queue_receiver("sessions", session_id="a") as receiver:
         with pytest.raises(SessionCannotBeLockedError):
             links.receiver("sessions", session_id="a")
-        messages = receiver.receive_messages(3, max_wait_time=3)
+        messages = receive(receiver, 3)
         assert [str(message) for message in messages] == ["a0", "a1", "a2"]
         receiver.session.set_state(b"half way")
         assert receiver.session.get_state() == b"half way"
@@ -40,7 +40,7 @@ def test_a_session_has_one_receiver_and_its_messages_in_order(
     taken = {}
     for _ in "ab":
         receiver = links.receiver("sessions", session_id=NEXT_AVAILABLE_SESSION, max_wait_time=5)
-        messages = receiver.receive_messages(3, max_wait_time=3)
+        messages = receive(receiver, {"a": 1, "b": 3}[receiver.session.session_id])
         taken[receiver.session.session_id] = [str(message) for message in messages]
         for message in messages:
             receiver.complete_message(message)
@@ -56,14 +56,13 @@ def test_a_session_lock_that_ends_gives_the_messages_back(links: Links) -> None:
     sender = links.sender("more-sessions")
     sender.send_messages(ServiceBusMessage("x", session_id="s"))
     receiver = links.receiver("more-sessions", session_id="s")
-    (message,) = receiver.receive_messages(1, max_wait_time=3)
-    time.sleep(1.3)
+    (message,) = receive(receiver, 1)
+    time.sleep(3.3)
     with pytest.raises(SessionLockLostError):
         receiver.complete_message(message)
     receiver = links.receiver("more-sessions", session_id="s")
-    (message,) = receiver.receive_messages(1, max_wait_time=3)
+    (message,) = receive(receiver, 1)
     assert message.delivery_count == 1
-    receiver.complete_message(message)
 
 
 def test_a_queue_with_sessions_needs_them_and_another_has_none(links: Links, queue: str) -> None:

@@ -10,28 +10,15 @@ from uuid import UUID
 import pytest
 from azure.servicebus import (
     ServiceBusMessage,
-    ServiceBusReceivedMessage,
     ServiceBusReceiveMode,
     ServiceBusReceiver,
     ServiceBusSubQueue,
 )
 from azure.servicebus.exceptions import MessageLockLostError, ServiceBusError
 
-from tests.integration.local.service_bus.conftest import Links
+from tests.integration.local.service_bus.conftest import Links, receive
 
 SECOND = timedelta(seconds=1)
-
-
-def receive(
-    receiver: ServiceBusReceiver, number: int, seconds: float = 5
-) -> list[ServiceBusReceivedMessage]:
-    """Receives exactly `number` messages, in as many calls as it takes."""
-    messages: list[ServiceBusReceivedMessage] = []
-    while len(messages) < number:
-        some = receiver.receive_messages(number - len(messages), max_wait_time=seconds)
-        assert some, f"{len(messages)} of {number} messages came"
-        messages += some
-    return messages
 
 
 def nothing_left(receiver: ServiceBusReceiver) -> bool:
@@ -104,20 +91,20 @@ def test_large_messages_come_in_several_frames(links: Links) -> None:
 
 
 def test_a_poisoned_message_is_dead_lettered(links: Links) -> None:
-    sender = links.sender("brief")
+    sender = links.sender("thrice")
     sender.send_messages(ServiceBusMessage("poison", application_properties={"key": "value"}))
-    receiver = links.receiver("brief")
+    receiver = links.receiver("thrice")
     for attempt in range(3):
         (message,) = receive(receiver, 1)
         assert message.delivery_count == attempt
         receiver.abandon_message(message)
     assert nothing_left(receiver)
-    receiver = links.receiver("brief", sub_queue=ServiceBusSubQueue.DEAD_LETTER)
+    receiver = links.receiver("thrice", sub_queue=ServiceBusSubQueue.DEAD_LETTER)
     (message,) = receive(receiver, 1)
     receiver.complete_message(message)
     assert message.dead_letter_reason == "MaxDeliveryCountExceeded"
     assert "3 delivery attempts" in str(message.dead_letter_error_description)
-    assert message.dead_letter_source == "brief"
+    assert message.dead_letter_source == "thrice"
     assert message.application_properties[b"key"] == b"value"
 
 
@@ -141,9 +128,8 @@ def test_a_lock_that_ends_gives_the_message_back(links: Links) -> None:
     links.send("brief-too", "slow")
     receiver = links.receiver("brief-too")
     (lost,) = receive(receiver, 1)
-    started = time.monotonic()
     (again,) = receive(receiver, 1)
-    assert 0.5 < time.monotonic() - started < 2
+    assert datetime.now(UTC) >= lost.locked_until_utc
     assert again.delivery_count == 1
     assert again.sequence_number == lost.sequence_number
     # The SDK would not even ask: only the endpoint's refusal is of interest here.
@@ -156,11 +142,11 @@ def test_a_lock_that_ends_gives_the_message_back(links: Links) -> None:
 
 
 def test_renewing_a_lock_keeps_the_message(links: Links) -> None:
-    links.send("brief-too", "renewed")
-    receiver = links.receiver("brief-too")
+    links.send("renewed", "renewed")
+    receiver = links.receiver("renewed")
     (message,) = receive(receiver, 1)
     for _ in range(3):
-        time.sleep(0.6)
+        time.sleep(1.5)
         before = message.locked_until_utc
         assert receiver.renew_message_lock(message) > before
     receiver.complete_message(message)
@@ -168,7 +154,7 @@ def test_renewing_a_lock_keeps_the_message(links: Links) -> None:
 
 
 def test_scheduled_messages(links: Links, queue: str) -> None:
-    when = datetime.now(UTC) + timedelta(seconds=3)
+    when = datetime.now(UTC) + timedelta(seconds=6)
     sender = links.sender(queue)
     kept, cancelled = sender.schedule_messages(
         [ServiceBusMessage("kept"), ServiceBusMessage("cancelled")], when
@@ -192,7 +178,6 @@ def test_scheduled_messages(links: Links, queue: str) -> None:
     assert sorted(str(message) for message in messages) == ["annotated", "kept"]
     # The SDK cuts the time down to milliseconds.
     assert all(m.enqueued_time_utc > when - timedelta(milliseconds=2) for m in messages)
-    assert datetime.now(UTC) - when < timedelta(seconds=1.5)
 
 
 def test_peeking_takes_nothing(links: Links, queue: str) -> None:
@@ -234,7 +219,7 @@ def test_receive_and_delete(links: Links, queue: str) -> None:
 def test_what_a_closed_receiver_had_ahead_is_available_at_once(links: Links, queue: str) -> None:
     links.send(queue, *(f"{number}" for number in range(30)))
     receiver = links.receiver(queue, prefetch_count=50)
-    (message,) = receiver.receive_messages(1, max_wait_time=3)
+    (message,) = receive(receiver, 1)
     receiver.complete_message(message)
     receiver.close()
     receiver = links.receiver(queue)
@@ -245,11 +230,13 @@ def test_what_a_closed_receiver_had_ahead_is_available_at_once(links: Links, que
 def test_expired_messages_are_dead_lettered_or_gone(links: Links) -> None:
     links.send("expiring", "old")
     links.send("forgetting", "old")
-    time.sleep(0.8)
     receiver = links.receiver("expiring", sub_queue="deadletter")
     (message,) = receive(receiver, 1)
     assert message.dead_letter_reason == "TTLExpiredException"
     receiver = links.receiver("forgetting")
-    assert receiver.peek_messages() == []
+    deadline = time.monotonic() + 60
+    while receiver.peek_messages():
+        assert time.monotonic() < deadline, "it has not expired"
+        time.sleep(0.05)
     receiver = links.receiver("forgetting", sub_queue="deadletter")
     assert receiver.peek_messages() == []

@@ -60,7 +60,7 @@ def test_a_message_over_the_limit_is_refused(links: Links) -> None:
         sender.send_messages(ServiceBusMessage("x" * 4 * 1024))
     sender.send_messages(ServiceBusMessage("x" * 3 * 1024))
     receiver = links.receiver("small", receive_mode="receiveanddelete")
-    (message,) = receiver.receive_messages(10, max_wait_time=5)
+    (message,) = receiver.receive_messages(10, max_wait_time=30)
     assert len(str(message)) == 3 * 1024
 
 
@@ -86,7 +86,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "local.service_bus", *arguments],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         cwd=ROOT,
         check=False,
     )

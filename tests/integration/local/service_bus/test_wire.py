@@ -123,6 +123,6 @@ def test_noise_and_many_idle_connections_do_no_harm(
                 peer.sendall(framing.AMQP_HEADER + OPEN + BEGIN)
         links.send(queue, "still there")
         receiver = links.receiver(queue)
-        (message,) = receiver.receive_messages(1, max_wait_time=5)
+        (message,) = receiver.receive_messages(1, max_wait_time=30)
         assert str(message) == "still there"
         receiver.complete_message(message)
