@@ -210,7 +210,12 @@ class Handler(ABC):
     def fetch_part(
         self, run: Run, remote: RemoteVersion, part: Mapping[str, Any], files: FileStore
     ) -> FetchedPart:
-        """Bring one of the version's parts into blob storage. Raises as `fetch` does."""
+        """Bring one of the version's parts into blob storage. Raises as `fetch` does.
+
+        Of each part one layer is wanted, and all of them are one layer for the reports, which
+        `transform` is asked about too: it is called as the dataset is. A file that the handler
+        makes itself is stored by `files.write`.
+        """
         raise NotImplementedError(f"{self.name} has no parts")
 
     def reading(self, dataset: CuratedDataset) -> Mapping[str, Any]:

@@ -20,8 +20,9 @@ _NUMBERS = {ColumnType.INTEGER, ColumnType.REAL}
 def together(name: str, layers: Sequence[SourceLayer]) -> SourceLayer:
     """One layer of this name, out of one or more.
 
-    The records are numbered through, and so are the chunks, in the order of the layers. What is
-    said of the place, the encoding and the format is what the first layer with records says.
+    The records are numbered through, in the order of the layers. What is said of the place, the
+    encoding and the format is what the first layer with records says. It is to be looked at, and
+    not to be read: `member` says how many files there are.
     """
     first = next((layer for layer in layers if layer.chunks), layers[0])
     chunks: list[Chunk] = []
@@ -34,6 +35,7 @@ def together(name: str, layers: Sequence[SourceLayer]) -> SourceLayer:
     return first.model_copy(
         update={
             "name": name,
+            "member": layers[0].member if len(layers) == 1 else counted(len(layers), "file"),
             "features": rows,
             "columns": _columns(layers),
             "geometry_types": dict(types),
@@ -60,8 +62,8 @@ def nothing(name: str, fields: Sequence[Field]) -> SourceLayer:
     return SourceLayer(
         name=name,
         kind=Kind.CSV,
-        driver="none",
-        member="no file",
+        driver="no reader",
+        member="",
         features=0,
         columns=[SourceColumn(name=each, type=ColumnType.TEXT, rows=0, nulls=0) for each in names],
         geometry_types={},

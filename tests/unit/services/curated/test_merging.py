@@ -38,7 +38,7 @@ def layer(*columns: SourceColumn, rows: int = 3, **fields: Any) -> SourceLayer:
 def test_records_and_chunks_are_numbered_through() -> None:
     chunks = [Chunk(first_row=0, rows=2), Chunk(first_row=2, rows=1, part={"start": 7})]
     whole = merging.together("lakes", [layer(chunks=chunks), layer(rows=0), layer(rows=5)])
-    assert (whole.name, whole.features) == ("lakes", 8)
+    assert (whole.name, whole.member, whole.features) == ("lakes", "3 files", 8)
     assert [chunk.first_row for chunk in whole.chunks] == [0, 2, 3]
     assert whole.chunks[1].part == {"start": 7}
     assert whole.geometry_types == {"Point": 8}
