@@ -21,7 +21,7 @@ setup:
 is-set-up:
 	@test -e .local/setup/check || { echo "Nothing is set up here yet: run make setup." >&2; exit 1; }
 
-demo: setup ## Start the stack, ingest a collection, show what was published
+demo: setup ## Start the stack, ingest a collection, bring countries onto a map, show it all
 	@$(STACK) demo
 
 up: setup ## Start the stack and wait until it is healthy (PARTS="postgres azurite": only these)

