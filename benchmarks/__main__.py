@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from types import FrameType
 from urllib.parse import urlsplit
 
-from benchmarks import facts, report
+from benchmarks import events, facts, report
 from benchmarks.rounds import CONTENDERS, Plan, Rounds
 from benchmarks.stack import DIRECTORY, running_stack
 from local.stack.errors import StackError
 from local.stack.settings import CHECKOUT
+from local.standins.acled.server import Acled
 from local.standins.ibat.server import Ibat
 
 
@@ -29,9 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # As an interrupt does it: what was started is stopped.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with Ibat() as ibat, running_stack(_settings(ibat)) as stack:
+        with (
+            Ibat() as ibat,
+            Acled(plan.events if "events" in plan.contenders else 0) as acled,
+            running_stack(_settings(ibat, acled)) as stack,
+        ):
             found = facts.gather(stack)
-            results = Rounds(stack, ibat, plan, _say).measure()
+            results = Rounds(stack, ibat, acled, plan, _say).measure()
     except StackError as error:
         print(error, file=sys.stderr)
         return 1
@@ -75,9 +80,15 @@ def _plan(arguments: Sequence[str] | None) -> Plan:
     return replace(plan, contenders=tuple(options.only), **given)
 
 
-def _settings(ibat: Ibat) -> dict[str, str]:
-    """What lets the app use the stand-in, which is on this machine."""
-    return {**ibat.settings, "GEOFORGE_ALLOWED_HOSTS": urlsplit(ibat.url).hostname or ""}
+def _settings(ibat: Ibat, acled: Acled) -> dict[str, str]:
+    """What lets the app use the stand-ins, which are on this machine."""
+    hosts = {urlsplit(url).hostname or "" for url in (ibat.url, acled.url)}
+    return {
+        **ibat.settings,
+        **acled.settings,
+        **events.SETTINGS,
+        "GEOFORGE_ALLOWED_HOSTS": ",".join(sorted(hosts)),
+    }
 
 
 def _sizes(text: str) -> tuple[int, ...]:

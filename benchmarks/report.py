@@ -26,6 +26,7 @@ def text(results: Results, facts: dict[str, Any]) -> str:
         *_catalog(results),
         *_files("process_vector", results.vector),
         *_files("curated_update", results.curated),
+        *_files("curated_update from an API", results.events),
         *_claims(results),
     ]
     return "\n\n".join(sections)
@@ -48,6 +49,7 @@ def write(results: Results, facts: dict[str, Any], file: Path) -> None:
         ],
         "vector": [asdict(run) for run in results.vector],
         "curated": [asdict(run) for run in results.curated],
+        "events": [asdict(run) for run in results.events],
         "catalog": None if results.catalog is None else asdict(results.catalog),
         "claims": [asdict(claim) for claim in summary.claims(results)],
         "failures": results.failures,
@@ -153,12 +155,13 @@ def _files(title: str, all_runs: list[VectorRun]) -> Iterator[str]:
     for run in all_runs:
         groups.setdefault((run.title, run.contender), []).append(run)
     yield table(
-        [title, "", "file", "seconds", "records/s", "peak", "of which (s)"],
+        [title, "", "file", "requests", "seconds", "records/s", "peak", "of which (s)"],
         [
             [
                 name,
                 contender,
                 f"{runs[0].file_bytes / _MB:,.0f} MB",
+                "" if runs[0].requests is None else f"{runs[0].requests:,}",
                 f"{(seconds := summary.median([run.seconds for run in runs])):.1f}",
                 f"{runs[0].rows / seconds:,.0f}",
                 f"{max(run.peak_bytes for run in runs) / _MB:,.0f} MB",

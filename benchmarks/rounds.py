@@ -20,12 +20,14 @@ from benchmarks.catalog import CatalogLoad
 from benchmarks.curated import CuratedUpdates
 from benchmarks.engine import Engine, EngineRun
 from benchmarks.errors import BenchmarkError
+from benchmarks.events import EventUpdates
 from benchmarks.peer_run import PeerRun
 from benchmarks.stack import BenchStack
 from benchmarks.vector import VectorLoads, VectorRun
+from local.standins.acled.server import Acled
 from local.standins.ibat.server import Ibat
 
-CONTENDERS = ("engine", "procrastinate", "prefect", "stac", "vector", "curated")
+CONTENDERS = ("engine", "procrastinate", "prefect", "stac", "vector", "curated", "events")
 
 _WARM_UP_TASKS = 1_000
 _LARGE = 20_000
@@ -47,6 +49,8 @@ class Plan:
         large_polygons: those of the larger ones, which geoforge loads once, for its memory.
         points: rows of the CSV.
         areas: polygons of the made-up protected areas, with a tenth as many points.
+        events: made-up events of ACLED.
+        changes: how many of them change before the next update.
     """
 
     contenders: tuple[str, ...] = CONTENDERS
@@ -59,6 +63,8 @@ class Plan:
     large_polygons: tuple[int, ...] = (1_000_000, 4_000_000)
     points: int = vector_files.POINTS
     areas: int = 300_000
+    events: int = 2_800_000
+    changes: int = 5_000
 
     def quick(self) -> Plan:
         """The same once and small: enough to see that everything runs."""
@@ -73,6 +79,8 @@ class Plan:
             large_polygons=(10_000,),
             points=10_000,
             areas=5_000,
+            events=20_000,
+            changes=500,
         )
 
 
@@ -85,6 +93,7 @@ class Results:
     catalog: CatalogLoad | None = None
     vector: list[VectorRun] = field(default_factory=list)
     curated: list[VectorRun] = field(default_factory=list)
+    events: list[VectorRun] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
 
@@ -96,13 +105,19 @@ class Rounds:
     """
 
     def __init__(
-        self, stack: BenchStack, ibat: Ibat, plan: Plan, say: Callable[[str], None]
+        self,
+        stack: BenchStack,
+        ibat: Ibat,
+        acled: Acled,
+        plan: Plan,
+        say: Callable[[str], None],
     ) -> None:
         """Prepare.
 
         Args:
             stack: the running stack.
             ibat: where its app asks for protected areas.
+            acled: where it asks for events.
             plan: what is to be measured.
             say: told of each run as it ends.
         """
@@ -113,10 +128,16 @@ class Rounds:
         self._app = Engine(stack)
         self._vector = VectorLoads(stack)
         self._curated = CuratedUpdates(stack, ibat, plan.areas, plan.areas // 10)
+        self._events = EventUpdates(stack, acled)
 
     def measure(self) -> Results:
         """Carry the plan out. What cannot be run is among the failures; the rest goes on."""
-        with self._app, closing(self._vector), closing(self._curated):
+        with (
+            self._app,
+            closing(self._vector),
+            closing(self._curated),
+            closing(self._events),
+        ):
             self._measure()
         return self.results
 
@@ -180,6 +201,12 @@ class Rounds:
                 (f"ogr2ogr, {label}, load only", self._load_areas),
                 (f"geoforge, {label}, next version", partial(self._update, 2)),
             ]
+        if "events" in plan.contenders:
+            runs += [
+                (f"geoforge, {plan.events:,} events", self._all_events),
+                (f"ogr2ogr, {plan.events:,} events, load only", self._load_events),
+                (f"geoforge, {plan.changes:,} changes of events", self._changed_events),
+            ]
         return runs
 
     def _warm_up(self) -> str:
@@ -241,6 +268,20 @@ class Rounds:
         run = self._curated.peer(1)
         self.results.curated.append(run)
         return f"{run.seconds:.1f} s, {run.rows / run.seconds:,.0f} records/s"
+
+    def _all_events(self) -> str:
+        return self._read(self._events.everything())
+
+    def _load_events(self) -> str:
+        return self._read(self._events.peer())
+
+    def _changed_events(self) -> str:
+        return self._read(self._events.changes(self._plan.changes))
+
+    def _read(self, run: VectorRun) -> str:
+        self.results.events.append(run)
+        asked = "" if run.requests is None else f", {run.requests:,} requests"
+        return f"{run.seconds:.1f} s, {run.rows / run.seconds:,.0f} records/s{asked}"
 
     def _loaded(self, run: VectorRun) -> str:
         self.results.vector.append(run)

@@ -18,6 +18,7 @@ GOAL_TASKS_PER_SECOND = 1_000
 GOAL_OVER_PROCRASTINATE = 2.0
 GOAL_VECTOR_BYTES = 1 << 30
 GOAL_CURATED_SECONDS = 180.0
+GOAL_CHANGES_SECONDS = 10.0
 
 Run = TypeVar("Run", EngineRun, PeerRun)
 
@@ -91,7 +92,7 @@ def claims(results: Results) -> list[Claim]:
         made += [_no_slower(rates), _history(results.engine)]
     if results.catalog is not None:
         made.append(_catalog(results.catalog))
-    return made + _vector(results.vector) + _curated(results.curated)
+    return made + _vector(results.vector) + _curated(results.curated) + _events(results.events)
 
 
 def _vector(runs: list[VectorRun]) -> list[Claim]:
@@ -138,6 +139,27 @@ def _curated(runs: list[VectorRun]) -> list[Claim]:
             "An update of a curated data set within 1 GB of memory",
             largest.peak_bytes <= GOAL_VECTOR_BYTES,
             f"{largest.peak_bytes / 1e6:,.0f} MB",
+        ),
+    ]
+
+
+def _events(runs: list[VectorRun]) -> list[Claim]:
+    """The time of the update that brings what has changed, and the most memory of any."""
+    ours = [run for run in runs if run.contender == OURS]
+    if not ours:
+        return []
+    fewest = min(ours, key=lambda run: run.rows)
+    largest = max(ours, key=lambda run: run.peak_bytes)
+    return [
+        Claim(
+            f"{fewest.title} of events published in {GOAL_CHANGES_SECONDS:g} seconds",
+            fewest.seconds <= GOAL_CHANGES_SECONDS,
+            f"{fewest.seconds:.1f} s",
+        ),
+        Claim(
+            "Events of any number within 1 GB of memory",
+            largest.peak_bytes <= GOAL_VECTOR_BYTES,
+            f"most: {largest.peak_bytes / 1e6:,.0f} MB, for {largest.title}",
         ),
     ]
 

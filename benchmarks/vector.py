@@ -48,6 +48,7 @@ class VectorRun:
         stages: seconds of each stage of the job, by name.
         peak_bytes: the most memory that the host with its children held (ogr2ogr: its process).
         loaded: rows of the table.
+        requests: how often the source was asked, where it is one that counts.
     """
 
     title: str
@@ -58,6 +59,7 @@ class VectorRun:
     stages: dict[str, float]
     peak_bytes: int
     loaded: int
+    requests: int | None = None
 
 
 class VectorLoads:
