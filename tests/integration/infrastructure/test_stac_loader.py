@@ -189,7 +189,7 @@ def test_readers_see_all_or_nothing_and_writers_take_turns(database_url: str) ->
 
     def pause(_done: int) -> None:
         half.set()
-        go_on.wait(10)
+        go_on.wait(60)
 
     def first() -> LoadOutcome:
         return stac_loader.load(request("a", some_items(4), progress=pause))
@@ -201,11 +201,11 @@ def test_readers_see_all_or_nothing_and_writers_take_turns(database_url: str) ->
 
     with ThreadPoolExecutor(2) as threads:
         one = threads.submit(first)
-        assert half.wait(10)
+        assert half.wait(60)
         # The new partition is locked until the commit; its rows cannot be seen half-way.
         assert count(database_url, "SELECT count(*) FROM pgstac.collections") == 0
         two = threads.submit(second)
-        assert waiting.wait(10)
+        assert waiting.wait(60)
         assert not two.done()
         go_on.set()
         assert one.result().new == 4

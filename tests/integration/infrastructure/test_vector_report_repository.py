@@ -62,7 +62,7 @@ def test_of_two_attempts_at_a_chunk_one_commits(database_url: str) -> None:
             attempt.result(timeout=0.2)
         first.commit()
         with pytest.raises(TransientTaskError, match="another attempt"):
-            attempt.result(timeout=10)
+            attempt.result(timeout=60)
 
 
 def test_the_streams_of_a_child_get_their_ids_from_the_parent(

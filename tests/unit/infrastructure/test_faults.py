@@ -167,7 +167,8 @@ def test_a_huge_text_costs_little() -> None:
     began = time.monotonic()
     for piece in ("x", "token", "://a:", "'", '\\"', "key=", "password ", '"token":"'):
         redact(piece * (1_000_000 // len(piece)))
-    assert time.monotonic() - began < 10
+    # Quadratic, it would take hours.
+    assert time.monotonic() - began < 120
 
 
 def test_a_long_text_is_cut() -> None:

@@ -70,10 +70,10 @@ def test_probes_run_side_by_side() -> None:
     meeting = threading.Barrier(3)
 
     def probe() -> str:
-        meeting.wait(timeout=5)
+        meeting.wait(timeout=60)
         return "met"
 
-    checks = Checks({"a": probe, "b": probe, "c": probe})
+    checks = Checks({"a": probe, "b": probe, "c": probe}, bound_seconds=60)
     assert [check.message for check in checks.report().checks] == ["met", "met", "met"]
     checks.close()
 
@@ -88,11 +88,11 @@ def test_a_probe_that_hangs_fails_in_time_and_is_not_started_again(
         release.wait()
         return "late"
 
-    checks = Checks({"hanging": hanging, "well": lambda: "fine"}, bound_seconds=0.05)
-    for _ in range(3):
+    checks = Checks({"hanging": hanging, "well": lambda: "fine"}, bound_seconds=2)
+    for _ in range(2):
         by_name = {check.name: check for check in checks.report().checks}
         assert by_name["hanging"].status is Status.FAILED
-        assert by_name["hanging"].message == "no answer within 0.05 s"
+        assert by_name["hanging"].message == "no answer within 2 s"
         assert by_name["well"].status is Status.OK
     assert len(started) == 1
     release.set()

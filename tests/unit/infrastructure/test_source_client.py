@@ -7,7 +7,6 @@ import logging
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -207,22 +206,27 @@ def test_a_body_that_breaks_off_is_transient(server: Server) -> None:
 
 
 def test_silence_and_slowness_have_an_end(server: Server) -> None:
+    enough = threading.Event()
+
     def silent(handler: BaseHTTPRequestHandler) -> None:
-        time.sleep(1)
+        enough.wait(60)
 
     def slow(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
-        handler.send_header("content-length", "100")
+        handler.send_header("content-length", "100000")
         handler.end_headers()
-        for _ in range(12):
+        # Until the client hangs up, at which writing fails.
+        while not enough.wait(0.1):
             handler.wfile.write(b"x")
-            time.sleep(0.1)
 
     server.answers |= {"/silent": silent, "/slow": slow}
-    impatient = client(server, timeouts=Timeouts(connect=1, read=0.3, total=0.5))
-    for path, message in (("silent", "stopped answering"), ("slow", "took too long")):
+    for path, timeouts, message in (
+        ("silent", Timeouts(connect=60, read=0.5, total=60), "stopped answering"),
+        ("slow", Timeouts(connect=60, read=60, total=1), "took too long"),
+    ):
         with pytest.raises(SourceUnavailable, match=message):
-            fetch(impatient, f"http://a.test:{server.port}/{path}")
+            fetch(client(server, timeouts=timeouts), f"http://a.test:{server.port}/{path}")
+    enough.set()
 
 
 def test_a_body_is_limited_whatever_is_said_of_it(server: Server) -> None:

@@ -59,7 +59,7 @@ def test_a_zombie_counts_as_dead() -> None:
 def test_a_process_ends_when_asked(started: list[Process], tmp_path: Path) -> None:
     one = start(started, tmp_path, "import time; time.sleep(60)")
     assert one.is_alive()
-    assert one.stop(seconds=5)
+    assert one.stop(seconds=60)
     assert one.how_it_ended() == "killed by SIGTERM"
 
 
@@ -79,14 +79,14 @@ def test_a_process_that_another_started_can_be_taken_over(
     adopted = Process(one.identity)
     assert adopted.is_alive()
     adopted.send(signal.SIGTERM)
-    assert one.wait(5)
+    assert one.wait(60)
     assert not adopted.is_alive()
     assert adopted.how_it_ended() == "ended"
 
 
 def test_the_exit_code_is_told(started: list[Process], tmp_path: Path) -> None:
     one = start(started, tmp_path, "raise SystemExit(3)")
-    assert one.wait(5)
+    assert one.wait(60)
     assert one.how_it_ended() == "ended with exit code 3"
 
 
