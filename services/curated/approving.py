@@ -12,6 +12,7 @@ from infrastructure import (
     database,
     publishing_repository,
 )
+from infrastructure.curated_versions_repository import CuratedVersion
 from services.curated import handlers, holding, publication, reviewing, updates
 from services.curated.finalizing import published_result
 from services.curated.parameters import CuratedPublish
@@ -47,6 +48,9 @@ def publish_held(context: TaskContext[CuratedPublish]) -> JsonObject:
             publication.require_base(
                 dataset, version, publishing_repository.table(connection, dataset.target)
             )
+            publication.require_rows(
+                connection, dataset, version, were_there=_was_compared(version)
+            )
             # Anew: rows of the published table may have been edited since it was held.
             review = reviewing.review(connection, dataset, about, version, context.check)
         with database.transaction() as connection:
@@ -62,6 +66,10 @@ def publish_held(context: TaskContext[CuratedPublish]) -> JsonObject:
             )
         holding.tidy(dataset, context.check)
     return {**published_result(version), "log_id": log_id}
+
+
+def _was_compared(version: CuratedVersion) -> bool:
+    return version.changes is not None and version.changes.get("by") is not None
 
 
 def job_result(context: JobContext[CuratedPublish]) -> JsonObject:

@@ -28,20 +28,21 @@ _UPDATE, _SKIP = "update", "skip"
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What the update is to bring: a version of the source, and the version of the published
-    table that it is held against (None: nothing is published)."""
+    table that it is held against (None: nothing is published), whose table may be gone."""
 
     remote: RemoteVersion
     base_version: int | None
+    table_is_there: bool
 
 
 def check_source(context: TaskContext[CuratedUpdate]) -> JsonObject:
     """Ask the source for its version, and decide.
 
-    Returns {action: update, source_version, remote, base_version}, or {action: skip, reason,
-    source_version} where that version is published, was rolled back or discarded by an operator,
-    or is held for one; then the log says skipped. What is published or held is read again where
-    the definition says other things of its source by now, and then the handler is asked for all
-    of it. A backfill of days is never skipped.
+    Returns {action: update, source_version, remote, base_version, table_is_there}, or {action:
+    skip, reason, source_version} where that version is published, was rolled back or discarded by
+    an operator, or is held for one; then the log says skipped. What is published or held is read
+    again where the definition says other things of its source by now, and then the handler is
+    asked for all of it. A backfill of days is never skipped.
 
     Raises what the dataset's handler raises, `NotFound` for an unknown dataset,
     `InvalidParameters` naming the fields that the handler cannot be asked for, and `Conflict`
@@ -125,6 +126,7 @@ def check_source(context: TaskContext[CuratedUpdate]) -> JsonObject:
         "source_version": remote.version,
         "remote": offered,
         "base_version": base_version,
+        "table_is_there": is_there,
     }
 
 
@@ -133,7 +135,11 @@ def wanted(context: JobContext[CuratedUpdate]) -> Wanted | None:
     for task in context.results(STAGE):
         if task.result["action"] == _UPDATE:
             remote: dict[str, Any] = task.result["remote"]
-            return Wanted(RemoteVersion(**remote), task.result["base_version"])
+            return Wanted(
+                RemoteVersion(**remote),
+                task.result["base_version"],
+                task.result["table_is_there"],
+            )
     return None
 
 

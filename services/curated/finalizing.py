@@ -195,10 +195,14 @@ def _check_target(dataset: CuratedDataset, plan: Plan) -> None:
 def _reviewed(
     context: Context, dataset: CuratedDataset, about: About, version: CuratedVersion
 ) -> Review:
+    due = wanted(context)
     with database.transaction() as connection:
         published = publishing_repository.table(connection, dataset.target)
         try:
             publication.require_base(dataset, version, published)
+            publication.require_rows(
+                connection, dataset, version, were_there=due is not None and due.table_is_there
+            )
         except PermanentTaskError:
             _give_up(version)
             raise

@@ -25,7 +25,7 @@ from services.curated import cataloguing, handlers, indexes
 from services.curated.handler import About
 from services.curated.reviewing import removes_missing
 from services.features.links import collection_id
-from services.publishing import merging, publish
+from services.publishing import attachments, merging, publish
 from services.publishing.locking import take_turn
 from services.publishing.publish import Mode, Provenance, Published
 from services.styles import seeding
@@ -59,6 +59,7 @@ def publish_version(
     staged = _staged_table(connection, version)
     before = publishing_repository.table(connection, dataset.target)
     require_base(dataset, version, before)
+    require_rows(connection, dataset, version, were_there=changes["by"] is not None)
     if before is not None and _changes_nothing(dataset, version, before, changes):
         published = _as_it_is(before, changes)
     else:
@@ -170,6 +171,22 @@ def require_base(
             table=str(dataset.target),
             base_version=version.base_version,
             current_version=current,
+        )
+
+
+def require_rows(
+    connection: Connection, dataset: CuratedDataset, version: CuratedVersion, *, were_there: bool
+) -> None:
+    """Raise `PermanentTaskError` (superseded) where the table that an increment was made for was
+    dropped since: it would become all that there is."""
+    is_there = attachments.oid_of(connection, dataset.target) is not None
+    if version.delivers == "increment" and were_there and not is_there:
+        raise PermanentTaskError(
+            f"{version.source_version} is what has changed since rows of {dataset.target} were "
+            "published, and by now someone has dropped them. Run the update again: it reads all "
+            "of the source.",
+            code="superseded",
+            table=str(dataset.target),
         )
 
 

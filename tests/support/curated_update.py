@@ -33,7 +33,7 @@ from infrastructure.database import Connection
 from services.curated import finalizing, handlers
 from services.curated.handler import About, Handler, RemoteVersion, Style
 from services.curated.parameters import CuratedUpdate
-from services.publishing import checks, publish, staging
+from services.publishing import attachments, checks, publish, staging
 from services.vector.model import (
     Chunk,
     CleaningOptions,
@@ -230,6 +230,7 @@ def staged(
                         "delivers": delivers,
                     },
                     "base_version": None if published is None else published.version,
+                    "table_is_there": attachments.oid_of(connection, dataset.target) is not None,
                 }
             ],
             "fetch_data": [

@@ -296,6 +296,44 @@ def test_a_held_increment_is_superseded_by_what_was_published_since(
     assert failure.value.error_code == "superseded"
 
 
+def test_an_increment_of_a_table_that_someone_dropped_is_no_first_version(
+    ledger: Connection, sites: CuratedDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_gates(ledger, row_count_change_pct=5)
+    held = hold(ledger, update(ledger, sites, version="v2", deletions=[deleted({1: 20, 2: 20})]))
+    waiting = versions.submit_held("sites", held, actor="an operator")
+    ledger.execute("DROP TABLE geo.curated_sites")
+    with pytest.raises(PermanentTaskError, match="dropped") as failure:
+        approve(waiting.job_id, held)
+    assert failure.value.error_code == "superseded"
+
+
+@pytest.mark.parametrize("step", ["assembled", "reviewed"])
+def test_a_table_that_is_dropped_during_an_update_is_not_made_of_what_has_changed(
+    ledger: Connection, sites: CuratedDataset, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    job = update(ledger, sites, [seen(20, 20)], "v2")
+    done = getattr(finalizing, f"_{step}")
+
+    def and_drop(*args: Any) -> Any:
+        found = done(*args)
+        ledger.execute("DROP TABLE geo.curated_sites")
+        return found
+
+    monkeypatch.setattr(finalizing, f"_{step}", and_drop)
+    with pytest.raises(PermanentTaskError, match="reads all of the source") as failure:
+        job.finalize()
+    assert failure.value.error_code == "superseded"
+
+
+def test_days_of_a_table_that_was_dropped_before_are_a_first_version(
+    ledger: Connection, sites: CuratedDataset
+) -> None:
+    ledger.execute("DROP TABLE geo.curated_sites")
+    result = update(ledger, sites, [seen(20, 20)], "2026-01-01..2026-01-31").finalize()
+    assert (result["action"], result["version"], result["rows"]) == ("updated", 2, 1)
+
+
 def test_a_held_increment_that_changes_nothing_is_approved_as_that(
     ledger: Connection, sites: CuratedDataset
 ) -> None:

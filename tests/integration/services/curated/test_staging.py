@@ -87,7 +87,12 @@ class Update:
 
     def _check(self, _context: TaskContext[CuratedUpdate]) -> JsonObject:
         remote: JsonObject = {"version": VERSION, "size": None, "licence": None, "facts": {}}
-        return {"action": self.action, "remote": remote, "base_version": None}
+        return {
+            "action": self.action,
+            "remote": remote,
+            "base_version": None,
+            "table_is_there": False,
+        }
 
     def _fetch(self, context: TaskContext[CuratedUpdate]) -> None:
         ref = source_files.pin(_Blob(CONTAINER, self._blob))

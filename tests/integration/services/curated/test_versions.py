@@ -94,7 +94,9 @@ def test_a_reader_sees_one_version_after_the_other_and_nothing_else(
     staged(ledger, sites, ONE).finalize()
     reader = Reader(lambda: keys_and_names(sites))
     with reader.at_work():
+        reader.look()
         staged(ledger, sites, TWO, "v2").finalize()
+        reader.look()
         back = versions.roll_back("sites", actor="an operator")
     assert reader.seen == [rows_of(ONE), rows_of(TWO), rows_of(ONE)]
     assert back["version"] == 3
