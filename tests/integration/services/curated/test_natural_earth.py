@@ -19,6 +19,7 @@ from infrastructure.database import Connection
 from jobs.curated_update import JOB
 from services.curated import handlers
 from services.curated.handler import RemoteVersion
+from services.vector import reports
 from tests.support.curated_datasets import forget_all, register
 from tests.support.file_server import File, FileServer, file_server
 from tests.support.handler_runs import run, store
@@ -151,6 +152,10 @@ def test_countries_are_published_with_their_codes_and_on_their_side_of_the_antim
     assert all(row["valid"] for row in published.values())
     fiji = published["FJI"]
     assert (fiji["area"], fiji["width"]) == (pytest.approx(11), pytest.approx(3))
+    [layer] = reports.report_view(result["report"].rsplit("/", 1)[1])["layers"]
+    fills = {column["name"]: column["column"] for column in layer["columns"]}
+    names = ("ISO_A3", "ISO_A3_EH", "ADM0_A3", "NAME_AR")
+    assert [fills[name] for name in names] == ["iso_a3", "iso_a3", "adm0_a3", None]
 
 
 def test_a_release_is_read_once_whatever_the_etag_and_again_where_it_is_forced(

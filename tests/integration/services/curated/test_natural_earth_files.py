@@ -61,18 +61,19 @@ def connection(
 def publish(connection: Connection, theme: str, file: str) -> Published:
     """Publish a file as the theme's dataset; nothing of it is lost, invalid or of another kind."""
     path = _FILES / file
+    number = next(_RUNS)
     for part in sorted(path.parent.glob(f"{path.name.split('.')[0]}.*")):
-        blob_storage.write_bytes(UPLOADS, part.name, part.read_bytes())
+        blob_storage.write_bytes(UPLOADS, f"{number}/{part.name}", part.read_bytes())
     dataset = register(
         connection,
         dataset_id=theme,
         source_type="manual",
         source_url=None,
-        source_config={"container_name": UPLOADS, "blob_name": path.name},
+        source_config={"container_name": UPLOADS, "blob_name": f"{number}/{path.name}"},
         handler=f"natural_earth_{theme}",
         target_table_name=f"curated_{theme}",
     )
-    result = JobRun(JOB, next(_RUNS), dataset_id=theme).run()
+    result = JobRun(JOB, number, dataset_id=theme).run()
     assert result is not None
     found = connection.execute(
         "SELECT *, GeometryType(geom) AS kind, ST_IsValid(geom) AS valid,"
