@@ -25,6 +25,7 @@ RESULTS = Results(
     vector=[
         VectorRun("9 parcels", OURS, 9, 2_000_000, 4.5, {"clean": 2.0}, 300_000_000, 9),
         VectorRun("9 parcels", "ogr2ogr", 9, 2_000_000, 9.0, {}, 80_000_000, 9),
+        VectorRun("9 events", OURS, 9, 1_000_000, 3.0, {}, 90_000_000, 9, 1_234),
     ],
     failures=["Prefect: no server"],
 )
@@ -45,6 +46,7 @@ def test_every_figure_is_shown() -> None:
     assert "geoforge, again 16,000 0.80" in shown
     assert "9 parcels geoforge 2 MB 4.5 2 300 MB clean 2.0" in shown
     assert "9 parcels ogr2ogr 2 MB 9.0 1 80 MB" in shown
+    assert "9 events geoforge 1 MB 1,234 3.0 3 90 MB" in shown
 
 
 def test_claims_say_whether_they_hold() -> None:

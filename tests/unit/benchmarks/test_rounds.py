@@ -13,12 +13,14 @@ from benchmarks.catalog import CatalogLoad
 from benchmarks.curated import CuratedUpdates
 from benchmarks.engine import Engine, EngineRun
 from benchmarks.errors import BenchmarkError
+from benchmarks.events import EventUpdates
 from benchmarks.peer_run import PeerRun
 from benchmarks.rounds import Plan, Rounds
 from benchmarks.stack import BenchStack
 from benchmarks.vector import VectorLoads, VectorRun
 from local.stack.ports import Ports
 from local.stack.settings import StackSettings
+from local.standins.acled.server import Acled
 from local.standins.ibat.server import Ibat
 
 
@@ -56,6 +58,16 @@ def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return run
 
+    def events(told: str) -> Any:
+        def run(_self: EventUpdates, *changes: int) -> VectorRun:
+            ran.append(" ".join(map(str, (told, *changes))))
+            return VectorRun(told, told, 1, 1, 1.0, {}, 0, 1)
+
+        return run
+
+    monkeypatch.setattr(EventUpdates, "everything", events("all events"))
+    monkeypatch.setattr(EventUpdates, "peer", events("load only events"))
+    monkeypatch.setattr(EventUpdates, "changes", events("changes of events"))
     monkeypatch.setattr(CuratedUpdates, "ours", curated("update"))
     monkeypatch.setattr(CuratedUpdates, "peer", curated("load only"))
     monkeypatch.setattr(VectorLoads, "file", lambda _self, name, _make: Path(name))
@@ -72,8 +84,8 @@ def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def rounds(tmp_path: Path) -> Callable[[Plan], Rounds]:
     """Rounds of a plan, on a stack that does not run."""
     stack = BenchStack(StackSettings(values={}, ports=Ports(), state=tmp_path))
-    ibat = Ibat.__new__(Ibat)  # nothing asks it
-    return lambda plan: Rounds(stack, ibat, plan, lambda _line: None)
+    ibat, acled = Ibat.__new__(Ibat), Acled.__new__(Acled)  # nothing asks them
+    return lambda plan: Rounds(stack, ibat, acled, plan, lambda _line: None)
 
 
 def test_rounds_alternate_and_what_takes_long_comes_once_at_the_end(
@@ -86,6 +98,7 @@ def test_rounds_alternate_and_what_takes_long_comes_once_at_the_end(
     warm_up = ["engine 1000", "vector 1000"]
     once = ["engine 100000", "stac", "vector 1000000", "vector 4000000", "vector 2500000"]
     once += ["update 1", "load only 1", "update 2"]
+    once += ["all events", "load only events", "changes of events 5000"]
     assert order == [*warm_up, *there, *reversed(there), *once]
     assert [run.tasks for run in results.engine] == [10, 20, 20, 10, 100_000]
     assert len(results.peers) == 12

@@ -96,3 +96,15 @@ def test_the_same_file_is_loaded_by_both(seconds: float, holds: bool) -> None:
 def test_the_largest_memory_counts(peak_bytes: int, holds: bool) -> None:
     runs = [vector("small", OURS, 1.0), vector("large", OURS, 1.0, peak_bytes)]
     assert verdicts(Results(vector=runs))["Vector files of any size within 1 GB of memory"] is holds
+
+
+@pytest.mark.parametrize(("seconds", "holds"), [(9.0, True), (11.0, False)])
+def test_changes_of_events_are_published_in_seconds(seconds: float, holds: bool) -> None:
+    runs = [
+        VectorRun("all events", OURS, 1_000_000, 1, 100.0, {}, 0, 1_000_000),
+        VectorRun("all events", "ogr2ogr", 1_000_000, 1, 50.0, {}, 0, 1_000_000),
+        VectorRun("50 changes", OURS, 50, 1, seconds, {}, 0, 50),
+    ]
+    found = verdicts(Results(events=runs))
+    assert found["50 changes of events published in 10 seconds"] is holds
+    assert found["Events of any number within 1 GB of memory"] is True
