@@ -66,8 +66,9 @@ def fail(job_id: str) -> None:
     ],
 )
 def test_what_the_handler_does_not_know_is_refused(
-    ledger: Connection, asked: dict[str, Any], named: list[str]
+    ledger: Connection, monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any], named: list[str]
 ) -> None:
+    monkeypatch.setattr(VectorFile, "options", frozenset())
     with pytest.raises(InvalidParameters, match=", ".join(named)) as refusal:
         updates.start("lakes", UpdateType.MANUAL, **asked)
     assert [error["loc"] for error in refusal.value.errors] == [[name] for name in named]
