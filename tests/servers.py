@@ -341,7 +341,7 @@ class StackUnderTest:
         os.kill(pid, 9)
         return pid
 
-    def restart(self, part: str, seconds: float = 60.0) -> None:
+    def restart(self, part: str, seconds: float = 120.0) -> None:
         """Kill a part, and wait until the whole stack is healthy with a new process for it.
 
         Raises:

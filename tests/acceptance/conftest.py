@@ -36,7 +36,7 @@ class Api:
         body: dict[str, Any] = answer.json()
         return body
 
-    def ended(self, job_id: str, seconds: float = 60.0) -> dict[str, Any]:
+    def ended(self, job_id: str, seconds: float = 180.0) -> dict[str, Any]:
         """The job, when it has ended."""
         eventually("the job ends", lambda: self.job(job_id)["status"] in ENDED, seconds)
         return self.job(job_id)
@@ -48,7 +48,7 @@ class Api:
 
 
 def api_of(stack: StackUnderTest) -> Iterator[Api]:
-    with httpx.Client(base_url=stack.url, timeout=30) as http:
+    with httpx.Client(base_url=stack.url, timeout=60) as http:
         yield Api(http, stack.database_url)
 
 

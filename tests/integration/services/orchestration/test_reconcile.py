@@ -254,11 +254,11 @@ def test_one_reconciler_is_at_work_at_a_time(engine: Engine) -> None:
         with locks.singleton("reconcile") as mine:
             assert mine
             entered.set()
-            leave.wait(timeout=20)
+            leave.wait(timeout=60)
 
     other = threading.Thread(target=hold)
     other.start()
-    assert entered.wait(timeout=20)
+    assert entered.wait(timeout=60)
     assert reconcile.reconcile_all() is None
     leave.set()
     other.join()

@@ -129,13 +129,13 @@ def test_a_cancel_does_not_wait_for_the_planner(engine: Engine) -> None:
 
     def plan_slowly(context: JobContext[Load]) -> Any:
         planning_began.set()
-        assert may_end.wait(20)
+        assert may_end.wait(60)
         yield TaskSpec({"index": 0})
 
     job = engine.submit(define(stage(planner=plan_slowly)), n=1)
     thread = threading.Thread(target=planning.plan_stage, args=(job.job_id, 0))
     thread.start()
-    assert planning_began.wait(20)
+    assert planning_began.wait(60)
     try:
         control.cancel(job.job_id)  # would wait for as long as the planner takes
         assert job.row.status == "running"
@@ -174,7 +174,7 @@ def test_leases_are_renewed_in_turn_with_whoever_settles(engine: Engine) -> None
         renewing = threading.Thread(target=holding.renew)
         renewing.start()
         eventually("the renewal waits for the stage's lock", lambda: _waits(job))
-    renewing.join(20)
+    renewing.join(60)
     assert holding.stop_reason(0) is None
 
 

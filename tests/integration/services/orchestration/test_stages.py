@@ -179,7 +179,7 @@ def test_a_stage_is_done_exactly_once(engine: Engine, workers: int) -> None:
     together = threading.Barrier(workers)
 
     def settle(index: int) -> bool:
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         return job.settle(claims[index]).done
 
     with ThreadPoolExecutor(workers) as threads:

