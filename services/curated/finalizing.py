@@ -163,15 +163,9 @@ class _Fetched:
 
 def _fetched(context: Context) -> _Fetched:
     results = [task.result for task in context.results(FETCH)]
-    digests = {result["definition_digest"] for result in results}
-    if len(digests) > 1:
-        raise PermanentTaskError(
-            "The definition was changed while the parts of this version were fetched. Run the "
-            "update again.",
-            code="superseded",
-        )
     return _Fetched(
-        definition_digest=digests.pop(),
+        # Stage 3 has seen to it that all parts were read by one definition.
+        definition_digest=results[0]["definition_digest"],
         files=[file for result in results for file in result["files"]],
         deletions=[
             file

@@ -109,6 +109,22 @@ def test_by_key_as_python_counts(tables: Connection, before: Any, after: Any) ->
     }
 
 
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(before=_ROWS, after=_ROWS, gone=st.sets(st.integers(0, 8)))
+def test_deletions_go_unless_they_come_in_again(
+    tables: Connection, before: Any, after: Any, gone: set[int]
+) -> None:
+    old = table(tables, "before", PLAIN, [(key, *row) for key, row in before.items()])
+    new = table(tables, "after", PLAIN, [(key, *row) for key, row in after.items()])
+    keys = table(tables, "gone", shape(None, code=ColumnType.INTEGER), [(key,) for key in gone])
+    found = compared(tables, old, new, keeps_missing_rows=True, deletions=keys.relation)
+    wanted = (gone & before.keys()) - after.keys()
+    assert found.deleted == len(wanted)
+    assert {row["key"]["code"] for row in found.deleted_sample} == wanted
+    whole = compared(tables, old, new, deletions=keys.relation)
+    assert whole == compared(tables, old, new)
+
+
 _LOOSE = st.lists(st.tuples(st.integers(0, 2), st.sampled_from([None, "a", "(,)"])), max_size=12)
 
 

@@ -207,16 +207,6 @@ def test_a_list_that_was_replaced_since_it_was_fetched_is_not_used(
     assert failure.value.error_code == "source_changed"
 
 
-def test_parts_that_were_read_by_different_definitions_are_not_put_together(
-    ledger: Connection, sites: CuratedDataset
-) -> None:
-    job = update(ledger, sites, [seen(1)], deletions=[deleted({1: 20})])
-    job.stages["fetch_data"][1]["definition_digest"] = "another"
-    with pytest.raises(PermanentTaskError, match="definition") as failure:
-        job.finalize()
-    assert failure.value.error_code == "superseded"
-
-
 def test_where_keys_are_distinct_no_row_is_looked_at_for_another(
     ledger: Connection, sites: CuratedDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
