@@ -11,14 +11,15 @@ from urllib.parse import urlencode
 import pytest
 
 import jobs as job_types
+from core.models.curated import CuratedDataset
 from infrastructure import database
 from infrastructure.database import Connection
 from services.curated import handlers
-from services.curated.handler import Option
+from services.curated.handler import About, Option
 from services.curated.vector_file import VectorFile
 from tests.support import curated_pages as data
 from tests.support.curated_datasets import forget_all
-from tests.support.curated_pages import registered
+from tests.support.curated_pages import parks, registered
 from tests.support.in_process import BASE, InProcessClient, Response
 from tests.support.settings import app_settings
 
@@ -41,9 +42,18 @@ class Obliging(VectorFile):
     options: ClassVar[frozenset[Option]] = frozenset({"days", "file"})
 
 
+class Telling(VectorFile):
+    """A handler whose source tells what has changed."""
+
+    name = "telling"
+
+    def describe(self, dataset: CuratedDataset) -> About:
+        return About(key_columns=("code",), delivers="increment")
+
+
 @pytest.fixture
 def connection(ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
-    more = {handler.name: handler for handler in (Plain(), Obliging())}
+    more = {handler.name: handler for handler in (Plain(), Obliging(), Telling())}
     monkeypatch.setattr(handlers, "_BY_NAME", {**handlers._BY_NAME, **more})
     with (
         app_settings(DATABASE_URL=ledger_url),
@@ -79,6 +89,53 @@ def parameters(connection: Connection, *names: str) -> list[dict[str, Any]]:
     """Some of the parameters of each update, oldest first."""
     rows = connection.execute("SELECT parameters FROM app.jobs ORDER BY created_at").fetchall()
     return [{name: row["parameters"].get(name) for name in names} for row in rows]
+
+
+def shown(answer: Response) -> str:
+    """What a reader sees, in one line."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", answer.text)).split())
+
+
+class TestDataset:
+    def test_of_increments_is_up_to_date_as_of_a_moment(
+        self, client: InProcessClient, connection: Connection
+    ) -> None:
+        dataset = registered(connection, "parks", handler="telling")
+        data.published(connection, dataset, parks(20), source_version="2026-11-16T02:00:00Z")
+        changes = {"added": 2, "updated": 1, "deleted": 0, "unchanged": 19}
+        data.published(
+            connection,
+            dataset,
+            parks(22),
+            source_version="2026-11-19T02:00:00Z",
+            changes=changes,
+        )
+        page = shown(client.get(PAGE))
+        assert "Up to date as of 2026-11-19T02:00:00Z" in page
+        assert "The last change 2 added, 1 updated, 0 deleted" in page
+
+    def test_of_releases_shows_which_one_it_is(
+        self, client: InProcessClient, connection: Connection
+    ) -> None:
+        dataset = registered(connection, "parks")
+        data.published(connection, dataset, parks(20), source_version="May 2026")
+        page = shown(client.get(PAGE))
+        assert "Version of the source May 2026" in page
+        assert "The last change" not in page
+
+    def test_whose_definition_its_handler_would_not_take_any_more_is_shown(
+        self, client: InProcessClient, connection: Connection
+    ) -> None:
+        registered(connection, "parks", source_config={"key_columns": "code"})
+        assert client.get(PAGE).status == 200
+
+    def test_leads_to_the_form_where_no_update_is_under_way(
+        self, client: InProcessClient, connection: Connection
+    ) -> None:
+        registered(connection, "parks")
+        assert f'href="{FORM}"' in client.get(PAGE).text
+        data.under_way(connection, "parks")
+        assert f'href="{FORM}"' not in client.get(PAGE).text
 
 
 class TestFields:

@@ -92,3 +92,21 @@ def test_how_a_dataset_is(source_type: str, state: str, reason: str | None, said
 )
 def test_what_began_an_attempt(action: str, update_type: str, said: str) -> None:
     assert wording.begun_by({"action": action, "update_type": update_type}) == said
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"from_date": "2024-02-01", "to_date": "2024-02-29"}, "days 2024-02-01 to 2024-02-29"),
+        ({"from_date": "2024-02-29", "to_date": "2024-02-29"}, "the day 2024-02-29"),
+        ({"from_date": "2024-02-01"}, "days from 2024-02-01"),
+        ({"to_date": "2024-02-29"}, "days up to 2024-02-29"),
+        ({"container_name": "uploads", "blob_name": "a/land.zip"}, "file uploads/a/land.zip"),
+    ],
+)
+def test_what_an_attempt_was_asked_for_is_said(asked: dict[str, str], said: str) -> None:
+    assert wording.asked_for({"details": {"asked": asked}}) == said
+
+
+def test_an_update_as_usual_was_asked_for_nothing() -> None:
+    assert wording.asked_for({"details": {}}) is None
