@@ -102,7 +102,7 @@ def apply(
                 layer,
                 layer.tables[0],
                 dict.fromkeys(gids, _SINCE_DELETED),
-                Reason.DUPLICATE,
+                Reason.SUPERSEDED,
             )
         _forget_those_that_are_back(connection, name, layer)
     row = connection.execute(

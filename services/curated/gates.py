@@ -18,12 +18,13 @@ Columns = Mapping[str, str]
 class Figures:
     """What the gates are held against.
 
-    `rows` are those that the table would have; `columns` those of the source with their types.
+    `rows` are those that the table would have, `faulty` the records in quarantine but for those
+    that were superseded; `columns` those of the source with their types.
     What is said of the published version is None where there is none, or where it is not known.
     """
 
     read: int
-    quarantined: int
+    faulty: int
     rows: int
     bbox: Bbox | None
     columns: Columns
@@ -47,7 +48,7 @@ class Figures:
 
     @property
     def invalid_pct(self) -> float:
-        return 100 * self.quarantined / self.read if self.read else 0.0
+        return 100 * self.faulty / self.read if self.read else 0.0
 
     @property
     def drift(self) -> dict[Drift, dict[str, str]]:
@@ -163,8 +164,8 @@ def _extent_change(gates: Gates, figures: Figures) -> Verdict:
 
 def _invalid(gates: Gates, figures: Figures) -> Verdict:
     message = (
-        f"{figures.quarantined:,} of {figures.read:,} records, {_percent(figures.invalid_pct)}, "
-        "are in quarantine."
+        f"{figures.faulty:,} of {figures.read:,} records, {_percent(figures.invalid_pct)}, "
+        "are at fault and in quarantine."
     )
     return _at_most("invalid_pct", gates.invalid_pct, figures.invalid_pct, message)
 

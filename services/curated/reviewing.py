@@ -11,7 +11,11 @@ from core.errors import PermanentTaskError
 from core.job_definition import JsonObject
 from core.models.curated import CuratedDataset, UpdateStrategy
 from core.models.feature_table import TableName
-from infrastructure import curated_versions_repository, publishing_repository
+from infrastructure import (
+    curated_versions_repository,
+    publishing_repository,
+    vector_report_repository,
+)
 from infrastructure.curated_versions_repository import CuratedVersion
 from infrastructure.database import Connection
 from infrastructure.publishing_repository import PublishedTable
@@ -22,6 +26,7 @@ from services.curated.handler import About
 from services.publishing import attachments, checks, extent
 from services.publishing.definitions import identifier, identifiers, staged
 from services.publishing.extent import Extent
+from services.vector.model import Reason
 
 _NOTHING = Extent(rows=0, geometries=0, bbox=None)
 
@@ -107,7 +112,7 @@ def review(
     current = curated_versions_repository.current(connection, dataset.target)
     figures = Figures(
         read=version.read,
-        quarantined=version.quarantined,
+        faulty=version.quarantined - _superseded(connection, version),
         rows=before.rows + difference.added - difference.deleted,
         bbox=version.bbox if is_whole else extent.together(before.bbox, version.bbox),
         columns=version.source_columns,
@@ -116,6 +121,12 @@ def review(
         published_columns=None if current is None else current.source_columns,
     )
     return Review(difference, figures, tuple(judge(dataset.gates, figures)))
+
+
+def _superseded(connection: Connection, version: CuratedVersion) -> int:
+    """How many of the version's records are in quarantine for a newer word on them."""
+    layers = vector_report_repository.totals(connection, version.job_id).values()
+    return sum(layer.quarantined.get(Reason.SUPERSEDED, 0) for layer in layers)
 
 
 def _published(connection: Connection, target: TableName) -> PublishedTable | None:

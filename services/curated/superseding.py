@@ -61,7 +61,7 @@ def set_aside_older(
                     layer,
                     layer.tables[0],
                     dict.fromkeys(gids, _OLDER),
-                    Reason.DUPLICATE,
+                    Reason.SUPERSEDED,
                 )
     connection.execute("DROP TABLE pg_temp.gf_repeated")
     return moved

@@ -47,6 +47,7 @@ class Reason(StrEnum):
     REPAIR_CHANGES_AREA = "repair_changes_area"  # by more than max_area_change
     PROJECTION_FAILED = "projection_failed"  # no coordinates in the target CRS
     DUPLICATE = "duplicate"  # geometry and all attributes equal an earlier record's
+    SUPERSEDED = "superseded"  # a newer state of the record came in too, or it was deleted since
     BAD_VALUE = "bad_value"  # a key that is null or repeated within the file
 
 

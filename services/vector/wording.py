@@ -93,6 +93,11 @@ REASONS: Mapping[str, Wording] = {
         "Geometry and all attributes equal those of an earlier record, which is loaded.",
         "Nothing is lost. Set duplicates to keep if each of them counts.",
     ),
+    Reason.SUPERSEDED: Wording(
+        "Superseded",
+        "The source gave a newer state of the record as well, or has deleted it since.",
+        "Nothing is lost: the newer word counts.",
+    ),
     Reason.BAD_VALUE: Wording(
         "Bad key",
         "A key column is null, or repeats the key of another record of the file.",

@@ -65,9 +65,9 @@ def test_the_newest_state_of_a_record_stays(ledger: Connection, sites: CuratedDa
     assert (result["read"], result["loaded"], result["quarantined"]) == (6, 3, 3)
     assert names(sites) == {"S1": "second", "S2": "third", "S3": "Site 3"}
     assert quarantined(ledger, job) == [
-        ("S1", "duplicate", OLDER),
-        ("S2", "duplicate", OLDER),
-        ("S2", "duplicate", OLDER),
+        ("S1", "superseded", OLDER),
+        ("S2", "superseded", OLDER),
+        ("S2", "superseded", OLDER),
     ]
 
 
@@ -80,7 +80,7 @@ def test_a_state_whose_time_is_not_known_is_the_oldest(
     # Of two that are equally new the first one stays.
     assert names(sites) == {"S1": "known", "S2": "a"}
     assert quarantined(ledger, job) == [
-        ("S1", "duplicate", OLDER),
+        ("S1", "superseded", OLDER),
         ("S2", "bad_value", "An earlier record has the key (site)"),
     ]
 
@@ -127,7 +127,7 @@ def test_keys_without_a_value_are_no_states_of_one_record(
     assert [reason for _, reason, _ in quarantined(ledger, job)] == [
         "bad_value",
         "bad_value",
-        "duplicate",
+        "superseded",
     ]
 
 
@@ -148,8 +148,21 @@ def test_of_a_record_and_its_deletion_the_later_counts(
     assert (result["read"], result["loaded"], result["quarantined"]) == (4, 1, 3)
     assert names(sites) == {"S0": "again", "S5": "Site 5"}
     assert quarantined(ledger, job) == [
-        (key, "duplicate", SINCE_DELETED) for key in ("S1", "S2", "S3")
+        (key, "superseded", SINCE_DELETED) for key in ("S1", "S2", "S3")
     ]
+
+
+def test_what_was_superseded_is_no_fault_that_a_gate_counts(
+    ledger: Connection, sites: CuratedDataset
+) -> None:
+    ledger.execute("UPDATE app.curated_datasets SET gates = gates || '{\"invalid_pct\": 20}'")
+    rows = [seen(1, 10), seen(1, 20), seen(2, 10), seen(2, 20), seen(3, 10), seen(4)]
+    job = update(ledger, sites, rows, deletions=[deleted({3: 20})])
+    result = job.finalize()
+    assert (result["action"], result["quarantined"]) == ("updated", 3)
+    (verdict,) = (gate for gate in result["gates"] if gate["gate"] == "invalid_pct")
+    assert verdict["found"] == 0
+    assert verdict["message"].startswith("0 of 6 records, 0%, are at fault")
 
 
 def test_a_record_that_came_again_in_any_layer_is_not_deleted(

@@ -16,7 +16,7 @@ from services.curated.mapping import UNMAPPED
 COLUMNS = {"site_id": "bigint", "name": "text"}
 SAME = Figures(
     read=100,
-    quarantined=0,
+    faulty=0,
     rows=100,
     bbox=(0, 0, 10, 10),
     columns=COLUMNS,
@@ -24,7 +24,7 @@ SAME = Figures(
     published_bbox=(0, 0, 10, 10),
     published_columns=COLUMNS,
 )
-FIRST = Figures(read=100, quarantined=0, rows=100, bbox=(0, 0, 10, 10), columns=COLUMNS)
+FIRST = Figures(read=100, faulty=0, rows=100, bbox=(0, 0, 10, 10), columns=COLUMNS)
 
 
 def verdict(gate: str, figures: Figures, **limits: Any) -> Verdict:
@@ -114,7 +114,7 @@ def test_extent_change(bbox: Any, limit: float | None, passes: bool, found: floa
 def test_invalid(
     read: int, quarantined: int, limit: float | None, passes: bool, found: float
 ) -> None:
-    figures = replace(SAME, read=read, quarantined=quarantined)
+    figures = replace(SAME, read=read, faulty=quarantined)
     got = verdict("invalid_pct", figures, invalid_pct=limit)
     assert (got.passed, got.found, got.limit) == (passes, found, limit)
 
