@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.servers import (
     Azurite,
@@ -28,8 +28,14 @@ _reason_for_no_container = cache(no_container_because)
 def pytest_configure() -> None:
     """End in good order, servers and all, also when the session is told to end."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # How long an example takes says how busy the machine is.
-    settings.register_profile("geoforge", deadline=None)
+    # How long an example takes says how busy the machine is. The examples are the same in each run,
+    # so that it fails for what has changed, and not for its luck.
+    settings.register_profile(
+        "geoforge",
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     settings.load_profile("geoforge")
 
 

@@ -39,7 +39,7 @@ class Source:
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(Limits(memory_bytes=128 << 20, cpu_seconds=1, wall_seconds=3)) as sandbox:
+    with Sandbox(Limits(memory_bytes=128 << 20, cpu_seconds=1, wall_seconds=30)) as sandbox:
         yield sandbox
 
 

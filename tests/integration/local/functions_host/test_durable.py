@@ -50,14 +50,14 @@ def test_event_waited_for_in_many_races_is_heard_at_once(host: Any) -> None:
         lambda: host.instance("watched").json()["customStatus"] == 2, "two rounds have not passed"
     )
     assert host.steer("watched", "raiseEvent/done", json=1).status_code == 202
-    status = host.finished("watched", seconds=3)
+    status = host.finished("watched")
     assert status["output"]["result"] == 1
     assert status["output"]["rounds"] >= 2
 
 
 def test_task_that_lost_a_race_can_be_waited_for_again(host: Any) -> None:
     host.begin("reused", "reused")
-    assert host.finished("reused", seconds=5)["output"] == 9
+    assert host.finished("reused")["output"] == 9
 
 
 def test_continue_as_new_starts_over_with_an_empty_history(host: Any) -> None:

@@ -64,10 +64,10 @@ def test_batches_come_whole_and_in_order(host: Any, bus: Any) -> None:
 
 def test_endpoint_that_goes_away_is_found_again(host: Any, bus: Any) -> None:
     bus.kill()
-    host.wait_for(lambda: "lost queue 'sample'" in host.log(), "the loss is not noticed", 15)
+    host.wait_for(lambda: "lost queue 'sample'" in host.log(), "the loss is not noticed")
     assert host.http.get("/api/livez").status_code == 200
     bus.start()
     _send(bus, "sample", [json.dumps({"id": "m3"})])
-    host.wait_for(lambda: "message m3 delivery=1" in host.trace(), "m3 has not come", 15)
+    host.wait_for(lambda: "message m3 delivery=1" in host.trace(), "m3 has not come")
     # One line for each change of each queue, not one for each attempt.
     assert host.log().count("lost queue 'sample'") == 1

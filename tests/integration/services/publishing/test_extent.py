@@ -67,7 +67,10 @@ def both_ways(
         return extent.look_up(connection, table, shape), read
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(geometries=_GEOMETRIES)
 def test_by_the_index_as_by_reading(db: Connection, geometries: list[str | None]) -> None:
     looked_up, read = both_ways(db, filled(db, geometries))

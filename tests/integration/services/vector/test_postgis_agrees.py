@@ -31,7 +31,7 @@ def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
 @settings(
     max_examples=60,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     found=st.lists(broken_geometries(), min_size=1, max_size=20),

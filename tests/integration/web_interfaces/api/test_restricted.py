@@ -34,7 +34,9 @@ def connection(ledger_url: str) -> Iterator[database.Connection]:
         app_settings(DATABASE_URL=ledger_url),
         database.connect(autocommit=True) as connection,
     ):
-        rows = [{"gid": gid, "name": f"n{gid}", "geom": "SRID=4326;POINT(1 1)"} for gid in (1, 2)]
+        rows = [
+            {"gid": gid, "name": f"hidden {gid}", "geom": "SRID=4326;POINT(1 1)"} for gid in (1, 2)
+        ]
         for name, restricted in (("secret", True), ("plain", False)):
             create(connection, name, SHAPE, rows)
             publish(
@@ -165,7 +167,7 @@ def test_scripts_of_other_sites_may_send_a_key(client: InProcessClient) -> None:
 def test_what_is_known_of_the_table_is_open(client: InProcessClient, address: str) -> None:
     answer = client.get(address)
     assert answer.status == 200
-    assert "n1" not in answer.text
+    assert "hidden" not in answer.text
 
 
 @pytest.mark.parametrize(

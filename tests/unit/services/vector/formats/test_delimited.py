@@ -256,7 +256,9 @@ def test_chunks_and_windows_change_nothing(tmp_path: Path, monkeypatch: pytest.M
     assert cut.columns["note"][7] == 'say "7",\nand more'
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
 @given(data=st.data())
 def test_no_damage_makes_a_reader_fail(tmp_path: Path, data: st.DataObject) -> None:
     """A damaged file is read to its end, and in chunks of any size alike."""

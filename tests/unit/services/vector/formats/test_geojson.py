@@ -188,7 +188,9 @@ def test_what_is_no_geojson_is_refused(tmp_path: Path, text: str) -> None:
         _read(tmp_path, text)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
 @given(data=st.data())
 def test_no_damage_makes_a_reader_fail(tmp_path: Path, data: st.DataObject) -> None:
     """Reading a damaged file accounts for all of it, in chunks of any size alike."""
