@@ -17,12 +17,13 @@ from config import get_settings
 from core.errors import FieldError, InvalidParameters
 from core.models.curated import CuratedDataset, UpdateStrategy
 from infrastructure.source_client import SourceRefused
-from services.curated import acled_events, acled_offer, credentials
-from services.curated.acled_api import AcledApi, Deletion, EventQuery
-from services.curated.acled_columns import FIELDS
-from services.curated.acled_marks import Mark
-from services.curated.acled_offer import Deletions, Scope
-from services.curated.acled_styles import BY_EVENT_TYPE
+from services.curated import credentials
+from services.curated.acled import event_rows, offer
+from services.curated.acled.api import AcledApi, Deletion, EventQuery
+from services.curated.acled.columns import FIELDS
+from services.curated.acled.marks import Mark
+from services.curated.acled.offer import Deletions, Scope
+from services.curated.acled.styles import BY_EVENT_TYPE
 from services.curated.file_store import FileStore
 from services.curated.handler import (
     About,
@@ -106,12 +107,12 @@ class AcledHandler(Handler):
         api, scope = AcledApi(run.check, run.progress), AcledConfig.of(run.dataset).scope
         published = run.dataset.source_version
         if run.days is not None:
-            return acled_offer.backfill(api, scope, run.days, published=published)
+            return offer.backfill(api, scope, run.days, published=published)
         mark = Mark.parse(published)
         if mark is None or published is None or run.forced:
-            return acled_offer.everything(api, scope)
+            return offer.everything(api, scope)
         rejected = Mark.parse(run.dataset.rejected_version)
-        return acled_offer.changes(api, scope, mark, rejected=rejected, published=published)
+        return offer.changes(api, scope, mark, rejected=rejected, published=published)
 
     def fetch_part(
         self,
@@ -121,9 +122,9 @@ class AcledHandler(Handler):
         files: FileStore,
     ) -> FetchedPart:
         api = AcledApi(run.check, run.progress)
-        wanted = acled_offer.read_part(part)
+        wanted = offer.read_part(part)
         if isinstance(wanted, Deletions):
-            pieces = acled_events.deletions_csv(_deletions(api, wanted))
+            pieces = event_rows.deletions_csv(_deletions(api, wanted))
         else:
             pieces = _events(api, wanted)
         name = "_".join(str(value or "open") for value in part.values())
@@ -167,7 +168,7 @@ def citation(source_version: str | None) -> str:
 def _events(api: AcledApi, query: EventQuery) -> Iterator[bytes]:
     """The events of a query as CSV. Nothing is asked for before the first piece is."""
     with api.read(query) as events:
-        yield from acled_events.events_csv(events.pages, get_settings().acled_url)
+        yield from event_rows.events_csv(events.pages, get_settings().acled_url)
 
 
 def _deletions(api: AcledApi, wanted: Deletions) -> Iterator[Deletion]:

@@ -14,8 +14,8 @@ import pytest
 from core.errors import PermanentTaskError
 from infrastructure import blob_storage
 from local.standins.acled.server import Acled
-from services.curated import acled_slices
-from services.curated.acled_events import event_id
+from services.curated.acled import slices
+from services.curated.acled.event_rows import event_id
 from services.curated.acled_handler import AcledHandler
 from services.curated.handler import Days, FetchedPart, RemoteVersion, Run
 from tests.support.handler_runs import carry_on, dataset, store
@@ -37,7 +37,7 @@ def acled() -> Iterator[Acled]:
 def _app(
     acled: Acled, ledger_url: str, blob_connection_string: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
-    monkeypatch.setattr(acled_slices, "TARGET_EVENTS", 200)
+    monkeypatch.setattr(slices, "TARGET_EVENTS", 200)
     with app_settings(
         DATABASE_URL=ledger_url,
         AZURE_STORAGE_CONNECTION_STRING=blob_connection_string,

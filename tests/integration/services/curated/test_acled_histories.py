@@ -26,7 +26,7 @@ from infrastructure import database
 from jobs.curated_update import JOB
 from local.standins.acled.query import Query
 from local.standins.acled.server import Acled
-from services.curated import acled_slices, acled_transport
+from services.curated.acled import slices, transport
 from tests.support.curated_datasets import forget_all, register
 from tests.support.run_job import JobRun, TaskFailed
 from tests.support.settings import app_settings
@@ -51,8 +51,8 @@ Begin = Callable[[int], AbstractContextManager["History"]]
 @pytest.fixture
 def begin(ledger_url: str, blob_connection_string: str, monkeypatch: pytest.MonkeyPatch) -> Begin:
     # Slices of many pages, pages of a few events, and no waiting for a source that fails.
-    monkeypatch.setattr(acled_slices, "TARGET_EVENTS", 25)
-    monkeypatch.setattr(acled_transport, "_PAUSES_SECONDS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(slices, "TARGET_EVENTS", 25)
+    monkeypatch.setattr(transport, "_PAUSES_SECONDS", (0.0, 0.0, 0.0))
 
     @contextmanager
     def begun(number: int) -> Iterator[History]:

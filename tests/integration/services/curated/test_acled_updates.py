@@ -16,8 +16,9 @@ from infrastructure import curated_updates_repository as updates_log
 from infrastructure.database import Connection, Row
 from jobs.curated_update import JOB
 from local.standins.acled.server import Acled
-from services.curated import acled_slices, versions
-from services.curated.acled_events import ATTRIBUTES, event_id
+from services.curated import versions
+from services.curated.acled import slices
+from services.curated.acled.event_rows import ATTRIBUTES, event_id
 from tests.support.curated_datasets import forget_all, register
 from tests.support.run_job import JobRun, TaskFailed
 from tests.support.settings import app_settings
@@ -42,7 +43,7 @@ def acled() -> Iterator[Acled]:
 def connection(
     acled: Acled, ledger_url: str, blob_connection_string: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Connection]:
-    monkeypatch.setattr(acled_slices, "TARGET_EVENTS", 150)
+    monkeypatch.setattr(slices, "TARGET_EVENTS", 150)
     with (
         app_settings(
             DATABASE_URL=ledger_url,

@@ -10,7 +10,7 @@ import pytest
 from core.errors import InvalidParameters
 from core.models.feature_table import ColumnType
 from services.curated import handlers
-from services.curated.acled_columns import FIELDS
+from services.curated.acled.columns import FIELDS
 from services.curated.acled_handler import AcledConfig, AcledHandler, citation
 from services.curated.mapping import mapped
 from tests.support.curated_layers import layer

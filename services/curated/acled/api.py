@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from services.curated import acled_access, acled_reading
-from services.curated.acled_reading import Page, Query, Restriction, Rows
-from services.curated.acled_transport import AcledRefused, Answer, Transport
+from services.curated.acled import access, reading
+from services.curated.acled.reading import Page, Query, Restriction, Rows
+from services.curated.acled.transport import AcledRefused, Answer, Transport
 from services.curated.handler import Days
 
 __all__ = ["AcledApi", "Deletion", "EventQuery", "Restriction", "Rows", "Total"]
@@ -81,7 +81,7 @@ class AcledApi:
         page_rows: int = PAGE_ROWS,
     ) -> None:
         self._transport = Transport(check, progress)
-        self._access = acled_access.access(self._transport)
+        self._access = access.access(self._transport)
         self._check = check
         self._progress = progress
         self._page_rows = page_rows
@@ -115,7 +115,7 @@ class AcledApi:
             return [Deletion(row["event_id_cnty"], int(row["deleted_timestamp"])) for row in rows]
 
     def _read(self, query: Query) -> Rows:
-        return acled_reading.read(
+        return reading.read(
             query, limit=self._page_rows, check=self._check, progress=self._progress
         )
 
@@ -146,7 +146,7 @@ class AcledApi:
             raise self._refusal(answer)
         return answer
 
-    def _send(self, path: str, params: Mapping[str, str], shown: acled_access.Shown) -> Answer:
+    def _send(self, path: str, params: Mapping[str, str], shown: access.Shown) -> Answer:
         return self._transport.send(
             self._access.prefix + path, headers=shown.headers, params={**params, **shown.params}
         )
@@ -172,7 +172,7 @@ class AcledApi:
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """What an endpoint lists: an `acled_reading.Query`."""
+    """What an endpoint lists: an `reading.Query`."""
 
     ask: Callable[[str, Mapping[str, str], int, int], Page]
     path: str

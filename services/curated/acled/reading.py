@@ -25,7 +25,7 @@ from typing import IO, Any, Protocol, Self
 
 import orjson
 
-from services.curated.acled_transport import AcledRefused, AcledUnavailable
+from services.curated.acled.transport import AcledRefused, AcledUnavailable
 
 Row = dict[str, Any]
 

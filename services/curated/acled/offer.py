@@ -21,9 +21,9 @@ from typing import Any
 
 from core.errors import PermanentTaskError
 from core.job_definition import JsonObject
-from services.curated import acled_slices
-from services.curated.acled_api import AcledApi, EventQuery, Restriction, Total
-from services.curated.acled_marks import Mark
+from services.curated.acled import slices
+from services.curated.acled.api import AcledApi, EventQuery, Restriction, Total
+from services.curated.acled.marks import Mark
 from services.curated.handler import Days, RemoteVersion
 
 _DAY = timedelta(days=1)
@@ -163,14 +163,14 @@ def _pieces(api: AcledApi, query: EventQuery, found: Total) -> Iterable[EventQue
     if found.total is None and query.since is not None:
         return [query]
     days = query.days or Days(None, None)
-    slices = acled_slices.cut(
+    cut = slices.cut(
         days,
         found.total,
         lambda part: api.count(EventQuery(part, query.since)).total,
         today=found.server_time.date(),
-        target=acled_slices.TARGET_EVENTS,
+        target=slices.TARGET_EVENTS,
     )
-    return [EventQuery(each, query.since) for each in slices]
+    return [EventQuery(each, query.since) for each in cut]
 
 
 def _present(api: AcledApi, mark: Mark, found: Total) -> Mark:

@@ -11,8 +11,8 @@ from infrastructure.database import Connection
 from local.standins.acled.faults import Spoiled
 from local.standins.acled.query import Query
 from local.standins.acled.server import Acled
-from services.curated import acled_transport
-from services.curated.acled_api import AcledApi, Deletion, EventQuery
+from services.curated.acled import transport
+from services.curated.acled.api import AcledApi, Deletion, EventQuery
 from services.curated.handler import Days
 from tests.support.settings import app_settings
 
@@ -31,7 +31,7 @@ def acled() -> Iterator[Acled]:
 def _app(
     acled: Acled, ledger: Connection, ledger_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
-    monkeypatch.setattr(acled_transport, "_PAUSES_SECONDS", (0.01, 0.02, 0.04))
+    monkeypatch.setattr(transport, "_PAUSES_SECONDS", (0.01, 0.02, 0.04))
     ledger.execute("TRUNCATE app.request_pace")
     with app_settings(
         DATABASE_URL=ledger_url,

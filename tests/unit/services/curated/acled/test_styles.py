@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.curated.acled_styles import BY_EVENT_TYPE, EVENT_TYPES, SIZES
+from services.curated.acled.styles import BY_EVENT_TYPE, EVENT_TYPES, SIZES
 from tests.support.colours import (
     LEAST_SEEN,
     VISION,

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from services.curated.acled_marks import Mark
+from services.curated.acled.marks import Mark
 
 MOMENT = datetime(2026, 11, 23, 9, 15, tzinfo=UTC)
 

@@ -32,7 +32,7 @@ from config import get_settings
 from infrastructure import database, request_pace, source_token_repository
 from infrastructure.faults import redact
 from services.curated import credentials, sealing
-from services.curated.acled_transport import SERVICE, AcledRefused, Answer, Transport
+from services.curated.acled.transport import SERVICE, AcledRefused, Answer, Transport
 
 USERNAME_SETTING = "ACLED_USERNAME"
 PASSWORD_SETTING = "ACLED_PASSWORD"

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import TaskCancelled
-from services.curated import acled_reading
-from services.curated.acled_reading import Page, Restriction, Row
-from services.curated.acled_transport import AcledRefused, AcledUnavailable
+from services.curated.acled import reading
+from services.curated.acled.reading import Page, Restriction, Row
+from services.curated.acled.transport import AcledRefused, AcledUnavailable
 
 BEGINNING = 1_700_000_000
 LONG_AGO = BEGINNING - 1_000_000
@@ -74,7 +74,7 @@ def table(size: int, **options: Any) -> Table:
 
 
 def read(source: Any, limit: int = 3) -> list[Row]:
-    with acled_reading.read(source, limit=limit, check=proceed) as rows:
+    with reading.read(source, limit=limit, check=proceed) as rows:
         found = list(rows)
         assert len(rows) == len(found)
         return found
@@ -195,7 +195,7 @@ def test_the_restriction_is_handed_on() -> None:
             page = super()._answer(rows)
             return Page(page.rows, page.total, restriction, page.server_time)
 
-    with acled_reading.read(Restricted([]), limit=3, check=proceed) as rows:
+    with reading.read(Restricted([]), limit=3, check=proceed) as rows:
         assert rows.restriction is restriction
         assert rows.server_time == datetime.fromtimestamp(BEGINNING + 1, UTC)
 
@@ -214,13 +214,13 @@ def test_it_can_be_stopped_between_pages() -> None:
 
     source = table(9)
     with pytest.raises(TaskCancelled):
-        acled_reading.read(source, limit=3, check=stop)
+        reading.read(source, limit=3, check=stop)
     assert source.requests == 2
 
 
 def test_progress_says_how_much_has_come() -> None:
     told: list[dict[str, Any]] = []
-    with acled_reading.read(
+    with reading.read(
         table(7), limit=3, check=proceed, progress=lambda **figures: told.append(figures)
     ):
         assert told == [{"events_read": number} for number in (3, 6, 7)]

@@ -17,9 +17,9 @@ from config import get_settings
 from core.errors import PermanentTaskError
 from infrastructure.database import Connection
 from local.stack.settings import CHECKOUT
-from services.curated import acled_access, acled_transport
-from services.curated.acled_api import AcledApi, EventQuery
-from services.curated.acled_transport import AcledRefused
+from services.curated.acled import access, transport
+from services.curated.acled.api import AcledApi, EventQuery
+from services.curated.acled.transport import AcledRefused
 from tests.support.acled_server import (
     EMAIL,
     EVENTS_PATH,
@@ -41,7 +41,7 @@ SECRETS = (PASSWORD, USERNAME, EMAIL, KEY, "acc3ss", "r3fresh")
 # Asks when all of its kind are ready, and prints how many events there are.
 WORKER = """
 import sys
-from services.curated.acled_api import AcledApi, EventQuery
+from services.curated.acled.api import AcledApi, EventQuery
 
 print("ready", flush=True)
 sys.stdin.readline()
@@ -80,7 +80,7 @@ def _app(
     ledger_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[None]:
-    monkeypatch.setattr(acled_transport, "_PAUSES_SECONDS", (0.01, 0.02, 0.04))
+    monkeypatch.setattr(transport, "_PAUSES_SECONDS", (0.01, 0.02, 0.04))
     ledger.execute("TRUNCATE app.source_tokens, app.request_pace")
     with app_settings(**settings(server, ledger_url)):
         yield
@@ -96,7 +96,7 @@ def count() -> int | None:
 
 def as_another_worker() -> int | None:
     """Ask as a worker would that knows no more than what lies in the database."""
-    acled_access.forget_tokens()
+    access.forget_tokens()
     return count()
 
 
@@ -203,10 +203,10 @@ def test_a_token_that_is_refused_is_renewed_by_its_refresh_token(
 
 def test_a_token_that_another_worker_has_renewed_is_taken(acled: Acled) -> None:
     count()
-    known = dict(acled_access._known)
+    known = dict(access._known)
     acled.revoke()
     as_another_worker()
-    acled_access._known.update(known)
+    access._known.update(known)
     assert count() == 3
     assert acled.grants == ["password", "refresh_token"]
 
@@ -340,7 +340,7 @@ def test_by_the_older_scheme_key_and_address_go_with_every_request(
     caplog.set_level(logging.DEBUG)
     monkeypatch.setenv("ACLED_AUTH", "key")
     get_settings.cache_clear()
-    assert acled_access.needed() == ("ACLED_EMAIL", "ACLED_API_KEY")
+    assert access.needed() == ("ACLED_EMAIL", "ACLED_API_KEY")
     assert count() == 3
     [asked] = server.asked
     assert asked.path == "/acled/read"
@@ -373,7 +373,7 @@ def test_no_secret_is_in_the_log(acled: Acled, caplog: pytest.LogCaptureFixture)
 
 def test_an_error_holds_on_to_no_request(acled: Acled) -> None:
     acled.login_faults = [Reply(503)] * 4
-    with pytest.raises(acled_transport.AcledUnavailable) as caught:
+    with pytest.raises(transport.AcledUnavailable) as caught:
         count()
     assert caught.value.__context__ is None
     no_secret_in(caught.value.as_record())

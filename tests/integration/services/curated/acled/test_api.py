@@ -11,10 +11,10 @@ import pytest
 from core.errors import TaskCancelled
 from infrastructure import request_pace
 from infrastructure.database import Connection
-from services.curated import acled_transport
-from services.curated.acled_api import AcledApi, Deletion, EventQuery
-from services.curated.acled_reading import Restriction
-from services.curated.acled_transport import AcledRefused, AcledUnavailable
+from services.curated.acled import transport
+from services.curated.acled.api import AcledApi, Deletion, EventQuery
+from services.curated.acled.reading import Restriction
+from services.curated.acled.transport import AcledRefused, AcledUnavailable
 from services.curated.handler import Days
 from tests.support.acled_server import (
     DELETED_PATH,
@@ -52,7 +52,7 @@ def _app(
     ledger_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[None]:
-    monkeypatch.setattr(acled_transport, "_PAUSES_SECONDS", (0.01, 0.02, 0.04))
+    monkeypatch.setattr(transport, "_PAUSES_SECONDS", (0.01, 0.02, 0.04))
     ledger.execute("TRUNCATE app.source_tokens, app.request_pace")
     with app_settings(
         DATABASE_URL=ledger_url,

@@ -74,7 +74,7 @@ class Answer:
 
     def words(self) -> str:
         """What ACLED says of an error, in its own words; "" where it says nothing. It may repeat
-        what it was sent: it is shown only by `acled_access.Access.quote`."""
+        what it was sent: it is shown only by `access.Access.quote`."""
         return " ".join(_texts(self.body))[:_MAX_WORDS]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.curated import acled_slices
+from services.curated.acled import slices
 from services.curated.handler import Days
 
 TODAY = date(2026, 11, 23)
@@ -21,8 +21,8 @@ dates = st.dates(date(1990, 1, 1), date(2027, 12, 31))
 ends = st.none() | dates
 
 
-def cut(days: Days, total: int | None, count: acled_slices.Count) -> list[Days]:
-    return acled_slices.cut(days, total, count, today=TODAY, target=TARGET)
+def cut(days: Days, total: int | None, count: slices.Count) -> list[Days]:
+    return slices.cut(days, total, count, today=TODAY, target=TARGET)
 
 
 class Source:

@@ -1,7 +1,7 @@
 """The columns of the table of ACLED's events.
 
 Names and meanings are those of ACLED's codebook (https://acleddata.com/knowledge-base/codebook).
-`event_id`, `source_url` and `updated_at` are ours: see `services.curated.acled_events`. What
+`event_id`, `source_url` and `updated_at` are ours: see `services.curated.acled.event_rows`. What
 ACLED gives as a code at one time and as its meaning at another is text.
 """
 

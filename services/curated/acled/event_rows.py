@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import orjson
 
-from services.curated.acled_api import Deletion
+from services.curated.acled.api import Deletion
 
 Event = Mapping[str, Any]
 

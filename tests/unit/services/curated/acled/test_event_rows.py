@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.curated.acled_api import Deletion
-from services.curated.acled_columns import FIELDS
-from services.curated.acled_events import (
+from services.curated.acled.api import Deletion
+from services.curated.acled.columns import FIELDS
+from services.curated.acled.event_rows import (
     ATTRIBUTES,
     columns_of,
     deletions_csv,

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from core.errors import PermanentTaskError
-from services.curated import acled_offer
-from services.curated.acled_api import Deletion, EventQuery, Restriction, Total
-from services.curated.acled_marks import Mark
-from services.curated.acled_offer import Deletions, Scope
+from services.curated.acled import offer
+from services.curated.acled.api import Deletion, EventQuery, Restriction, Total
+from services.curated.acled.marks import Mark
+from services.curated.acled.offer import Deletions, Scope
 from services.curated.handler import Days, RemoteVersion
 
 NOW = datetime(2026, 11, 26, 9, 15, tzinfo=UTC)
@@ -47,16 +47,16 @@ def total(events: int | None, restriction: Restriction | None = None, **more: An
 
 
 def changes(api: Any, mark: Mark, rejected: Mark | None = None) -> RemoteVersion:
-    return acled_offer.changes(api, ALL, mark, rejected=rejected, published=str(mark))
+    return offer.changes(api, ALL, mark, rejected=rejected, published=str(mark))
 
 
 def everything(api: Any) -> RemoteVersion:
-    return acled_offer.everything(api, ALL)
+    return offer.everything(api, ALL)
 
 
 def queries(remote: RemoteVersion) -> list[EventQuery | Deletions]:
     """The parts as they are read by the tasks that fetch them, after their way through JSON."""
-    return [acled_offer.read_part(json.loads(json.dumps(part))) for part in remote.parts]
+    return [offer.read_part(json.loads(json.dumps(part))) for part in remote.parts]
 
 
 def test_changes_are_read_from_before_the_mark() -> None:
