@@ -445,11 +445,11 @@ class TestScheduler:
                 " WHERE dataset_id = 'daily'"
             )
         mortal.restart("host")
-        eventually("the missed run is caught up", lambda: ended_runs(daily), 60)
+        eventually("the missed run is caught up", lambda: ended_runs(daily), 180)
 
         # What falls due all the time shows that the timer goes on coming.
         often = wdpa.copy("often", update_schedule="*/2 * * * * *", enabled=True)
-        eventually("the timer comes again and again", lambda: len(ended_runs(often)) > 2, 60)
+        eventually("the timer comes again and again", lambda: len(ended_runs(often)) > 2, 180)
         assert api.http.post(f"{often.path}/disable").status_code == 200
         [run] = scheduled_runs(daily)
         [due] = api.rows(

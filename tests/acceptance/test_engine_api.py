@@ -202,7 +202,7 @@ def test_a_heavy_job_is_cancelled_and_resumed(api: Api) -> None:
         )
         return int(rows[0]["n"])
 
-    eventually("tasks run", running, 30)
+    eventually("tasks run", running, 180)
     problem(api.http.post(f"/api/jobs/{job_id}/resume"), 409)
     assert api.http.post(f"/api/jobs/{job_id}/cancel").status_code == 202
     job = api.ended(job_id, 20)
@@ -240,7 +240,7 @@ async def test_a_message_that_nobody_can_read_ends_in_the_ledger(
     def kept() -> list[dict[str, Any]]:
         return api.rows("SELECT * FROM app.dead_letters WHERE message_id = 'poison-1'")
 
-    eventually("the letter is kept", kept, 60)
+    eventually("the letter is kept", kept, 180)
     [letter] = kept()
     assert letter["body"] == "this is no task"
     assert letter["queue"] == "light"

@@ -121,7 +121,7 @@ def test_killing_every_part_loses_no_item(mortal: StackUnderTest, mortal_api: Ap
         return int(api.job(job_id)["stages"][1]["tasks_completed"] or 0)
 
     for part, tasks in (("host", 1), ("azurite", 4), ("service-bus", 6), ("postgres", 8)):
-        eventually(f"{tasks} batches are copied", lambda n=tasks: copied() >= n, 120)
+        eventually(f"{tasks} batches are copied", lambda n=tasks: copied() >= n, 180)
         assert api.job(job_id)["status"] == "running"
         assert features(api, "mortal") == []
         mortal.restart(part)

@@ -250,7 +250,7 @@ class TestCancel:
                 " WHERE job_id = %s",
                 (job_id,),
             )
-        eventually("the staged tables are dropped", lambda: not staged_tables(api, job_id), 30)
+        eventually("the staged tables are dropped", lambda: not staged_tables(api, job_id), 180)
         answer = api.http.post(f"/api/jobs/{job_id}/resume")
         assert (answer.status_code, answer.json()["code"]) == (409, "not_resumable")
 
@@ -258,7 +258,7 @@ class TestCancel:
     def cancelled_while_cleaning(api: Api, table: str) -> str:
         job_id = submit_parcels(api, table, max_parallel=1)
         with watch(api, job_id) as watched:
-            eventually("chunks are cleaned", lambda: watched.at_work("clean"), 60)
+            eventually("chunks are cleaned", lambda: watched.at_work("clean"), 180)
         answer = api.http.post(f"/api/jobs/{job_id}/cancel")
         assert answer.status_code == 202, answer.text
         assert api.ended(job_id)["status"] == "cancelled"
@@ -273,7 +273,7 @@ class TestParserThatDies:
         idle = parsers_of(host)
         doomed = submit_parcels(api, "doomed", chunk_rows=COUNT, max_parallel=1)
         with watch(api, doomed) as watched:
-            eventually("its rows arrive", watched.rows_under_way, 60)
+            eventually("its rows arrive", watched.rows_under_way, 180)
             [parser] = parsers_of(host) - idle
             other = submit_parcels(api, "beside")
             os.kill(parser, signal.SIGSEGV)

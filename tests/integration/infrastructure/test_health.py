@@ -77,7 +77,7 @@ def test_storage_that_is_down_is_told() -> None:
 @pytest.fixture
 def probe(service_bus: ServiceBus) -> Iterator[QueueProbe]:
     with app_settings(SERVICE_BUS_CONNECTION_STRING=service_bus.connection_string):
-        probe = QueueProbe(get_settings(), bound_seconds=4.5)
+        probe = QueueProbe(get_settings(), bound_seconds=30)
         yield probe
         probe.close()
 
@@ -103,7 +103,7 @@ def own_service_bus(tmp_path: Path) -> Iterator[ServiceBus]:
 
 def test_a_namespace_that_is_down_is_told_and_found_again(own_service_bus: ServiceBus) -> None:
     settings = app_settings(SERVICE_BUS_CONNECTION_STRING=own_service_bus.connection_string)
-    with settings, closing(QueueProbe(get_settings(), bound_seconds=4.5)) as probe:
+    with settings, closing(QueueProbe(get_settings(), bound_seconds=10)) as probe:
         queue = own_service_bus.spare_queue()
         probe.check(queue)
         own_service_bus.stop()
