@@ -6,7 +6,7 @@ from core.errors import Conflict
 from services.curated.acled_handler import AcledHandler
 from services.curated.handler import Handler
 from services.curated.kba_handler import KbaHandler
-from services.curated.natural_earth_handlers import (
+from services.curated.natural_earth.handlers import (
     NaturalEarthAdmin0,
     NaturalEarthAdmin1,
     NaturalEarthCoastlines,

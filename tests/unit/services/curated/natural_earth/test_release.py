@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from shapely.geometry import box
 
-from services.curated import natural_earth_release
+from services.curated.natural_earth import release
 from tests.support.natural_earth import LAND, archive, shore
 from tests.support.ranges import Fetched
 
@@ -31,7 +31,7 @@ SQUARE = [shore(box(0, 0, 1, 1))]
     ],
 )
 def test_a_text_names_a_release_or_none(text: bytes, expected: str | None) -> None:
-    assert natural_earth_release.release(text) == expected
+    assert release.release(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -60,11 +60,11 @@ def test_a_text_names_a_release_or_none(text: bytes, expected: str | None) -> No
     ],
 )
 def test_the_member_is_the_one_of_the_theme(names: list[str], expected: str | None) -> None:
-    assert natural_earth_release.version_file(names, "land") == expected
+    assert release.version_file(names, "land") == expected
 
 
 def test_an_archive_says_its_release() -> None:
-    assert natural_earth_release.in_archive(Fetched(archive(LAND, SQUARE)), "land") == "5.1.1"
+    assert release.in_archive(Fetched(archive(LAND, SQUARE)), "land") == "5.1.1"
 
 
 @pytest.mark.parametrize(
@@ -73,4 +73,4 @@ def test_an_archive_says_its_release() -> None:
     ids=["no text", "a long text", "no archive"],
 )
 def test_one_that_does_not_has_none(content: bytes) -> None:
-    assert natural_earth_release.in_archive(Fetched(content), "land") is None
+    assert release.in_archive(Fetched(content), "land") is None

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from core.models.feature_table import ColumnType
 from services.curated.handler import About
-from services.curated.natural_earth import (
+from services.curated.natural_earth.base import (
     COMMON,
     IGNORED,
     LICENCE,
@@ -18,7 +18,7 @@ from services.curated.natural_earth import (
     NaturalEarth,
     known,
 )
-from services.curated.natural_earth_styles import (
+from services.curated.natural_earth.styles import (
     COASTLINE,
     COUNTRIES_BY_CONTINENT,
     COUNTRY_BOUNDARIES,

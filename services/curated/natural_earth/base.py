@@ -3,7 +3,7 @@
 What its four handlers share. The archive is at the dataset's address, or in a container: for
 good, by source_config, or for one update, by a file that the update names. The version is the
 release that VERSION.txt names, for which the archive is not fetched: see
-`services.curated.natural_earth_release`. The same release is the same version, also where the
+`services.curated.natural_earth.release`. The same release is the same version, also where the
 server has another ETag for it; an update that is forced reads it again. A file that names no
 release has the version that any vector file has.
 
@@ -20,8 +20,8 @@ from core.errors import FieldError, InvalidParameters
 from core.models.curated import CuratedDataset
 from core.models.feature_table import ColumnType
 from infrastructure.range_file import Ranges
-from services.curated import natural_earth_release
 from services.curated.handler import SOURCE_VERSION, About, Field, LayerUse
+from services.curated.natural_earth import release
 from services.curated.vector_file import VectorFile
 from services.vector.model import SourceLayer
 from services.vector.plan import Dimension
@@ -100,10 +100,10 @@ class NaturalEarth(VectorFile):
             )
 
     def release_in(self, content: Ranges) -> str | None:
-        return natural_earth_release.in_archive(content, self.theme)
+        return release.in_archive(content, self.theme)
 
     def release_of(self, ref: SourceRef) -> str | None:
-        return super().release_of(ref) or natural_earth_release.beside(ref)
+        return super().release_of(ref) or release.beside(ref)
 
     def describe(self, dataset: CuratedDataset) -> About:  # noqa: ARG002  # it is always the same
         return self.about

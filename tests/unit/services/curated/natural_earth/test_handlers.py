@@ -8,8 +8,8 @@ from shapely import Point
 from core.errors import InvalidParameters
 from core.models.feature_table import ColumnType
 from services.curated.mapping import Mapped, mapped
-from services.curated.natural_earth import NaturalEarth
-from services.curated.natural_earth_handlers import (
+from services.curated.natural_earth.base import NaturalEarth
+from services.curated.natural_earth.handlers import (
     NaturalEarthAdmin0,
     NaturalEarthAdmin1,
     NaturalEarthCoastlines,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.curated.handler import Style
-from services.curated.natural_earth_styles import (
+from services.curated.natural_earth.styles import (
     COASTLINE,
     CONTINENTS,
     COUNTRIES_BY_CONTINENT,

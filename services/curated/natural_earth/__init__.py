@@ -1,0 +1,1 @@
+"""Natural Earth: boundaries of the world, in releases that an archive names itself."""
