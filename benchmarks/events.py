@@ -149,7 +149,7 @@ class EventUpdates:
         parts = [
             blob.name
             for blob in container.list_blobs(name_starts_with=f"{_DATASET}/")
-            if "events" in blob.name.rpartition("/")[2]
+            if "/events_" in blob.name
         ]
         if not parts:
             raise BenchmarkError("no events were fetched that ogr2ogr could load")

@@ -18,7 +18,7 @@ from core.errors import FieldError, InvalidParameters
 from core.models.curated import CuratedDataset, UpdateStrategy
 from infrastructure.source_client import SourceRefused
 from services.curated import credentials
-from services.curated.acled import event_rows, offer
+from services.curated.acled import access, event_rows, offer
 from services.curated.acled.api import AcledApi, Deletion, EventQuery
 from services.curated.acled.columns import FIELDS
 from services.curated.acled.marks import Mark
@@ -39,11 +39,9 @@ _LICENCE = (
     "ACLED's terms of use: raw data must not be given or shown to other users; attribution is "
     "required (https://acleddata.com/terms-and-conditions)"
 )
-# The settings that hold the account, by ACLED_AUTH.
-_ACCOUNTS = {
-    "oauth": ("ACLED_USERNAME", "ACLED_PASSWORD"),
-    "key": ("ACLED_EMAIL", "ACLED_API_KEY"),
-}
+
+# What tells the parts of a version apart, in the order in which their files are named.
+_NAMED_BY = ("kind", "from", "to", "since", "before")
 
 
 class AcledConfig(BaseModel):
@@ -85,7 +83,7 @@ class AcledHandler(Handler):
         self,
         dataset: CuratedDataset,  # noqa: ARG002  # one account serves all datasets
     ) -> tuple[str, ...]:
-        return _ACCOUNTS[get_settings().acled_auth]
+        return access.needed()
 
     def check_definition(self, dataset: CuratedDataset) -> None:
         errors: list[FieldError] = []
@@ -127,7 +125,7 @@ class AcledHandler(Handler):
             pieces = event_rows.deletions_csv(_deletions(api, wanted))
         else:
             pieces = _events(api, wanted)
-        name = "_".join(str(value or "open") for value in part.values())
+        name = "_".join(str(part[key] or "open") for key in _NAMED_BY if key in part)
         stored = files.write(f"{name}.csv", pieces, source=f"acled:{name}")
         return FetchedPart(
             files.ref(stored), "deletions" if isinstance(wanted, Deletions) else "records"
