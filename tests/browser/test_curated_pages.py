@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from azure.storage.blob import BlobServiceClient
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
@@ -101,7 +102,11 @@ class TestMap:
         assert elsewhere == []
 
     def test_draws_a_restricted_dataset_for_holders_of_a_key(
-        self, page: Page, stack: StackUnderTest, ledger: database.Connection
+        self,
+        page: Page,
+        stack: StackUnderTest,
+        ledger: database.Connection,
+        api: httpx.Client,
     ) -> None:
         dataset = registered(ledger, f"parks_{secrets.token_hex(4)}", restricted=True)
         published(ledger, dataset, parks(20), source_version="May 2026")
@@ -110,10 +115,14 @@ class TestMap:
         expect(page.get_by_text("Parks Board").first).to_be_visible()
         expect(page.locator("canvas")).to_have_count(0)
 
-        keys = json.loads((stack.directory / "host" / "keys.json").read_text())
-        open_map(page, dataset, f"?code={keys['default']}")
+        key = json.loads((stack.directory / "host" / "keys.json").read_text())["default"]
+        open_map(page, dataset, f"?code={key}")
         assert drawn(page) == list(range(1, 21))
         expect(page.locator("[data-part=status]")).to_be_hidden()
+
+        items = f"/api/features/collections/{dataset.target_table_name}/items"
+        assert api.get(items).status_code == 403
+        assert api.get(items, headers={"x-functions-key": key}).json()["numberMatched"] == 20
 
     def test_paints_the_colours_of_its_legend(self, page: Page, dataset: CuratedDataset) -> None:
         open_map(page, dataset)
