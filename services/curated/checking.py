@@ -23,6 +23,8 @@ from services.publishing import attachments
 STAGE = "check_source"
 
 _UPDATE, _SKIP = "update", "skip"
+# By the names that the API and the form of a page have for it.
+_READ_ALL_THE_SAME = 'force_update ("Read all of the source again") reads it all the same.'
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ def check_source(context: TaskContext[CuratedUpdate]) -> JsonObject:
     skip, reason, source_version} where that version is published, was rolled back or discarded by
     an operator, or is held for one; then the log says skipped. What is published or held is read
     again where the definition says other things of its source by now, and then the handler is
-    asked for all of it. A backfill of days is never skipped.
+    asked for all of it. A backfill of days is never skipped, and neither is a file that a person
+    names: another file may be of the same version.
 
     Raises what the dataset's handler raises, `NotFound` for an unknown dataset,
     `InvalidParameters` naming the fields that the handler cannot be asked for, and `Conflict`
@@ -81,7 +84,8 @@ def check_source(context: TaskContext[CuratedUpdate]) -> JsonObject:
     remote = handler.check(replace(run, forced=run.forced or is_redefined))
     is_published = remote.version == run.dataset.source_version
     reason = None
-    if not (parameters.force_update or parameters.dry_run or run.days is not None):
+    is_meant = run.forced or parameters.dry_run or run.days is not None or run.file is not None
+    if not is_meant:
         reason = _unwanted(
             dataset,
             remote.version,
@@ -171,14 +175,14 @@ def _logged(remote: RemoteVersion) -> JsonObject:
 def _unwanted(
     dataset: CuratedDataset, version: str, *, is_published: bool, is_held: bool
 ) -> str | None:
-    """Why a version is left where it is; None where it is wanted."""
+    """Why a version is left where it is, and what reads it nevertheless; None where it is
+    wanted."""
     if is_published:
-        return f"The source offers {version}, which is published."
-    if version == dataset.rejected_version:
-        return f"The source offers {version}, which was rolled back or discarded."
-    if is_held:
-        return (
-            f"The source offers {version}, which a gate stopped: it is held until it is published "
-            "or discarded."
-        )
-    return None
+        why = "which is published"
+    elif version == dataset.rejected_version:
+        why = "which was rolled back or discarded"
+    elif is_held:
+        why = "which a gate stopped: it is held until it is published or discarded"
+    else:
+        return None
+    return f"The source offers {version}, {why}. {_READ_ALL_THE_SAME}"

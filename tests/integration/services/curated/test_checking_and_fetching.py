@@ -27,6 +27,7 @@ from services.curated import versions
 from services.curated.checking import check_source
 from services.curated.fetching import fetch_data, plan_fetch
 from services.curated.parameters import CuratedUpdate
+from services.curated.vector_file import VectorFile
 from services.vector.inspecting import read_plan
 from tests.support.curated_datasets import (
     begin,
@@ -153,7 +154,8 @@ def test_what_is_published_is_skipped(
     decided = check(job)
     assert decided == {
         "action": "skip",
-        "reason": "The source offers v1, which is published.",
+        "reason": 'The source offers v1, which is published. force_update ("Read all of the '
+        'source again") reads it all the same.',
         "source_version": "v1",
     }
     assert job.run_stage("fetch_data") == []
@@ -242,6 +244,39 @@ def test_what_is_held_is_read_again_where_its_definition_was_changed(
     assert "is held" in check(update(lakes))["reason"]
     redefined = redefine(connection, lakes, source_config={"layer": "lakes"})
     assert check(update(redefined))["action"] == "update"
+
+
+@pytest.mark.parametrize("earlier", ["published", "rejected", "held"])
+def test_a_file_that_a_person_names_is_read_whatever_became_of_its_version(
+    connection: database.Connection,
+    lakes: CuratedDataset,
+    server: FileServer,
+    monkeypatch: pytest.MonkeyPatch,
+    earlier: str,
+) -> None:
+    """A release can be of several files: what is known of one says nothing of another."""
+    monkeypatch.setattr(VectorFile, "release_of", lambda *_: "5.1.1")
+    monkeypatch.setattr(VectorFile, "release_in", lambda *_: "5.1.1")
+    if earlier == "held":
+        job_id = begin(connection, lakes.dataset_id)
+        held = stage_version(connection, lakes, job_id, source_version="5.1.1")
+        curated_versions_repository.hold(connection, held.version_id, {}, [])
+    elif earlier == "rejected":
+        curated_repository.set_rejected(connection, lakes.dataset_id, "5.1.1")
+    else:
+        publish_version(connection, lakes, source_version="5.1.1")
+    skipped = check(update(lakes))
+    assert (skipped["action"], skipped["source_version"]) == ("skip", "5.1.1")
+    assert skipped["reason"].endswith('("Read all of the source again") reads it all the same.')
+
+    blob_storage.ensure_container("bronze-stages")
+    blob_storage.write_bytes("bronze-stages", "in/lakes.geojson", LAKES)
+    asked = len(server.asked)
+    job = update(lakes, container_name="bronze-stages", blob_name="in/lakes.geojson")
+    decided = check(job)
+    assert (decided["action"], decided["source_version"]) == ("update", "5.1.1")
+    assert job.run_stage("fetch_data")[0].result is not None
+    assert len(server.asked) == asked
 
 
 def test_a_source_that_is_down_is_not_checked(
