@@ -14,9 +14,16 @@ _HOST_CONTAINERS = "azure-webjobs-"
 
 
 def _holds_data(container: str) -> str:
-    """The containers of the app and its host hold keys and unfinished work."""
-    if container == get_settings().work_container or container.startswith(_HOST_CONTAINERS):
+    """The containers of the app and its host hold keys, unfinished work, and the files of datasets
+    whose rows not everyone may see: a table made of these would be open to all."""
+    settings = get_settings()
+    if container == settings.work_container or container.startswith(_HOST_CONTAINERS):
         raise ValueError(f"must not be {container!r}, which geoforge and its host work in")
+    if container == settings.curated_container:
+        raise ValueError(
+            f"must not be {container!r}, where geoforge keeps the files that it has fetched for "
+            "curated datasets"
+        )
     return container
 
 
