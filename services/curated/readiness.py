@@ -16,14 +16,16 @@ def credential_names(dataset: CuratedDataset) -> tuple[str, ...]:
     return () if dataset.credential_key is None else (dataset.credential_key,)
 
 
-def require_ready(dataset: CuratedDataset) -> Handler:
+def require_ready(dataset: CuratedDataset, file: UploadedFile | None = None) -> Handler:
     """The dataset's handler.
 
     Raises `Conflict`: handler_missing where geoforge does not have it, credentials_missing
-    naming the settings that are not there.
+    naming the settings that are not there. An update that reads a `file` in place of the source
+    needs none of them.
     """
     handler = handlers.get(dataset.handler)
-    missing = credentials.missing(handler.credentials(dataset))
+    needed = handler.credentials(dataset) if file is None else ()
+    missing = credentials.missing(needed)
     if missing:
         raise Conflict(
             f"{dataset.dataset_id} cannot be updated: {_are_not_set(missing)}.",

@@ -84,7 +84,7 @@ def start(
             },
         )
         if job.created:
-            require_options(require_ready(dataset), days, file)
+            require_options(require_ready(dataset, file), days, file)
             logged(
                 connection,
                 dataset,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import InvalidParameters
+from core.errors import Conflict, InvalidParameters
 from core.models.curated import UpdateType
 from infrastructure import curated_updates_repository as updates_log
 from infrastructure import database, job_repository
@@ -90,6 +90,18 @@ def test_the_job_and_the_log_are_told(ledger: Connection, monkeypatch: pytest.Mo
     assert {name: parameters[name] for name in asked} == asked
     assert parameters["to_date"] is None
     assert details(ledger, job.job_id) == {"asked": asked}
+
+
+def test_a_file_is_read_without_the_credentials_of_the_source(
+    ledger: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RIVERS_KEY", raising=False)
+    add_dataset(ledger, "rivers", credential_key="RIVERS_KEY")
+    with pytest.raises(Conflict, match="RIVERS_KEY"):
+        updates.start("rivers", UpdateType.MANUAL)
+    assert updates.start(
+        "rivers", UpdateType.MANUAL, file=UploadedFile("uploads", "rivers.zip")
+    ).created
 
 
 def test_the_log_is_told_of_a_job_that_was_submitted_as_such(ledger: Connection) -> None:
