@@ -73,9 +73,10 @@ class Answer:
     server_time: datetime
 
     def words(self) -> str:
-        """What ACLED says of an error, in its own words; "" where it says nothing. It may repeat
-        what it was sent: it is shown only by `access.Access.quote`."""
-        return " ".join(_texts(self.body))[:_MAX_WORDS]
+        """What ACLED says of an error, in its own words and each sentence once; "" where it says
+        nothing. It may repeat what it was sent: it is shown only by `access.Access.quote`."""
+        # A login that is refused has one sentence as message and as error_description.
+        return " ".join(dict.fromkeys(_texts(self.body)))[:_MAX_WORDS]
 
 
 class Transport:

@@ -261,6 +261,13 @@ def test_wrong_credentials_are_said(acled: Acled, server: ScriptedServer) -> Non
     assert len(server.asked_for(TOKEN_PATH)) == 1
 
 
+def test_what_acled_says_twice_is_said_once(acled: Acled) -> None:
+    sentence = "The user credentials were incorrect."
+    said = {"message": sentence, "error_description": sentence, "error": "invalid_grant"}
+    acled.login_faults = [reply(said, status=400)]
+    assert refusal().message.endswith(f'ACLED says: "{sentence} invalid_grant"')
+
+
 def test_an_account_that_may_not_log_in_is_said(acled: Acled) -> None:
     acled.login_faults = [reply({"message": "Blocked."}, status=403)]
     error = refusal()
