@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import date
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.blob_names import BlobPath
+from core.days import Day
 from core.errors import FieldError, InvalidParameters
 from core.models.curated import UpdateType
 from services.curated import updates
@@ -29,13 +29,13 @@ class UpdateRequest(BaseModel):
     dry_run: bool = Field(
         default=False, description="Do everything but publish, and say what would change"
     )
-    from_date: date | None = Field(
+    from_date: Day | None = Field(
         default=None,
         description="Backfill: first day whose records are read again, for a dataset whose "
         "`options` have days",
         examples=["2024-01-01"],
     )
-    to_date: date | None = Field(
+    to_date: Day | None = Field(
         default=None,
         description="Backfill: last day whose records are read again; either end may be open",
         examples=["2024-12-31"],

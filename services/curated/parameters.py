@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Self
 
 from pydantic import Field, model_validator
 
 from core.blob_names import BlobPath
+from core.days import Day
 from core.job_definition import JobParameters
 from core.models.curated import UpdateType
 from services.data_container import DataContainer
@@ -36,10 +37,10 @@ class CuratedUpdate(JobParameters):
     dry_run: bool = Field(
         default=False, description="Do everything but publish, and say what would change"
     )
-    from_date: date | None = Field(
+    from_date: Day | None = Field(
         default=None, description="Backfill: first day whose records are read again"
     )
-    to_date: date | None = Field(
+    to_date: Day | None = Field(
         default=None, description="Backfill: last day whose records are read again"
     )
     container_name: DataContainer | None = Field(

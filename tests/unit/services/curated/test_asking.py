@@ -55,6 +55,9 @@ def test_a_file_is_named_by_container_and_path() -> None:
     [
         ({"from_date": "2024-02-30"}, "from_date"),
         ({"from_date": "2024-02-28T00:00:00Z"}, "from_date"),
+        ({"from_date": "0"}, "from_date"),
+        ({"from_date": " 2024-02-28"}, "from_date"),
+        ({"to_date": "1709078400"}, "to_date"),
         ({"to_date": 20240228}, "to_date"),
         ({"from_date": "2024-02-29", "to_date": "2024-02-28"}, "to_date"),
         ({"container_name": "uploads"}, "blob_name"),
