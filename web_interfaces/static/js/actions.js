@@ -3,8 +3,7 @@
 //   <button data-action="rollback" data-url="/api/..." data-body='{"version": 2}'
 //           data-about="geo.parks, version 2 of 1,203 rows.">
 //
-// An action may have an `option`: a box to tick, which becomes a parameter of the call. `data-then`
-// is where the browser goes when it is done, in place of the page itself.
+// `data-then` is where the browser goes when it is done, in place of the page itself.
 
 import { call, withKey } from "./api.js";
 
@@ -25,21 +24,6 @@ const WORDS = {
     text: "Readers see it at once, as a new version. The present one is kept, and can be brought "
       + "back in the same way.",
     yes: "Bring it back",
-  },
-  update: {
-    title: "Update this dataset now?",
-    text: "The source is asked for its version. What is new is fetched, cleaned, held against the "
-      + "gates, and published.",
-    yes: "Update now",
-    option: { name: "force_update", text: "Also when the source has nothing new" },
-  },
-  dry_run: {
-    title: "Try an update?",
-    text: "All of an update but its last step: the data are fetched, cleaned and compared, and you "
-      + "see what would change. Nothing is published. It takes as long as an update.",
-    yes: "Start the dry run",
-    body: { dry_run: true },
-    option: { name: "force_update", text: "Also when the source has nothing new" },
   },
   enable: {
     title: "Let the scheduler update this dataset?",
@@ -90,21 +74,16 @@ export function startActions() {
     if (!button) return;
     const words = WORDS[button.dataset.action];
     const { about = "", url, body = "{}", method = "POST", then } = button.dataset;
-    const { option } = words;
-    chosen = { url, method, then, option, body: { ...words.body, ...JSON.parse(body) } };
+    chosen = { url, method, then, body: JSON.parse(body) };
     element("confirm-title").textContent = words.title;
     element("confirm-text").textContent = `${about} ${words.text}`.trim();
     element("confirm-yes").textContent = words.yes;
-    element("confirm-option").hidden = !option;
-    element("confirm-box").checked = false;
-    element("confirm-option-text").textContent = option?.text ?? "";
     element("confirm-error").hidden = true;
     dialog.showModal();
   });
 
   element("confirm-yes").addEventListener("click", async (event) => {
-    const { url, method, body, option, then } = chosen;
-    if (option && element("confirm-box").checked) body[option.name] = true;
+    const { url, method, body, then } = chosen;
     event.target.disabled = true;
     const answer = await call(method, url, method === "DELETE" ? undefined : body);
     event.target.disabled = false;

@@ -74,10 +74,19 @@ class TestList:
         assert "completed, 20 added, 0 updated, 0 deleted" in page
         assert "Sites by hand never updated" in page
         assert "Next run by hand only Last attempt none yet" in page
-        assert set(buttons(answer)) == {
-            "update-parks", "dry_run-parks", "disable-parks", "update-by_hand", "dry_run-by_hand",
-        }  # fmt: skip
-        assert buttons(answer)["dry_run-parks"] == "/api/curated/datasets/parks/update"
+        assert buttons(answer) == {"disable-parks": "/api/curated/datasets/parks/disable"}
+
+    def test_leads_to_the_form_of_each_dataset_that_is_not_being_updated(
+        self, client: InProcessClient, connection: database.Connection
+    ) -> None:
+        registered(connection, "parks")
+        registered(connection, "lakes")
+        data.under_way(connection, "lakes")
+
+        page = client.get(f"{ROOT}?code=k%26y").text
+
+        assert f'href="{ROOT}/parks/update?code=k%26y">Update</a>' in page
+        assert f"{ROOT}/lakes/update" not in page
 
     def test_says_why_one_is_not_as_it_should_be(
         self, client: InProcessClient, connection: database.Connection
@@ -88,7 +97,7 @@ class TestList:
 
         page = shown(client.get(ROOT))
 
-        assert "Lakes failed Update Dry run Disable It answered 503." in page
+        assert "Lakes failed Update Disable It answered 503." in page
         assert "IBAT_AUTH_KEY" in page
 
     def test_can_be_filtered(
