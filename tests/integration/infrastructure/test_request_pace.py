@@ -6,14 +6,16 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 import pytest
 
 from core.errors import TaskCancelled
-from infrastructure import database
+from infrastructure import database, request_pace
 from infrastructure.database import Connection
-from infrastructure.request_pace import hold_back, pace
+from infrastructure.request_pace import LONGEST_HOLD_SECONDS, hold_back, pace
 from local.stack.settings import CHECKOUT
 
 PER_MINUTE = 1200.0
@@ -153,3 +155,96 @@ def test_a_service_can_be_held_back_before_it_was_ever_asked(clock: Connection) 
     hold_back("acled", 0.2)
     pace("acled", 60, proceed)
     assert now(clock) - began >= 0.2 - APART
+
+
+def put(clock: Connection, column: str, seconds: float) -> None:
+    """Write down a time that lies so far ahead."""
+    clock.execute(
+        "INSERT INTO app.request_pace (service, next_at, held_until)"
+        " VALUES ('acled', clock_timestamp(), NULL) ON CONFLICT DO NOTHING"
+    )
+    clock.execute(
+        f"UPDATE app.request_pace SET {column} = clock_timestamp() + make_interval(secs => %s)",
+        [seconds],
+    )
+
+
+def seconds_held(clock: Connection) -> float:
+    row = clock.execute(
+        "SELECT extract(epoch FROM held_until - clock_timestamp())::float8 AS seconds"
+        " FROM app.request_pace"
+    ).fetchone()
+    assert row is not None
+    return float(row["seconds"])
+
+
+class WouldWait(Exception):
+    """Raised in place of a wait."""
+
+
+@pytest.fixture
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait(seconds: float, check: Callable[[], None]) -> None:
+        raise WouldWait
+
+    monkeypatch.setattr(request_pace, "wait", wait)
+
+
+DAY = 86_400.0
+
+
+@pytest.mark.usefixtures("no_waits")
+@pytest.mark.parametrize("column", ["next_at", "held_until"])
+def test_a_clock_that_was_ahead_for_a_while_holds_nobody_up(clock: Connection, column: str) -> None:
+    put(clock, column, DAY)
+    pace("acled", 60_000, proceed)
+
+
+def test_a_clock_that_is_ahead_while_one_waits_holds_nobody_up(clock: Connection) -> None:
+    until = time.monotonic() + DEADLINE
+
+    def be_ahead() -> None:
+        assert time.monotonic() < until, "it waits"
+        put(clock, "held_until", DAY)
+
+    pace("acled", 300, proceed)
+    pace("acled", 300, be_ahead)
+
+
+def test_whom_a_clock_that_was_ahead_held_back_can_be_held_back_again(clock: Connection) -> None:
+    put(clock, "held_until", DAY)
+    hold_back("acled", 30)
+    assert 0 < seconds_held(clock) <= 30
+
+
+@pytest.mark.usefixtures("no_waits")
+@pytest.mark.parametrize(
+    ("column", "seconds"),
+    [
+        ("held_until", LONGEST_HOLD_SECONDS),
+        # A hundred who wait for their slots at one a minute, behind the longest hold.
+        ("next_at", LONGEST_HOLD_SECONDS + 100 * 60),
+    ],
+)
+def test_what_one_can_have_to_wait_is_waited(
+    clock: Connection, column: str, seconds: float
+) -> None:
+    put(clock, column, seconds)
+    with pytest.raises(WouldWait):
+        pace("acled", 1, proceed)
+
+
+def test_nobody_is_held_back_for_longer_than_the_longest_time(clock: Connection) -> None:
+    hold_back("acled", DAY)
+    assert LONGEST_HOLD_SECONDS - DEADLINE < seconds_held(clock) <= LONGEST_HOLD_SECONDS
+
+
+def test_who_waits_is_told_until_when(clock: Connection) -> None:
+    told: list[tuple[datetime, float]] = []
+    pace("acled", 60, proceed, lambda *wait: told.append(wait))
+    assert told == []
+    hold_back("acled", 0.2)
+    pace("acled", 60_000, proceed, lambda *wait: told.append(wait))
+    [(until, seconds)] = told
+    assert 0 < seconds <= 1
+    assert now(clock) >= until.timestamp() - APART
