@@ -1,7 +1,8 @@
 """/api/interface/curated/{dataset_id}/update: the form that asks for an update.
 
-It is sent as forms are, so that it works without scripts; where htmx sends it, only what was
-wrong comes back. What acts wants a function key, also where the pages may be read without one.
+It is sent as forms are, so that it works without scripts; where htmx sends it, the form alone comes
+back, with what was wrong. What acts wants a function key, also where the pages may be read without
+one. What the form cannot be shown with, as the host's 401, is told by static/js/live.js.
 """
 
 from __future__ import annotations
@@ -15,16 +16,15 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from config import get_settings
-from core.errors import Conflict, InvalidParameters, PayloadTooLarge
+from core.errors import GeoforgeError, InvalidParameters, PayloadTooLarge
 from core.models.curated import JOB_TYPE
 from core.registry import registry
-from infrastructure import blob_storage
 from services.curated import asking
 from services.curated import registry as datasets
 from services.curated.asking import UpdateRequest
 from services.orchestration import starting
 from web_interfaces.api.http import refuse_cross_origin
-from web_interfaces.curated import update_form
+from web_interfaces.curated import update_form, uploading
 from web_interfaces.curated.interface import PAGE
 from web_interfaces.pages.rendering import HEADERS, auth_level, link_to, page_endpoint, render
 
@@ -49,12 +49,15 @@ async def begin_curated_update(
     req: func.HttpRequest, client: df.DurableOrchestrationClient
 ) -> func.HttpResponse:
     """Begin the update, and go to the dataset's page; else the form again, with what is wrong."""
-    refuse_cross_origin(req)
-    dataset_id, given = req.route_params["dataset_id"], _sent(req)
+    dataset_id = req.route_params["dataset_id"]
+    # What another site fills in, or is too much, is not shown again.
+    given: dict[str, str] = {}
     try:
+        refuse_cross_origin(req)
+        given = _sent(req)
         wanted = UpdateRequest.read(update_form.asked(given))
         job = await asyncio.to_thread(asking.begin, dataset_id, wanted, actor=_ACTOR)
-    except (InvalidParameters, Conflict) as error:
+    except GeoforgeError as error:
         return await asyncio.to_thread(_form_again, req, given, error)
     if job.created:
         await starting.start(client, job.job_id)
@@ -62,8 +65,9 @@ async def begin_curated_update(
 
 
 def _form_again(
-    req: func.HttpRequest, given: Mapping[str, str], error: InvalidParameters | Conflict
+    req: func.HttpRequest, given: Mapping[str, str], error: GeoforgeError
 ) -> func.HttpResponse:
+    """Raises what showing the form raises: there may be no such dataset, or no database."""
     errors: dict[str, str] = {}
     problem: str | None = error.message
     if isinstance(error, InvalidParameters):
@@ -105,9 +109,7 @@ def _form(
             dataset, given, request_id=request_id, errors=errors, problem=problem, job_id=job_id
         ),
         stages=[stage for each in registry if each.name == JOB_TYPE for stage in each.stages],
-        file_name=update_form.file_name(dataset),
-        # Without its query, which is a signature where that is how the storage is reached.
-        storage_url=blob_storage.service().url.partition("?")[0].rstrip("/"),
+        upload=uploading.upload(update_form.file_name(dataset)),
     )
 
 

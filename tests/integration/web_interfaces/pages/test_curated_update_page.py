@@ -11,12 +11,14 @@ from urllib.parse import urlencode
 import pytest
 
 import jobs as job_types
+from core.errors import Unavailable
 from core.models.curated import CuratedDataset
 from infrastructure import database
 from infrastructure.database import Connection
-from services.curated import handlers
+from services.curated import asking, handlers
 from services.curated.handler import About, Option
 from services.curated.vector_file import VectorFile
+from services.orchestration.submission import Submission
 from tests.support import curated_pages as data
 from tests.support.curated_datasets import forget_all
 from tests.support.curated_pages import parks, registered
@@ -83,6 +85,12 @@ def errors(answer: Response) -> dict[str, str]:
     """What is said beside each field."""
     found = re.findall(r'id="field-(\w+)-error">([^<]+)<', answer.text)
     return {name: unescape(text) for name, text in found}
+
+
+def commands(answer: Response) -> list[str]:
+    """The lines that a person copies into a shell."""
+    (lines,) = re.findall(r"<pre[^>]*><code>(az .*?)</code>", answer.text, re.DOTALL)
+    return unescape(lines).splitlines()
 
 
 def parameters(connection: Connection, *names: str) -> list[dict[str, Any]]:
@@ -156,9 +164,36 @@ class TestFields:
         assert '<input type="date" id="field-from_date" name="from_date"' in page
         assert '<input type="date" id="field-to_date" name="to_date"' in page
         assert "A backfill: the records of these days are read again" in page
-        assert re.search(
-            r'azcopy copy "parks\.gpkg" "https?://\S+/uploads/parks\.gpkg"', unescape(page)
-        )
+
+    def test_of_files_tell_how_one_is_uploaded_with_the_connection_string(
+        self, client: InProcessClient, connection: Connection
+    ) -> None:
+        registered(connection, "parks", handler="obliging")
+        assert commands(client.get(FORM)) == [
+            "az storage container create -n uploads "
+            '--connection-string "$AZURE_STORAGE_CONNECTION_STRING"',
+            "az storage blob upload -c uploads -n parks.gpkg -f parks.gpkg "
+            '--connection-string "$AZURE_STORAGE_CONNECTION_STRING"',
+        ]
+
+    def test_of_files_tell_how_one_is_uploaded_where_the_app_has_an_identity(
+        self, client: InProcessClient, connection: Connection, ledger_url: str
+    ) -> None:
+        address = "https://example.org/a/parks%20%26%20%22$(lakes).gpkg?size=1"
+        registered(connection, "parks", handler="obliging", source_url=address)
+        with app_settings(
+            DATABASE_URL=ledger_url,
+            AZURE_STORAGE_CONNECTION_STRING="",
+            AZURE_STORAGE_CONNECTION_STRING__accountUrl="https://parks.blob.core.windows.net",
+        ):
+            answer = client.get(FORM)
+        name = "'parks & \"$(lakes).gpkg'"
+        assert commands(answer) == [
+            "az storage container create -n uploads --account-name parks --auth-mode login",
+            f"az storage blob upload -c uploads -n {name} -f {name} "
+            "--account-name parks --auth-mode login",
+        ]
+        assert "<code>az login</code>" in answer.text
 
     def test_an_update_under_way_is_linked(
         self, client: InProcessClient, connection: Connection
@@ -283,8 +318,12 @@ class TestRefusals:
         self, client: InProcessClient, connection: Connection
     ) -> None:
         registered(connection, "parks")
-        answer = send(client, {"Origin": "https://elsewhere.example", "Host": BASE[7:]})
+        elsewhere = {"Origin": "https://elsewhere.example", "Host": BASE[7:]}
+        answer = send(client, elsewhere, from_date="2024-02-01")
         assert (answer.status, answer.media_type) == (403, "text/html")
+        assert "Pages of another site may not send this request" in shown(answer)
+        # Nor fill it in.
+        assert "2024-02-01" not in answer.text
         assert parameters(connection) == []
 
     def test_a_form_beyond_the_limit_is_not_read(
@@ -292,4 +331,36 @@ class TestRefusals:
     ) -> None:
         registered(connection, "parks")
         with app_settings(DATABASE_URL=ledger_url, GEOFORGE_MAX_REQUEST_BYTES="1024"):
-            assert send(client, blob_name="x" * 2000).status == 413
+            answer = send(client, blob_name="x" * 2000)
+        assert answer.status == 413
+        assert "at most 1024 are accepted" in shown(answer)
+        assert "xxx" not in answer.text
+
+    def test_of_what_is_down_are_told_above_the_form(
+        self, client: InProcessClient, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        registered(connection, "parks", handler="obliging")
+
+        def down(*_: object, **__: object) -> Submission:
+            raise Unavailable("The ledger does not answer.")
+
+        monkeypatch.setattr(asking, "begin", down)
+        page = send(client, from_date="2024-02-01", request_id="r1")
+        assert page.status == 503
+        part = send(client, HTMX, from_date="2024-02-01", request_id="r1")
+        # What is no success htmx would not show.
+        assert part.status == 200
+        assert "<html" not in part.text
+        for answer in (page, part):
+            assert 'role="alert">The ledger does not answer.</p>' in answer.text
+            assert re.search(r'name="from_date"[^>]*value="2024-02-01"', answer.text)
+            assert 'name="request_id" value="r1"' in answer.text
+
+    @pytest.mark.parametrize("headers", [{}, HTMX])
+    def test_where_there_is_no_form_are_a_page_that_says_why(
+        self, client: InProcessClient, headers: dict[str, str]
+    ) -> None:
+        answer = send(client, headers)
+        assert answer.status == 404
+        # What static/js/live.js looks for.
+        assert "<h1 data-error>There is no curated dataset 'parks'" in unescape(answer.text)
