@@ -50,6 +50,8 @@ _DIMENSION_OF: dict[str, Dimension] = {
     "MultiPolygon": 2,
 }
 _NAMED = 20
+# The files of datasets lie where no job of process_vector may read, and so are named afterwards.
+_SOME_FILE = {"container_name": "any", "blob_name": "any"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +107,7 @@ def reading(dataset: CuratedDataset, handler: Handler, ref: SourceRef) -> Proces
     """
     said = handler.reading(dataset)
     try:
-        return ProcessVector.model_validate(
-            {"container_name": ref.container, "blob_name": ref.path, "drop_z": True, **said}
-        )
+        parameters = ProcessVector.model_validate({**_SOME_FILE, "drop_z": True, **said})
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         names = set(said) & set(dataset.source_config)
@@ -117,6 +117,7 @@ def reading(dataset: CuratedDataset, handler: Handler, ref: SourceRef) -> Proces
                 f"{field}: {first['msg']}", code="invalid_source_config", field=field
             ) from None
         raise
+    return parameters.model_copy(update={"container_name": ref.container, "blob_name": ref.path})
 
 
 def plan_found(

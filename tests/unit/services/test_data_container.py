@@ -9,11 +9,13 @@ import pytest
 from pydantic import ValidationError
 
 from core.errors import InvalidParameters
+from services.curated import planning
 from services.curated.asking import UpdateRequest
 from services.curated.parameters import CuratedUpdate
-from services.curated.vector_file import VectorFileConfig
+from services.curated.vector_file import VectorFile, VectorFileConfig
 from services.ingest.parameters import IngestCollection
 from services.vector.parameters import ProcessVector
+from services.vector.source_files import SourceRef
 from tests.support.handler_runs import dataset
 from tests.support.settings import app_settings
 
@@ -58,3 +60,9 @@ def test_the_containers_that_geoforge_works_in_are_refused(
 @pytest.mark.parametrize("named", NAMED.values(), ids=NAMED)
 def test_any_other_may_be_named(named: Callable[[str], Any]) -> None:
     named("uploads")
+
+
+def test_the_dataset_itself_reads_its_files_there() -> None:
+    ref = SourceRef(container="raw-files", path="wdpa/areas.zip", blobs=())
+    parameters = planning.reading(dataset(), VectorFile(), ref)
+    assert (parameters.container_name, parameters.blob_name) == ("raw-files", "wdpa/areas.zip")
