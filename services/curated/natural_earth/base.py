@@ -12,7 +12,6 @@ release has the version that any vector file has.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -21,7 +20,7 @@ from core.models.curated import CuratedDataset
 from core.models.feature_table import ColumnType
 from infrastructure.range_file import Ranges
 from services.curated.handler import SOURCE_VERSION, About, Field, LayerUse
-from services.curated.natural_earth import release
+from services.curated.natural_earth import layer_names, release
 from services.curated.vector_file import VectorFile
 from services.vector.model import SourceLayer
 from services.vector.plan import Dimension
@@ -34,9 +33,6 @@ LICENCE = "Public domain (https://www.naturalearthdata.com/about/terms-of-use/)"
 IGNORED = ("source_version",)
 
 _ATTRIBUTION = "Made with Natural Earth (https://www.naturalearthdata.com)"
-# Layers are called by scale and theme: ne_10m_land. Those of a point of view, or without lakes,
-# have more behind it: ne_10m_admin_0_countries_ind.
-_NAMED = re.compile(r"ne_\d+m_(.+)", re.IGNORECASE)
 # What the handler knows of the file by itself.
 _OWN = ("key_columns", "x_column", "y_column", "wkt_column")
 
@@ -118,8 +114,7 @@ class NaturalEarth(VectorFile):
     ) -> LayerUse | None:
         """Take the layer of the theme. One that is not called as Natural Earth calls its layers
         is taken by its attributes and its geometries."""
-        named = _NAMED.fullmatch(layer.name)
-        if named is not None and not named[1].lower().startswith(self.theme):
+        if layer_names.is_of(layer.name, self.theme) is False:
             return None
         has = {column.name.lower() for column in layer.columns}
         if not self.attributes <= has or not records_by_dimension(layer)[self.dimension]:

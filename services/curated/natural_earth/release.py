@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from infrastructure.blob_lookup import BlobRanges, head
 from infrastructure.range_file import Ranges
 from infrastructure.remote_zip import read_member
+from services.curated.natural_earth import layer_names
 from services.vector.source_files import SourceRef
 
 _VERSION_FILE = re.compile(r"(?:(?P<layer>.+)\.)?version(?:\.txt)?", re.IGNORECASE)
@@ -24,7 +25,7 @@ _BESIDE = ("VERSION.txt", "version.txt")
 def in_archive(content: Ranges, theme: str) -> str | None:
     """The release of a zip archive; None where it does not say, or is none.
 
-    Of an archive with several layers, that of the layer whose name ends with the theme.
+    Of an archive with several layers, that of the theme's.
     """
 
     def choose(names: Sequence[str]) -> str | None:
@@ -48,16 +49,17 @@ def beside(ref: SourceRef) -> str | None:
 def version_file(names: Sequence[str], theme: str) -> str | None:
     """The member that names the release of a theme, of those that an archive has.
 
-    That of the theme's layer goes before others. Where others are left, and are several, nobody
-    knows whose they are.
+    That of the theme's layer goes before those of its editions, and they before others. Where
+    several of a kind are left, nobody knows whose they are.
     """
     layers: dict[str, str] = {}
     for name in names:
         found = _VERSION_FILE.fullmatch(posixpath.basename(name))
         if found is not None and not name.startswith("__MACOSX/"):
-            layers[name] = (found["layer"] or "").lower()
-    own = [name for name, layer in layers.items() if layer.endswith(theme)]
-    chosen = own or list(layers)
+            layers[name] = found["layer"] or ""
+    own = [name for name, layer in layers.items() if layer_names.is_called(layer, theme)]
+    editions = [name for name, layer in layers.items() if layer_names.is_of(layer, theme)]
+    chosen = own or editions or list(layers)
     return chosen[0] if len(chosen) == 1 else None
 
 

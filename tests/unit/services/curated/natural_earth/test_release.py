@@ -47,6 +47,19 @@ def test_a_text_names_a_release_or_none(text: bytes, expected: str | None) -> No
             "ne_10m_land.VERSION.txt",
         ),
         (["ne_10m_land_scale_rank.VERSION.txt"], "ne_10m_land_scale_rank.VERSION.txt"),
+        # Names that end as the theme is called are those of other themes.
+        (["ne_10m_island.VERSION.txt", "ne_10m_land.VERSION.txt"], "ne_10m_land.VERSION.txt"),
+        (["ne_10m_island.VERSION.txt", "ne_10m_ocean.VERSION.txt"], None),
+        # The theme goes before its editions, and they before what is not of it.
+        (
+            ["ne_10m_land_scale_rank.VERSION.txt", "ne_10m_land.VERSION.txt"],
+            "ne_10m_land.VERSION.txt",
+        ),
+        (
+            ["ne_10m_ocean.VERSION.txt", "ne_10m_land_scale_rank.VERSION.txt"],
+            "ne_10m_land_scale_rank.VERSION.txt",
+        ),
+        (["NE_10M_LAND_DEU.VERSION.TXT", "ne_10m_land_ind.VERSION.txt"], None),
         # As archives of macOS have them.
         (
             ["ne_10m_land.VERSION.txt", "__MACOSX/._ne_10m_land.VERSION.txt"],
@@ -61,6 +74,11 @@ def test_a_text_names_a_release_or_none(text: bytes, expected: str | None) -> No
 )
 def test_the_member_is_the_one_of_the_theme(names: list[str], expected: str | None) -> None:
     assert release.version_file(names, "land") == expected
+
+
+def test_the_coast_of_minor_islands_is_no_coastline() -> None:
+    names = ["ne_10m_coastline.VERSION.txt", "ne_10m_minor_islands_coastline.VERSION.txt"]
+    assert release.version_file(names, "coastline") == names[0]
 
 
 def test_an_archive_says_its_release() -> None:
