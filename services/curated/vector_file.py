@@ -128,15 +128,12 @@ class VectorFile(Handler):
             raise _invalid(errors)
 
     def check(self, run: Run) -> RemoteVersion:
-        config = VectorFileConfig.of(run.dataset)
-        url = run.dataset.source_url
         if run.file is not None:
-            return self._of_blob(pin(run.file))
-        remote = self._of_blob(pin(config)) if url is None else self._of_address(run, url, config)
-        if config.version is None:
-            return remote
-        facts = {**remote.facts, "version_from": "source_config"}
-        return RemoteVersion(config.version, size=remote.size, facts=facts)
+            return self._of_blob(pin(run.file), given=None)
+        config, url = VectorFileConfig.of(run.dataset), run.dataset.source_url
+        if url is None:
+            return self._of_blob(pin(config), given=config.version)
+        return self._of_address(run, url, given=config.version)
 
     def fetch(self, run: Run, remote: RemoteVersion, files: FileStore) -> SourceRef:
         url = run.dataset.source_url
@@ -196,8 +193,9 @@ class VectorFile(Handler):
             return {}
         return credentials.bearer(dataset.credential_key, dataset.source_url)
 
-    def _of_address(self, run: Run, url: str, config: VectorFileConfig) -> RemoteVersion:
-        """What a server offers, with what the content must be when it is fetched."""
+    def _of_address(self, run: Run, url: str, *, given: str | None) -> RemoteVersion:
+        """What a server offers, with what the content must be when it is fetched. A version that
+        is `given` goes before what the source says."""
         headers = self._headers(run.dataset)
         limit = get_settings().max_source_bytes
         offer = probe(source_client(), url, limit_bytes=limit, headers=headers)
@@ -208,20 +206,18 @@ class VectorFile(Handler):
         }
         if offer.validator is not None:
             facts["validator"] = offer.validator
-        release = None if config.version is not None else self._release_at(run, url, offer, headers)
-        if release is not None:
-            facts["version_from"] = "file"
-            return RemoteVersion(release, size=offer.size, facts=facts)
-        if offer.validator is not None:
+        size = offer.size
+        if given is not None:
+            version, named_by = given, "source_config"
+        elif (release := self._release_at(run, url, offer, headers)) is not None:
+            version, named_by = release, "file"
+        elif offer.validator is not None:
             is_etag = offer.validator.startswith('"')
-            facts["version_from"] = "etag" if is_etag else "last_modified"
-            version = offer.validator.strip('"')
-            return RemoteVersion(version, size=offer.size, facts=facts)
-        if config.version is not None:
-            return RemoteVersion(config.version, size=offer.size, facts=facts)
-        digest, size = _content(url, headers, limit, run)
-        facts |= {"version_from": "content", "sha256": digest}
-        return RemoteVersion(f"sha256:{digest}", size=size, facts=facts)
+            version, named_by = offer.validator.strip('"'), "etag" if is_etag else "last_modified"
+        else:
+            facts["sha256"], size = _content(url, headers, limit, run)
+            version, named_by = f"sha256:{facts['sha256']}", "content"
+        return RemoteVersion(version, size=size, facts={**facts, "version_from": named_by})
 
     def _release_at(
         self, run: Run, url: str, offer: Offer, headers: Mapping[str, str]
@@ -245,15 +241,18 @@ class VectorFile(Handler):
                 raise
             return None
 
-    def _of_blob(self, ref: SourceRef) -> RemoteVersion:
-        """The version of what was put into a container, which may be several blobs."""
+    def _of_blob(self, ref: SourceRef, *, given: str | None) -> RemoteVersion:
+        """What was put into a container, which may be several blobs. A version that is `given`
+        goes before what they say."""
         etag = _etag_of(ref)
         facts = {"container": ref.container, "files": ref.names, "etag": etag}
-        release = self.release_of(ref)
-        named_by = "etag" if release is None else "file"
-        return RemoteVersion(
-            release or etag, size=ref.size, facts={**facts, "version_from": named_by}
-        )
+        if given is not None:
+            version, named_by = given, "source_config"
+        elif (release := self.release_of(ref)) is not None:
+            version, named_by = release, "file"
+        else:
+            version, named_by = etag, "etag"
+        return RemoteVersion(version, size=ref.size, facts={**facts, "version_from": named_by})
 
 
 def _content(url: str, headers: Mapping[str, str], limit_bytes: int, run: Run) -> tuple[str, int]:
