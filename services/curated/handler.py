@@ -106,8 +106,9 @@ class Field:
 
     `sources` are names of attributes, whatever the case of their letters; the first that the
     layer has is read. Where it has no value, the attributes `otherwise` are asked, one after the
-    other. `values` puts other texts in place of some, None for null. `split` cuts a
-    text at a separator into text[]. `constant` fills the column itself, in place of `sources`.
+    other: for a column of any type, of text[] before the texts are split. `values` puts other
+    texts in place of some, None for null. `split` cuts a text at a separator into text[].
+    `constant` fills the column itself, in place of `sources`.
     That an `optional` one is missing from the source is no drift of its schema.
     """
 
@@ -134,7 +135,8 @@ class Field:
 class Style:
     """How the table is drawn: MapLibre layers without their source, and the legend in order.
 
-    A legend entry is {label, color, kind: fill|line|circle, outline?, description?}.
+    A legend entry is {label, color, kind: fill|line|circle, outline?, radius?, description?}; the
+    radius, of a circle only, is in pixels.
     """
 
     style_id: str
