@@ -81,7 +81,10 @@ _ROWS = st.dictionaries(
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(before=_ROWS, after=_ROWS)
 def test_by_key_as_python_counts(tables: Connection, before: Any, after: Any) -> None:
     old = table(tables, "before", PLAIN, [(key, *row) for key, row in before.items()])
@@ -109,7 +112,10 @@ def test_by_key_as_python_counts(tables: Connection, before: Any, after: Any) ->
     }
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(before=_ROWS, after=_ROWS, gone=st.sets(st.integers(0, 8)))
 def test_deletions_go_unless_they_come_in_again(
     tables: Connection, before: Any, after: Any, gone: set[int]
@@ -128,7 +134,10 @@ def test_deletions_go_unless_they_come_in_again(
 _LOOSE = st.lists(st.tuples(st.integers(0, 2), st.sampled_from([None, "a", "(,)"])), max_size=12)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(before=_LOOSE, after=_LOOSE)
 def test_by_content_as_python_counts(tables: Connection, before: Any, after: Any) -> None:
     of = shape(None, code=ColumnType.INTEGER, name=ColumnType.TEXT)

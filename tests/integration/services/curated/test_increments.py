@@ -381,7 +381,10 @@ def test_deletions_survive_a_crash_between_the_steps(
 _STATES = st.dictionaries(st.integers(0, 6), st.integers(1, 4), max_size=5)
 
 
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=10,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(history=st.lists(st.tuples(_STATES, _STATES), min_size=1, max_size=4))
 def test_any_history_of_increments_ends_as_the_last_word_on_every_key(
     ledger: Connection, sites: CuratedDataset, history: list[tuple[dict[int, int], dict[int, int]]]
