@@ -122,9 +122,9 @@ class AcledHandler(Handler):
         api = AcledApi(run.check, run.progress)
         wanted = offer.read_part(part)
         if isinstance(wanted, Deletions):
-            pieces = event_rows.deletions_csv(_deletions(api, wanted))
+            pieces = event_rows.deletions_csv(_deletions(api, part, wanted))
         else:
-            pieces = _events(api, wanted)
+            pieces = _events(api, part, wanted)
         name = "_".join(str(part[key] or "open") for key in _NAMED_BY if key in part)
         stored = files.write(f"{name}.csv", pieces, source=f"acled:{name}")
         return FetchedPart(
@@ -163,18 +163,20 @@ def citation(source_version: str | None) -> str:
     return f"Armed Conflict Location & Event Data (ACLED){accessed}, https://acleddata.com"
 
 
-def _events(api: AcledApi, query: EventQuery) -> Iterator[bytes]:
-    """The events of a query as CSV. Nothing is asked for before the first piece is."""
+def _events(api: AcledApi, part: Mapping[str, Any], query: EventQuery) -> Iterator[bytes]:
+    """The events of a part as CSV. Nothing is asked for before the first piece is."""
     with api.read(query) as events:
+        offer.require_sight(part, query, events.restriction)
         yield from event_rows.events_csv(events.pages, get_settings().acled_url)
 
 
-def _deletions(api: AcledApi, wanted: Deletions) -> Iterator[Deletion]:
+def _deletions(api: AcledApi, part: Mapping[str, Any], wanted: Deletions) -> Iterator[Deletion]:
     """What was deleted, and what was edited so that it does not belong in the dataset any more."""
     yield from api.deletions(wanted.since)
     if wanted.before is not None:
         query = EventQuery(Days(None, wanted.before - timedelta(days=1)), wanted.since)
         with api.read(query) as events:
+            offer.require_sight(part, query, events.restriction)
             for event in events:
                 yield Deletion(event["event_id_cnty"], int(event["timestamp"]))
 

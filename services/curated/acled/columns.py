@@ -51,6 +51,6 @@ FIELDS: tuple[Field, ...] = (
     _field("fatalities", "Reported deaths; 0 where none is known of", _INTEGER),
     _field("tags", "More of the event, such as crowd size; several by semicolons"),
     _field("timestamp", "When ACLED entered or last edited it, in Unix seconds", _INTEGER),
-    _field("updated_at", "The same as date and time, UTC", ColumnType.TIMESTAMP),
+    _field("updated_at", "The same as a moment", ColumnType.TIMESTAMPTZ),
     _field("source_url", "The event at ACLED, for holders of an account"),
 )

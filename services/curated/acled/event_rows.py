@@ -61,12 +61,11 @@ def source_url(origin: str, event_id_cnty: str) -> str:
 
 
 def updated_at(timestamp: Any) -> str | None:
-    """A Unix time as the date and time in UTC; None for what is none."""
+    """A Unix time as date and time with the zone, which is UTC; None for what is none."""
     try:
-        moment = datetime.fromtimestamp(int(timestamp), UTC)
+        return datetime.fromtimestamp(int(timestamp), UTC).isoformat()
     except (TypeError, ValueError, OverflowError, OSError):
         return None  # what is wrong with it shows in the column `timestamp` itself
-    return moment.replace(tzinfo=None).isoformat()
 
 
 def columns_of(pages: Iterable[Iterable[Event]]) -> tuple[str, ...]:

@@ -2,14 +2,16 @@
 
 Each is a version in parts. A part with events is a query::
 
-    {"kind": "events", "from": "2024-01-01", "to": "2024-02-14", "since": null}
+    {"kind": "events", "from": "2024-01-01", "to": "2024-02-14", "since": null, "until": null}
 
 and one with deletions says since when, and before which day events do not belong in the dataset::
 
-    {"kind": "deletions", "since": "2026-11-21T09:15:00+00:00", "before": null}
+    {"kind": "deletions", "since": "2026-11-21T09:15:00+00:00", "before": null, "until": null}
 
 `since` is a moment of ACLED's own clock. What was entered, edited or deleted for some hours
 before the mark is read again: that it was not there yet when it was asked for costs nothing then.
+`until` is the last day that the account could see when this was offered, null without an embargo:
+see `require_sight`.
 """
 
 from __future__ import annotations
@@ -66,10 +68,11 @@ def everything(api: AcledApi, scope: Scope) -> RemoteVersion:
     found = api.count(query)
     if found.is_empty:
         raise _empty(query, found.restriction)
+    mark = _mark(found)
     return RemoteVersion(
-        str(_mark(found)),
+        str(mark),
         facts=_facts(found, events=found.total),
-        parts=[_as_part(piece) for piece in _pieces(api, query, found)],
+        parts=_parts(_pieces(api, query, found), mark),
         delivers="snapshot",
     )
 
@@ -90,23 +93,20 @@ def changes(
         return everything(api, scope)
     now = _present(api, mark, fresh)
     since = min(mark.at, now.at) - scope.overlap
-    opened = scope.within(Days(mark.until, now.until)) if mark.opens(now) else None
-    queries = [EventQuery(scope.days, since)]
-    if opened is not None:
-        queries.append(EventQuery(opened))
+    queries = _queries(scope, mark, now, since)
     deletions = Deletions(since, scope.first)
     if fresh.is_empty and not seen.opens(now) and not api.deletions(seen.at):
         return RemoteVersion(
             str(seen) if seen is rejected else published,
             facts=_facts(fresh, changed=0),
-            parts=[*map(_as_part, queries), _as_part(deletions)],
+            parts=_parts([*queries, deletions], now),
             delivers="increment",
         )
     pieces = [piece for query in queries for piece in _pieces(api, query, api.count(query))]
     return RemoteVersion(
         str(now),
         facts=_facts(fresh, changed=fresh.total, since=_text(since)),
-        parts=[*map(_as_part, pieces), _as_part(deletions)],
+        parts=_parts([*pieces, deletions], now),
         delivers="increment",
     )
 
@@ -131,7 +131,7 @@ def backfill(api: AcledApi, scope: Scope, wanted: Days, *, published: str | None
     return RemoteVersion(
         published or f"{days.first or ''}..{days.last or ''}",
         facts=_facts(found, events=found.total),
-        parts=[_as_part(piece) for piece in _pieces(api, query, found)],
+        parts=_parts(_pieces(api, query, found), _mark(found)),
         delivers="increment",
     )
 
@@ -142,6 +142,49 @@ def read_part(part: Mapping[str, Any]) -> EventQuery | Deletions:
     if part["kind"] == "deletions":
         return Deletions(since, _date(part["before"]))
     return EventQuery(Days(_date(part["from"]), _date(part["to"])), since)
+
+
+def require_sight(
+    part: Mapping[str, Any], query: EventQuery, restriction: Restriction | None
+) -> None:
+    """Raise `PermanentTaskError` (source_changed) where an embargo keeps events of a query, which
+    was asked for a part, from the account that could see them when the part was offered.
+
+    They would be missing, and the mark would say that they were read.
+    """
+    if restriction is None:
+        return
+    offered, last = _date(part["until"]), None if query.days is None else query.days.last
+    if restriction.until is not None:
+        sees_as_much = offered is not None and offered <= restriction.until
+        # What its own day is, ACLED does not say: that may be hidden in part.
+        if sees_as_much or (last is not None and last < restriction.until):
+            return
+    raise PermanentTaskError(
+        f"ACLED has put the account under an embargo while its events were being read: it may see "
+        f"{restriction} by now. Run the update again.",
+        code="source_changed",
+    )
+
+
+def _queries(scope: Scope, mark: Mark, now: Mark, since: datetime) -> list[EventQuery]:
+    """What has changed since a moment; of the days that can be seen since the mark, all.
+
+    No event is of two of them: one that comes twice as it is would be taken for a fault. The last
+    day that could be seen is among those that are read whole, as it may have been seen in part.
+    """
+    if mark.until is not None and mark.opens(now):
+        opened = scope.within(Days(mark.until, now.until))
+        known = scope.within(Days(None, mark.until - _DAY))
+        if opened is not None:
+            return [*([] if known is None else [EventQuery(known, since)]), EventQuery(opened)]
+    return [EventQuery(scope.days, since)]
+
+
+def _parts(pieces: Iterable[EventQuery | Deletions], seen: Mark) -> list[JsonObject]:
+    """The parts of what is offered to an account that sees what it did at a mark."""
+    until = seen.until and str(seen.until)
+    return [{**_as_part(piece), "until": until} for piece in pieces]
 
 
 def _as_part(piece: EventQuery | Deletions) -> JsonObject:

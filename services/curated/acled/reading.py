@@ -84,11 +84,10 @@ class Query(Protocol):
 
 class Rows:
     """The rows of a query, each once. They lie in a file for the moment, so this is a context
-    manager, or is closed with `close`."""
+    manager, or is closed with `close`. `restriction` is what the account may not see of them."""
 
-    def __init__(self, spool: _Spool, restriction: Restriction | None, server_time: datetime):
+    def __init__(self, spool: _Spool, restriction: Restriction | None):
         self.restriction = restriction
-        self.server_time = server_time
         self._spool = spool
 
     def __len__(self) -> int:
@@ -136,7 +135,7 @@ def read(
                 reading.spool.close()
                 raise
             if is_sound:
-                return Rows(reading.spool, reading.restriction, reading.began)
+                return Rows(reading.spool, reading.restriction)
             if before is not None:
                 before.spool.close()
             before = reading

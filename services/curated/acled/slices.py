@@ -47,22 +47,22 @@ def cut(days: Days, total: int | None, count: Count, *, today: date, target: int
 
 
 def _pieces(days: Days, count: Count, today: date, target: int) -> Iterator[_Piece]:
-    """Each year, cut into equal pieces where it has more events than a slice shall have."""
-    last_year = (days.last or max(today, days.first or today)).year
-    first_year = days.first.year if days.first is not None else min(FIRST_YEAR, last_year)
-    for year in range(first_year, last_year + 1):
-        first, last = date(year, 1, 1), date(year, 12, 31)
-        first, last = max(first, days.first or first), min(last, days.last or last)
+    """Each year, cut into equal pieces where it has more events than a slice shall have. Years
+    before the first and after today's are not gone through, whatever `days` says: what there
+    were of them is in the first piece and the last."""
+    beginning = date(FIRST_YEAR, 1, 1)
+    first, last = max(days.first or beginning, beginning), min(days.last or today, today)
+    if first > last:
+        return
+    for year in range(first.year, last.year + 1):
+        begin, end = max(date(year, 1, 1), first), min(date(year, 12, 31), last)
         events = count(
-            # The ends are open where the slices at the ends are.
             Days(
-                None if days.first is None and year == first_year else first,
-                None if days.last is None and year == last_year else last,
+                days.first if year == first.year else begin,
+                days.last if year == last.year else end,
             )
         )
-        if year == last_year:  # what is yet to come is in the last slice, and is nothing
-            last = max(first, min(last, today))
-        yield from _equal(first, last, target if events is None else events, target)
+        yield from _equal(begin, end, target if events is None else events, target)
 
 
 def _equal(first: date, last: date, events: int, target: int) -> Iterator[_Piece]:

@@ -104,6 +104,18 @@ def log_of(connection: Connection, job: JobRun) -> Row:
     return row
 
 
+def reason_of(connection: Connection, dataset: CuratedDataset) -> str | None:
+    """The reason that the log gives for what was done last."""
+    [newest] = updates_log.page(connection, dataset.dataset_id, limit=1)
+    found: str | None = newest["details"].get("reason")
+    return found
+
+
+def held(dataset: CuratedDataset) -> list[Mapping[str, Any]]:
+    found: list[Mapping[str, Any]] = versions.versions_page(dataset.dataset_id)["held"]
+    return found
+
+
 def mark_of(connection: Connection, dataset: CuratedDataset) -> str | None:
     return curated_repository.get(connection, dataset.dataset_id).source_version
 
@@ -136,7 +148,7 @@ def assert_true(row: Row, truth: Mapping[str, Any], acled: Acled) -> None:
     assert row["srid"] == 4326
     assert row["event_id"] == event_id(row["event_id_cnty"])
     moment = datetime.fromtimestamp(int(str(said["timestamp"])), UTC)
-    assert row["updated_at"] == moment.replace(tzinfo=None)
+    assert row["updated_at"] == moment
     assert row["source_url"] == (f"{acled.url}/api/acled/read?event_id_cnty={row['event_id_cnty']}")
     texts = set(ATTRIBUTES) - {*NUMBERS, "latitude", "longitude", "event_date"}
     assert {name: row[name] or None for name in texts} == {name: said[name] for name in texts}
@@ -270,13 +282,69 @@ def test_another_definition_means_that_all_is_read_again(
     }
     assert set(published(connection)) == kept
     assert result["changes"]["deleted"] == EVENTS - len(kept)
+    assert reason_of(connection, dataset) == (
+        "What is published was read before the definition was changed: all of the source is read "
+        "again."
+    )
     acled.clock.advance(timedelta(days=1))
     assert update(connection, redefined)["action"] == "skipped"
-    # What was read by the other definition is nothing that changes could be added to.
+
+
+def test_another_definition_that_was_rolled_back_stays_so(
+    connection: Connection, dataset: CuratedDataset, acled: Acled
+) -> None:
+    update(connection, dataset)
+    acled.clock.advance(timedelta(minutes=1))
+    redefined = redefine(connection, dataset, source_config={"since": "2025-01-01"})
+    kept = update(connection, redefined)["rows"]
     versions.roll_back(dataset.dataset_id, actor="an operator")
+    # What was read by the other definition is nothing that changes could be added to.
+    acled.events.churn(inserts=5, edits=5, deletes=5, seed=6)
+    acled.clock.advance(timedelta(days=1))
+    before = published(connection)
+    acled.forget_requests()
+    result = update(connection, redefined)
+    assert result["action"] == "skipped"
+    assert result["reason"] == reason_of(connection, dataset)
+    assert "since was rolled back or discarded. force_update" in result["reason"]
+    assert acled.counted()["events"] <= 5
+    assert published(connection) == before
+    # The earlier definition has its rows, and goes on.
+    restored = redefine(connection, redefined, source_config=dataset.source_config)
+    assert update(connection, restored)["delivers"] == "increment"
+    assert_same(connection, acled)
+    redefined = redefine(connection, restored, source_config={"since": "2025-01-01"})
+    assert update(connection, redefined, force_update=True)["rows"] < len(before)
+    assert kept < len(before)
+
+
+def test_another_definition_that_a_gate_stopped_is_read_once(
+    connection: Connection, dataset: CuratedDataset, acled: Acled
+) -> None:
+    update(connection, dataset)
+    redefined = redefine(
+        connection,
+        dataset,
+        source_config={"since": "2025-01-01"},
+        gates={**dataset.gates.model_dump(), "row_count_change_pct": 10},
+    )
+    acled.clock.advance(timedelta(minutes=1))
+    # Nobody has seen anything of a plan but its counts.
+    assert update(connection, redefined, dry_run=True)["action"] == "planned"
+    stopped = failure(connection, redefined)
+    assert isinstance(stopped, PermanentTaskError)
+    assert stopped.error_code == "gate_failed"
+    acled.clock.advance(timedelta(days=1))
+    assert "is held until" in update(connection, redefined)["reason"]
+    version_id = stopped.details["version_id"]
+    assert [each["version_id"] for each in held(dataset)] == [version_id]
+    versions.discard(dataset.dataset_id, version_id)
+    acled.clock.advance(timedelta(days=1))
+    assert "rolled back or discarded" in update(connection, redefined)["reason"]
     assert len(published(connection)) == EVENTS
-    update(connection, redefined)
-    assert set(published(connection)) == kept
+    # Yet another one is another matter.
+    wider = redefine(connection, redefined, source_config={"since": "1998-01-01"})
+    assert update(connection, wider)["delivers"] == "snapshot"
 
 
 def test_a_table_that_somebody_dropped_is_read_whole(
@@ -298,6 +366,75 @@ def test_all_is_read_again_where_that_is_forced(
     acled.clock.advance(timedelta(minutes=1))
     result = update(connection, dataset, force_update=True)
     assert result["changes"]["added"] == 7
+    assert_same(connection, acled)
+
+
+def recent(acled: Acled) -> set[str]:
+    """The events that an embargo of a year hides."""
+    newest = str(acled.clock.today() - timedelta(days=365))
+    return {key for key, row in acled.events.rows().items() if str(row["event_date"]) > newest}
+
+
+@pytest.mark.parametrize("asked", [{"force_update": True}, {}], ids=["all", "changes"])
+def test_an_embargo_that_begins_while_it_is_read_stops_the_update(
+    connection: Connection, dataset: CuratedDataset, acled: Acled, asked: dict[str, Any]
+) -> None:
+    """Else the events that it hides would be gone, or be left out, for good."""
+    update(connection, dataset)
+    acled.clock.advance(timedelta(days=5))
+    some = acled.events.edit(sorted(recent(acled))[0], notes="Revised.")
+    acled.clock.advance(timedelta(days=5))
+    job = job_of(dataset, **asked)
+    job.run(until="fetch_data")
+    acled.access.change(embargo_months=12)
+    with pytest.raises(TaskFailed) as failed:
+        job.run()
+    assert isinstance(failed.value.__cause__, PermanentTaskError)
+    assert failed.value.__cause__.error_code == "source_changed"
+    updates_log.finish(connection, job.job_id, UpdateStatus.FAILED)
+    assert mark_of(connection, dataset) == MARK
+    # What the account may see is read under the embargo, and the rest when it is over.
+    update(connection, dataset)
+    acled.access.change(embargo_months=None)
+    acled.clock.advance(timedelta(days=5))
+    update(connection, dataset)
+    assert some["notes"] == "Revised."
+    assert_same(connection, acled)
+
+
+def test_a_backfill_of_days_that_an_embargo_hides_meanwhile_stops(
+    connection: Connection, dataset: CuratedDataset, acled: Acled
+) -> None:
+    update(connection, dataset)
+    job = job_of(dataset, from_date="2025-06-01", to_date="2026-06-30")
+    job.run(until="fetch_data")
+    acled.access.change(embargo_months=12)
+    with pytest.raises(TaskFailed, match="under an embargo"):
+        job.run()
+    updates_log.finish(connection, job.job_id, UpdateStatus.FAILED)
+    update(connection, dataset, from_date="2025-01-01", to_date="2025-06-30")
+    assert_same(connection, acled)
+
+
+def test_an_embargo_that_moves_on_gives_each_event_once(
+    connection: Connection, dataset: CuratedDataset, acled: Acled
+) -> None:
+    """An event of the opened days that was edited lately is asked for once: twice, it would be a
+    fault, and a few such faults among a few changes stop an update."""
+    acled.access.change(embargo_months=12)
+    update(connection, dataset)
+    opened = [
+        acled.events.insert(event_date=date(2025, 11, 23) + timedelta(days=number))
+        for number in range(5)
+    ]
+    acled.clock.advance(timedelta(days=4))
+    result = update(connection, dataset)
+    assert result["action"] == "updated"
+    assert result["quarantined"] == 0
+    assert set(opened) <= set(published(connection))
+    acled.access.change(embargo_months=None)
+    acled.clock.advance(timedelta(hours=1))
+    assert update(connection, dataset)["quarantined"] == 0
     assert_same(connection, acled)
 
 

@@ -107,7 +107,7 @@ def test_the_table_has_the_columns_that_it_is_known_for() -> None:
         "location": ColumnType.TEXT,
         "fatalities": ColumnType.INTEGER,
         "source_url": ColumnType.TEXT,
-        "updated_at": ColumnType.TIMESTAMP,
+        "updated_at": ColumnType.TIMESTAMPTZ,
     }
     assert {name: types[name] for name in known} == known
     assert types["timestamp"] is ColumnType.INTEGER

@@ -94,8 +94,8 @@ def test_the_address_of_an_event_holds_its_id_whatever_is_in_it() -> None:
 @pytest.mark.parametrize(
     ("timestamp", "moment"),
     [
-        (1700000000, "2023-11-14T22:13:20"),
-        ("1700000000", "2023-11-14T22:13:20"),
+        (1700000000, "2023-11-14T22:13:20+00:00"),
+        ("1700000000", "2023-11-14T22:13:20+00:00"),
         (None, None),
         ("", None),
         ("soon", None),
@@ -111,7 +111,7 @@ def test_every_attribute_is_a_column_as_it_came() -> None:
     [row] = written([event(notes=notes, fatalities="3", latitude="14.0", timestamp=1700000000)])
     assert list(row) == [*OWN, *ATTRIBUTES]
     assert (row["notes"], row["fatalities"], row["latitude"]) == (notes, "3", "14.0")
-    assert (row["event_id"], row["updated_at"]) == ("38417907459", "2023-11-14T22:13:20")
+    assert (row["event_id"], row["updated_at"]) == ("38417907459", "2023-11-14T22:13:20+00:00")
     assert row["source_url"] == source_url(ORIGIN, "HND1343")
 
 

@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.errors import PermanentTaskError
 from services.curated.acled import offer
@@ -21,6 +23,7 @@ BEFORE = datetime(2026, 11, 23, 9, 15, tzinfo=UTC)
 SINCE = BEFORE - timedelta(hours=48)
 ALL = Scope(None, timedelta(hours=48))
 END = date(2025, 11, 23)
+DAY = timedelta(days=1)
 
 
 class Answers:
@@ -104,7 +107,11 @@ def test_an_embargo_without_a_sign_of_its_end_stays() -> None:
 def test_an_embargo_that_is_lifted_opens_all_behind_it() -> None:
     remote = changes(Answers(lambda _: total(5)), Mark(BEFORE, END))
     assert remote.version == str(Mark(NOW))
-    assert EventQuery(Days(END, None)) in queries(remote)
+    assert queries(remote) == [
+        EventQuery(Days(None, END - DAY), SINCE),
+        EventQuery(Days(END, None)),
+        Deletions(SINCE, None),
+    ]
 
 
 def test_an_embargo_that_goes_back_hides_and_is_remembered() -> None:
@@ -112,6 +119,84 @@ def test_an_embargo_that_goes_back_hides_and_is_remembered() -> None:
     remote = changes(Answers(lambda _: total(5, Restriction(earlier))), Mark(BEFORE, END))
     assert remote.version == str(Mark(NOW, earlier))
     assert len(queries(remote)) == 2
+
+
+@given(
+    first=st.none() | st.dates(date(2025, 11, 1), date(2025, 12, 31)),
+    until=st.none() | st.dates(date(2025, 11, 1), date(2025, 12, 31)),
+    day=st.dates(date(2025, 10, 1), date(2026, 1, 31)),
+    is_recent=st.booleans(),
+)
+def test_no_event_is_asked_for_twice_and_none_that_opened_or_changed_is_left_out(
+    first: date | None, until: date | None, day: date, is_recent: bool
+) -> None:
+    restriction = None if until is None else Restriction(until)
+    api: Any = Answers(lambda _: total(5, restriction))
+    scope = Scope(first, timedelta(hours=48))
+    remote = offer.changes(api, scope, Mark(BEFORE, END), rejected=None, published="")
+    asking = [
+        each
+        for each in queries(remote)
+        if isinstance(each, EventQuery)
+        and each.days is not None
+        and (each.days.first is None or each.days.first <= day)
+        and (each.days.last is None or day <= each.days.last)
+        and (each.since is None or is_recent)
+    ]
+    is_seen = (first is None or first <= day) and (until is None or day <= until)
+    if is_seen:
+        assert len(asking) == (1 if is_recent or day > END or (day == END != until) else 0)
+    assert len(asking) <= 1
+
+
+def offered(until: date | None, query: EventQuery) -> dict[str, Any]:
+    """A part that was offered to an account that could see events to a day."""
+    seen = None if until is None else Restriction(until)
+    days = query.days or Days(None, None)
+    scope = Scope(days.first, timedelta(0))
+    api: Any = Answers(lambda _: total(5, seen))
+    remote = offer.backfill(api, scope, days, published=None)
+    return json.loads(json.dumps(remote.parts[0]))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("until", "last", "now"),
+    [
+        (None, None, None),
+        (None, END, None),
+        # Of what is before it, an embargo keeps nothing back.
+        (None, END, Restriction(END + DAY)),
+        (END, None, Restriction(END)),
+        (END, None, Restriction(END + DAY)),
+        (END, END, Restriction(END)),
+        (END, None, None),
+    ],
+)
+def test_an_account_that_sees_as_much_as_before_may_read(
+    until: date | None, last: date | None, now: Restriction | None
+) -> None:
+    query = EventQuery(Days(None, last))
+    offer.require_sight(offered(until, query), query, now)
+
+
+@pytest.mark.parametrize(
+    ("until", "last", "now"),
+    [
+        (None, None, Restriction(END)),
+        (None, END, Restriction(END)),
+        (None, END, Restriction(None)),
+        (END, None, Restriction(END - DAY)),
+        (END, None, Restriction(None)),
+        (END, END, Restriction(END - DAY)),
+    ],
+)
+def test_an_account_that_sees_less_by_now_reads_nothing(
+    until: date | None, last: date | None, now: Restriction
+) -> None:
+    query = EventQuery(Days(None, last))
+    with pytest.raises(PermanentTaskError, match="under an embargo") as refusal:
+        offer.require_sight(offered(until, query), query, now)
+    assert refusal.value.error_code == "source_changed"
 
 
 def test_an_embargo_of_a_day_that_nobody_names_is_refused() -> None:

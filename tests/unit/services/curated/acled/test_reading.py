@@ -197,7 +197,6 @@ def test_the_restriction_is_handed_on() -> None:
 
     with reading.read(Restricted([]), limit=3, check=proceed) as rows:
         assert rows.restriction is restriction
-        assert rows.server_time == datetime.fromtimestamp(BEGINNING + 1, UTC)
 
 
 @pytest.mark.parametrize("broken", [{"time": "1"}, {"id": "", "time": "1"}, {"id": "A"}])

@@ -122,6 +122,26 @@ def test_a_day_is_the_shortest_slice() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "days",
+    [Days(date(1, 1, 1), date(2026, 6, 30)), Days(date(1, 1, 1), None), Days(None, date.max)],
+)
+def test_a_mistyped_year_is_not_counted_through(days: Days) -> None:
+    source = Source(dict.fromkeys(range(1997, 2027), 30_000))
+    slices = cut(days, 900_000, source.count)
+    assert len(source.asked) == 2026 - 1997 + 1
+    # Whatever was before or is to come has been counted, and is in a slice.
+    assert (source.asked[0].first, source.asked[-1].last) == (days.first, days.last)
+    assert_whole(slices, days)
+
+
+@pytest.mark.parametrize("days", [Days(None, date(1990, 1, 1)), Days(date(2027, 1, 1), None)])
+def test_years_without_events_are_one_slice(days: Days) -> None:
+    source = Source({})
+    assert cut(days, None, source.count) == [days]
+    assert source.asked == []
+
+
 @pytest.mark.parametrize("last", [None, date(2030, 5, 1)])
 def test_days_that_are_yet_to_come_are_cut_too(last: date | None) -> None:
     days = Days(date(2028, 2, 1), last)
