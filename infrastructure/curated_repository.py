@@ -170,7 +170,8 @@ def checked(connection: Connection, dataset_id: str) -> None:
 
 
 def updated(connection: Connection, dataset_id: str, source_version: str | None) -> None:
-    """Record that this version of the source is published from now on."""
+    """Record that this version of the source is published from now on. Where it is another one
+    than before, what was rejected is forgotten."""
     connection.execute(
         _SQL["updated"], {"dataset_id": dataset_id, "source_version": source_version}
     )

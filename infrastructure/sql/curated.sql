@@ -94,10 +94,12 @@ SET last_checked_at = clock_timestamp()
 WHERE dataset_id = %(dataset_id)s
 
 -- name: updated
--- Another version is published: what was rejected before is history.
+-- When another version is published, what was rejected before is history. Days that were read
+-- again are no other version: what was rejected is as new as before.
 UPDATE app.curated_datasets
 SET source_version = %(source_version)s,
-    rejected_version = NULL,
+    rejected_version = CASE WHEN source_version = %(source_version)s
+        THEN nullif(rejected_version, %(source_version)s) END,
     last_updated_at = clock_timestamp()
 WHERE dataset_id = %(dataset_id)s
 

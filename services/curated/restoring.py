@@ -133,18 +133,19 @@ def _undone(done: Published) -> Counts:
 def rejected_version(
     connection: Connection, dataset: CuratedDataset, source_version: str | None
 ) -> str | None:
-    """The version of the source that is not to be fetched again by itself while `source_version`
-    is published: the newest one, also after a second rollback; one that was discarded before is
-    newer still."""
-    rejected = dataset.rejected_version
-    if rejected is not None and not curated_versions_repository.was_published(
-        connection, dataset.dataset_id, rejected
-    ):
-        return rejected
-    newest = curated_versions_repository.newest_published(connection, dataset.dataset_id)
-    if newest is None or newest.source_version == source_version:
-        return None
-    return newest.source_version
+    """The version of the source that is not to be fetched again by itself when `source_version`
+    is published after what `dataset` says: the newest one that is known.
+
+    That is the rejected one as long as there is one, for nothing newer was published since, and
+    else the published one. Which rows were published last does not tell: they may be days that
+    were read again for an older version. It is all that is left where the dataset was deleted and
+    is registered again.
+    """
+    newest = dataset.rejected_version or dataset.source_version
+    if newest is None:
+        last = curated_versions_repository.newest_published(connection, dataset.dataset_id)
+        newest = None if last is None else last.source_version
+    return None if newest == source_version else newest
 
 
 def _never() -> None:

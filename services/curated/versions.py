@@ -125,7 +125,8 @@ def submit_held(
 
 def discard(dataset_id: str, version_id: int, *, patience: float = _PATIENCE_SECONDS) -> JsonObject:
     """Drop a version that a gate stopped. That version of the source is not published by itself
-    again, unless the table has changed since it was held: then it would be another one.
+    again, unless the table has changed since it was held: then it would be another one. Of days
+    that were read again nothing but their rows is dropped.
 
     Returns {dataset_id, version_id, source_version, state}. Raises `NotFound`
     (dataset_not_found), `Conflict` (version_not_held, and update_under_way where it is being
@@ -162,7 +163,13 @@ def _discard(
             job_id=under_way["job_id"],
         )
     curated_versions_repository.discard(connection, version.version_id)
-    if not _is_superseded(version, None if current is None else current.version):
+    # Days that were read again bear the version that is published.
+    is_backfill = (
+        version.delivers == "increment" and version.source_version == dataset.source_version
+    )
+    if not is_backfill and not _is_superseded(
+        version, None if current is None else current.version
+    ):
         curated_repository.set_rejected(connection, dataset_id, version.source_version)
     return version
 
