@@ -107,7 +107,8 @@ class Gates(_Model):
         default=5.0,
         ge=0,
         le=100,
-        description="Most records in quarantine, in percent of those read",
+        description="Most records in quarantine, in percent of those read, but for those that "
+        "were superseded; an increment counts as 100 records at least",
     )
     refused_drift: tuple[Drift, ...] = Field(
         default=(Drift.MISSING, Drift.RETYPED), description="Changes of columns that are refused"

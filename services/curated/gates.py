@@ -13,13 +13,16 @@ from services.curated.mapping import UNMAPPED
 
 Columns = Mapping[str, str]
 
+# Of fewer records a share says little: what is wrong with one of three may be that one's alone.
+_TELLING = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
     """What the gates are held against.
 
-    `rows` are those that the table would have, `faulty` the records in quarantine but for those
-    that were superseded; `columns` those of the source with their types.
+    `rows` are those that the table would have, `read` the records that came in, `faulty` those of
+    them in quarantine but for what was superseded; `columns` those of the source with their types.
     What is said of the published version is None where there is none, or where it is not known.
     """
 
@@ -28,6 +31,7 @@ class Figures:
     rows: int
     bbox: Bbox | None
     columns: Columns
+    is_increment: bool = False
     published_rows: int | None = None
     published_bbox: Bbox | None = None
     published_columns: Columns | None = None
@@ -47,8 +51,19 @@ class Figures:
         return uncommon_share(self.published_bbox, self.bbox) * 100
 
     @property
+    def judged_by(self) -> int:
+        """The number of records that those at fault are a share of.
+
+        An increment with few is judged as if it had more, unless nothing else came: that looks
+        like a source that has changed. Not by the rows of the table, where an increment of nothing
+        but faults would never show.
+        """
+        is_small = self.is_increment and self.faulty < self.read
+        return max(self.read, _TELLING) if is_small else self.read
+
+    @property
     def invalid_pct(self) -> float:
-        return 100 * self.faulty / self.read if self.read else 0.0
+        return 100 * self.faulty / self.judged_by if self.judged_by else 0.0
 
     @property
     def drift(self) -> dict[Drift, dict[str, str]]:
@@ -163,9 +178,11 @@ def _extent_change(gates: Gates, figures: Figures) -> Verdict:
 
 
 def _invalid(gates: Gates, figures: Figures) -> Verdict:
+    share = _percent(figures.invalid_pct)
+    if figures.faulty and figures.judged_by > figures.read:
+        share = f"{share} of the {figures.judged_by} that a small increment is judged by"
     message = (
-        f"{figures.faulty:,} of {figures.read:,} records, {_percent(figures.invalid_pct)}, "
-        "are at fault and in quarantine."
+        f"{figures.faulty:,} of {figures.read:,} records, {share}, are at fault and in quarantine."
     )
     return _at_most("invalid_pct", gates.invalid_pct, figures.invalid_pct, message)
 

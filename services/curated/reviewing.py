@@ -116,6 +116,7 @@ def review(
         rows=before.rows + difference.added - difference.deleted,
         bbox=version.bbox if is_whole else extent.together(before.bbox, version.bbox),
         columns=version.source_columns,
+        is_increment=not is_whole,
         published_rows=None if published is None else before.rows,
         published_bbox=before.bbox,
         published_columns=None if current is None else current.source_columns,

@@ -338,7 +338,7 @@ def test_a_held_increment_that_changes_nothing_is_approved_as_that(
     ledger: Connection, sites: CuratedDataset
 ) -> None:
     set_gates(ledger, invalid_pct=5)
-    held = hold(ledger, update(ledger, sites, [seen(3)], "v2", read=2))
+    held = hold(ledger, update(ledger, sites, [seen(3)], "v2", read=7))
     begun = versions.submit_held("sites", held, actor="an operator")
     result = approve(begun.job_id, held)
     assert (result["action"], result["version"]) == ("unchanged", 1)
@@ -346,6 +346,32 @@ def test_a_held_increment_that_changes_nothing_is_approved_as_that(
     assert current(ledger) == (1, 20)
     assert curated_repository.get(ledger, "sites").source_version == "v2"
     assert staged_tables(ledger) == 0
+
+
+def test_a_fault_of_a_small_increment_holds_none_of_it(
+    ledger: Connection, sites: CuratedDataset
+) -> None:
+    set_gates(ledger, invalid_pct=5)
+    job = update(ledger, sites, [seen(20, 20), seen(21, 20)], "v2", read=3)
+    result = job.finalize()
+    assert (result["action"], result["rows"], result["quarantined"]) == ("updated", 22, 1)
+    (verdict,) = (gate for gate in result["gates"] if gate["gate"] == "invalid_pct")
+    assert verdict["message"].startswith("1 of 3 records, 1% of the 100 that a small increment")
+
+
+def test_an_increment_of_nothing_but_faults_is_held(
+    ledger: Connection, sites: CuratedDataset
+) -> None:
+    set_gates(ledger, invalid_pct=5)
+    hold(ledger, update(ledger, sites, [], "v2", read=3))
+    assert curated_repository.get(ledger, "sites").source_version == "v1"
+
+
+def test_a_snapshot_is_judged_by_all_of_its_few_records(
+    ledger: Connection, sites: CuratedDataset
+) -> None:
+    set_gates(ledger, invalid_pct=5)
+    hold(ledger, update(ledger, sites, ONE[:18], "v2", delivers="snapshot", read=20))
 
 
 def test_a_dry_run_counts_deletions_and_leaves_nothing(

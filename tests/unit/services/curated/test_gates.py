@@ -119,6 +119,33 @@ def test_invalid(
     assert (got.passed, got.found, got.limit) == (passes, found, limit)
 
 
+@pytest.mark.parametrize(
+    ("read", "quarantined", "passes", "found"),
+    [
+        (3, 1, True, 1.0),
+        (3, 3, False, 100.0),  # as of a source that has changed
+        (1, 1, False, 100.0),
+        (6, 5, True, 5.0),
+        (7, 6, False, 6.0),
+        (99, 6, False, 6.0),
+        (100, 5, True, 5.0),
+        (100, 6, False, 6.0),
+        (1000, 50, True, 5.0),
+        (1000, 51, False, 5.1),
+        (0, 0, True, 0.0),
+    ],
+)
+def test_a_small_increment_is_judged_by_a_hundred_records(
+    read: int, quarantined: int, passes: bool, found: float
+) -> None:
+    # However many rows it comes to.
+    figures = replace(SAME, rows=10**6, read=read, faulty=quarantined, is_increment=True)
+    got = verdict("invalid_pct", figures, invalid_pct=5.0)
+    assert (got.passed, got.found) == (passes, found)
+    assert ("of the 100 that" in got.message) is (0 < quarantined < read < 100)
+    assert got.message.endswith("in quarantine. The limit is 5%.")
+
+
 DRIFTED = {"site_id": "text", "desig": "text"}
 
 
