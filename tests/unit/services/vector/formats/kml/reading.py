@@ -90,3 +90,8 @@ def load_text(folder: Path, text: str | bytes, **options: Any) -> Loaded:
 def load_features(folder: Path, features: str, **options: Any) -> Loaded:
     """Read features inside of a document called Places."""
     return load_text(folder, DOCUMENT % features, **options)
+
+
+def placemark(name: str, inside: str = POINT) -> str:
+    """A placemark as it is written, at a point by default."""
+    return f"<Placemark><name>{name}</name>{inside}</Placemark>"
