@@ -143,10 +143,17 @@ def newest_published(connection: Connection, dataset_id: str) -> CuratedVersion 
     return _found(connection.execute(_SQL["newest_published"], values).fetchone())
 
 
-def was_published(connection: Connection, dataset_id: str, source_version: str) -> bool:
-    """Whether this version of the source was ever published."""
-    values = {"dataset_id": dataset_id, "source_version": source_version}
-    row = connection.execute(_SQL["was_published"], values).fetchone()
+def was_made(
+    connection: Connection, dataset_id: str, source_version: str, definition_digest: str
+) -> bool:
+    """Whether this version of the source was ever read by this definition, whatever became of
+    it."""
+    values = {
+        "dataset_id": dataset_id,
+        "source_version": source_version,
+        "definition_digest": definition_digest,
+    }
+    row = connection.execute(_SQL["was_made"], values).fetchone()
     return row is not None and bool(row["found"])
 
 

@@ -43,11 +43,11 @@ WHERE dataset_id = %(dataset_id)s AND state = 'published'
 ORDER BY version_id DESC
 LIMIT 1
 
--- name: was_published
+-- name: was_made
 SELECT EXISTS (
     SELECT FROM app.curated_versions
-    WHERE dataset_id = %(dataset_id)s AND state = 'published'
-      AND source_version = %(source_version)s
+    WHERE dataset_id = %(dataset_id)s AND source_version = %(source_version)s
+      AND definition_digest = %(definition_digest)s
 ) AS found
 
 -- name: hold

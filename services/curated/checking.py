@@ -15,6 +15,8 @@ from infrastructure import (
     database,
     publishing_repository,
 )
+from infrastructure.curated_versions_repository import CuratedVersion
+from infrastructure.database import Connection
 from services.curated import handlers, readiness, updates
 from services.curated.handler import Days, RemoteVersion, Run, UploadedFile
 from services.curated.parameters import CuratedUpdate
@@ -25,6 +27,7 @@ STAGE = "check_source"
 _UPDATE, _SKIP = "update", "skip"
 # By the names that the API and the form of a page have for it.
 _READ_ALL_THE_SAME = 'force_update ("Read all of the source again") reads it all the same.'
+_OUTDATED = "What is published was read before the definition was changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,9 @@ def check_source(context: TaskContext[CuratedUpdate]) -> JsonObject:
     skip, reason, source_version} where that version is published, was rolled back or discarded by
     an operator, or is held for one; then the log says skipped. What is published or held is read
     again where the definition says other things of its source by now, and then the handler is
-    asked for all of it. A backfill of days is never skipped, and neither is a file that a person
-    names: another file may be of the same version.
+    asked for all of it; increments are skipped where what that brought was rolled back, discarded
+    or is held. A backfill of days is never skipped, and neither is a file that a person names:
+    another file may be of the same version.
 
     Raises what the dataset's handler raises, `NotFound` for an unknown dataset,
     `InvalidParameters` naming the fields that the handler cannot be asked for, and `Conflict`
@@ -61,7 +65,15 @@ def check_source(context: TaskContext[CuratedUpdate]) -> JsonObject:
         newest = curated_versions_repository.newest_published(connection, dataset.dataset_id)
         current = curated_versions_repository.current(connection, dataset.target)
         held = curated_versions_repository.held(connection, dataset.dataset_id)
+        is_undone = _is_undone(connection, dataset, newest)
     base_version = None if published is None else published.version
+    # One that was held against another version cannot be published any more.
+    waiting = [
+        version
+        for version in held
+        if (version.base_version, version.definition_digest)
+        == (base_version, dataset.definition_digest)
+    ]
     handler = handlers.get(dataset.handler)
     run = run_of(context, dataset)
     readiness.require_options(handler, run.days, run.file)
@@ -81,25 +93,27 @@ def check_source(context: TaskContext[CuratedUpdate]) -> JsonObject:
             code="definition_changed",
             dataset_id=dataset.dataset_id,
         )
-    remote = handler.check(replace(run, forced=run.forced or is_redefined))
-    is_published = remote.version == run.dataset.source_version
-    reason = None
+    # To such rows no changes can be added.
+    is_outdated = builds_on_rows and is_redefined and run.dataset.source_version is not None
     is_meant = run.forced or parameters.dry_run or run.days is not None or run.file is not None
-    if not is_meant:
+    reason = None
+    if is_outdated and not is_meant:
+        # Each reading of all has a version of its own, so that the version does not tell.
+        reason = _settled(is_undone=is_undone, is_held=bool(waiting))
+    remote = handler.check(replace(run, forced=run.forced or (is_redefined and reason is None)))
+    is_published = remote.version == run.dataset.source_version
+    if reason is None and not is_meant:
         reason = _unwanted(
             dataset,
             remote.version,
             is_published=is_published and not is_redefined,
-            # One that was held against another version cannot be published any more.
-            is_held=any(
-                (version.source_version, version.base_version, version.definition_digest)
-                == (remote.version, base_version, dataset.definition_digest)
-                for version in held
-            ),
+            is_held=any(version.source_version == remote.version for version in waiting),
         )
     offered = asdict(remote)
     details: JsonObject = {"remote": _logged(remote)}
-    if is_published and is_redefined:
+    if is_outdated:
+        details["reason"] = f"{_OUTDATED}: all of the source is read again."
+    elif is_published and is_redefined:
         details["reason"] = (
             f"{remote.version} is published as it was read before the definition was changed: it "
             "is read again."
@@ -170,6 +184,30 @@ def _logged(remote: RemoteVersion) -> JsonObject:
     """What the log shows of an offer: of its parts, which may be hundreds, their number."""
     shown = {name: value for name, value in asdict(remote).items() if name != "parts"}
     return {**shown, "parts": len(remote.parts)} if remote.parts else shown
+
+
+def _is_undone(
+    connection: Connection, dataset: CuratedDataset, newest: CuratedVersion | None
+) -> bool:
+    """Whether an operator has rolled back or discarded what was read by the definition, given
+    that it is not published."""
+    digest, rejected = dataset.definition_digest, dataset.rejected_version
+    return (newest is not None and newest.definition_digest == digest) or (
+        rejected is not None
+        and curated_versions_repository.was_made(connection, dataset.dataset_id, rejected, digest)
+    )
+
+
+def _settled(*, is_undone: bool, is_held: bool) -> str | None:
+    """Why all of a source is not read again by a definition that was changed; None where it
+    is."""
+    if is_undone:
+        became = "rolled back or discarded"
+    elif is_held:
+        became = "stopped by a gate: it is held until it is published or discarded"
+    else:
+        return None
+    return f"{_OUTDATED}, and what was read since was {became}. {_READ_ALL_THE_SAME}"
 
 
 def _unwanted(
