@@ -138,7 +138,7 @@ def current(connection: Connection, target: TableName) -> CuratedVersion | None:
 
 
 def newest_published(connection: Connection, dataset_id: str) -> CuratedVersion | None:
-    """The last version that came from the source and was published, whatever is current."""
+    """The newest version of the source that was published, whatever is current."""
     values = {"dataset_id": dataset_id}
     return _found(connection.execute(_SQL["newest_published"], values).fetchone())
 

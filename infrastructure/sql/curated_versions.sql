@@ -38,9 +38,15 @@ JOIN app.curated_versions v USING (job_id)
 WHERE p.schema_name = %(schema_name)s AND p.table_name = %(table_name)s
 
 -- name: newest_published
-SELECT * FROM app.curated_versions
-WHERE dataset_id = %(dataset_id)s AND state = 'published'
-ORDER BY version_id DESC
+-- An increment of a version that was published before is days that were read again: it is not
+-- newer than what was published between the two.
+SELECT * FROM app.curated_versions v
+WHERE v.dataset_id = %(dataset_id)s AND v.state = 'published'
+  AND NOT (v.delivers = 'increment' AND EXISTS (
+      SELECT FROM app.curated_versions earlier
+      WHERE earlier.dataset_id = v.dataset_id AND earlier.state = 'published'
+        AND earlier.source_version = v.source_version AND earlier.version_id < v.version_id))
+ORDER BY v.version_id DESC
 LIMIT 1
 
 -- name: was_made

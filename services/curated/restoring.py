@@ -137,9 +137,8 @@ def rejected_version(
     is published after what `dataset` says: the newest one that is known.
 
     That is the rejected one as long as there is one, for nothing newer was published since, and
-    else the published one. Which rows were published last does not tell: they may be days that
-    were read again for an older version. It is all that is left where the dataset was deleted and
-    is registered again.
+    else the published one. Where the dataset was deleted and is registered again, its versions
+    tell.
     """
     newest = dataset.rejected_version or dataset.source_version
     if newest is None:

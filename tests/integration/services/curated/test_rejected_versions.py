@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from core.errors import PermanentTaskError
-from core.models.curated import CuratedDataset
+from core.models.curated import CuratedDataset, CuratedDefinition
 from infrastructure import curated_repository
 from infrastructure.database import Connection
+from services.curated import registry as registration
 from services.curated import versions
 from tests.support.curated_update import Staged, fails
 from tests.support.increments import names, seen, seen_sites, update
@@ -85,6 +86,17 @@ def test_nor_does_a_rollback_of_those_days(ledger: Connection, sites: CuratedDat
     done = versions.roll_back("sites", 4, actor="an operator")
     assert (done["source_version"], done["rejected_version"]) == ("m1", "m2")
     assert names(sites)["S5"] == "mended"
+
+
+def test_nor_is_it_forgotten_when_the_dataset_is_registered_again(
+    ledger: Connection, sites: CuratedDataset
+) -> None:
+    versions.roll_back("sites", actor="an operator")
+    backfill(ledger, sites).finalize()
+    definition = sites.model_dump(mode="json", include=set(CuratedDefinition.model_fields))
+    registration.delete("sites")
+    registration.create({**definition, "handler": "vector_file"})
+    assert known(ledger) == ("m1", "m2")
 
 
 def test_days_that_are_discarded_reject_no_version_of_the_source(
