@@ -12,11 +12,7 @@ from infrastructure import curated_updates_repository as updates_log
 from infrastructure.database import Connection
 from services.curated import holding
 from tests.support.curated_datasets import forget_all, register
-from tests.support.curated_update import (
-    Staged,
-    site,
-    use_handler,
-)
+from tests.support.curated_update import Staged, site, use_handler
 
 SEVERAL = [site(number) for number in range(20)]
 

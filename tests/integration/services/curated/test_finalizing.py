@@ -20,14 +20,7 @@ from tests.support.curated_sites import (
     tables_in,
     versions,
 )
-from tests.support.curated_update import (
-    SITES,
-    contents,
-    site,
-    square,
-    staged,
-    use_handler,
-)
+from tests.support.curated_update import SITES, contents, site, square, staged, use_handler
 
 
 @pytest.fixture

@@ -20,13 +20,7 @@ from tests.support.curated_sites import (
     tables_in,
     versions,
 )
-from tests.support.curated_update import (
-    contents,
-    fails,
-    publish_beside,
-    site,
-    staged,
-)
+from tests.support.curated_update import contents, fails, publish_beside, site, staged
 
 
 @pytest.fixture

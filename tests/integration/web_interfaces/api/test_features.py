@@ -3,212 +3,48 @@
 from __future__ import annotations
 
 import base64
-import json
 import threading
 import time
 from collections.abc import Iterator
-from datetime import date, datetime
-from typing import Any, Literal
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import psycopg
 import pytest
 from jsonschema import Draft202012Validator
-from psycopg import sql
-from pydantic import BaseModel, ConfigDict, Field
 
-from core.models.feature_table import Column, ColumnType, FeatureTable, GeometryColumn, TableName
 from infrastructure import features_repository
-from infrastructure.features_selection import condition
-from services.features.parameters import items_request
 from tests.servers import PostgresServer
 from tests.support import published
-from tests.support.feature_tables import create, publish, publish_places
-from tests.support.in_process import BASE, InProcessClient, Response
+from tests.support.features_api import (
+    COUNT,
+    NAMED,
+    ROOT,
+    Collection,
+    Collections,
+    Conformance,
+    Feature,
+    FeatureCollection,
+    LandingPage,
+    features_database,
+    items,
+    problem,
+    read,
+)
+from tests.support.in_process import BASE, InProcessClient
 from tests.support.settings import app_settings
 from web_interfaces.api import features
-
-ROOT = "/api/features"
-COUNT = 36
-
-NAMED = FeatureTable(
-    columns=(Column(name="name", type=ColumnType.TEXT),),
-    geometry=GeometryColumn(type="Geometry", srid=4326),
-)
-PROJECTED = NAMED.model_copy(update={"geometry": GeometryColumn(type="Point", srid=32633)})
-LAEA = NAMED.model_copy(update={"geometry": GeometryColumn(type="Point", srid=3035)})
-HIGH = NAMED.model_copy(update={"geometry": GeometryColumn(type="Point", srid=4326, has_z=True)})
-DATED = FeatureTable(columns=(Column(name="day", type=ColumnType.DATE),), geometry=None)
-LOCAL_TIME = FeatureTable(columns=(Column(name="at", type=ColumnType.TIMESTAMP),), geometry=None)
-NUMBERS = FeatureTable(columns=(Column(name="value", type=ColumnType.REAL),), geometry=None)
-LISTS = FeatureTable(columns=(Column(name="iso3", type=ColumnType.TEXT_ARRAY),), geometry=None)
-EMPTY = FeatureTable(columns=(), geometry=GeometryColumn(type="Point", srid=4326))
 
 
 @pytest.fixture(scope="module")
 def url(postgres_server: PostgresServer, migrated_template: str) -> str:
     """A database with published tables, which tests only read."""
-    url = postgres_server.create_database(migrated_template)
-    with psycopg.connect(url) as connection:
-        publish_places(connection, COUNT)
-        for name, shape, rows, known in _tables():
-            create(connection, name, shape, rows)
-            publish(connection, name, shape, row_count=len(rows), **known)
-        create(connection, "unpublished", EMPTY, [])
-        publish(connection, "vanished", EMPTY, row_count=0)
-    return url
-
-
-def _tables() -> Iterator[tuple[str, FeatureTable, list[dict[str, Any]], dict[str, Any]]]:
-    shapes = [
-        ("square", "SRID=4326;POLYGON((0 0,10 0,10 10,0 10,0 0))"),
-        # Its bounding box meets boxes that it does not meet itself.
-        ("diagonal", "SRID=4326;LINESTRING(20 0,40 20)"),
-        ("nowhere", None),
-        ("beside 180", "SRID=4326;POINT(179.5 0)"),
-        ("beside -180", "SRID=4326;POINT(-179.5 0)"),
-    ]
-    rows = [{"gid": gid, "name": name, "geom": geom} for gid, (name, geom) in enumerate(shapes, 1)]
-    yield "shapes", NAMED, rows, {"bbox": [-179.5, 0.0, 179.5, 20.0]}
-    # The corners of 12 to 18 E, 48 to 51 N, and its middle, in metres of UTM zone 33.
-    points = [(276_000, 5_320_600), (723_900, 5_320_600), (500_000, 5_482_500)]
-    rows = [
-        {"gid": gid, "name": f"p{gid}", "geom": f"SRID=32633;POINT({x} {y})"}
-        for gid, (x, y) in enumerate(points, 1)
-    ]
-    yield "projected", PROJECTED, rows, {"bbox": [11.9, 47.9, 18.1, 50.1]}
-    rows = [{"gid": 1, "name": "lost", "geom": "SRID=32633;POINT(1e12 1e12)"}]
-    yield "other.lost", PROJECTED, rows, {}
-    # 10 E 52 N, where EPSG:3035 begins: north before east by its authority.
-    rows = [{"gid": 1, "name": "origin", "geom": "SRID=3035;POINT(4321000 3210000)"}]
-    yield "laea", LAEA, rows, {"bbox": [10.0, 52.0, 10.0, 52.0]}
-    rows = [{"gid": z, "name": f"z{z}", "geom": f"SRID=4326;POINTZ(1 1 {z})"} for z in (10, 20, 30)]
-    yield "high", HIGH, rows, {"bbox": [1.0, 1.0, 1.0, 1.0]}
-    rows = [{"gid": gid, "day": date(2020, 1, gid)} for gid in range(1, 6)]
-    yield "other.dated", DATED, [*rows, {"gid": 9, "day": None}], {"datetime_column": "day"}
-    rows = [{"gid": hour, "at": datetime(2020, 1, 1, hour)} for hour in range(1, 6)]
-    yield "local_time", LOCAL_TIME, rows, {"datetime_column": "at"}
-    numbers = [1.5, float("nan"), float("inf"), float("-inf"), None, 1e308]
-    rows = [{"gid": gid, "value": value} for gid, value in enumerate(numbers, 1)]
-    yield "numbers", NUMBERS, rows, {}
-    lists = [["FRA"], ["FRA", "ITA"], [], None, ["FRA;ITA"]]
-    yield "lists", LISTS, [{"gid": gid, "iso3": iso3} for gid, iso3 in enumerate(lists, 1)], {}
-    yield "empty", EMPTY, [], {}
+    return features_database(postgres_server, migrated_template)
 
 
 @pytest.fixture(scope="module")
 def api(url: str) -> Iterator[InProcessClient]:
     with app_settings(DATABASE_URL=url):
         yield InProcessClient(features.bp)
-
-
-# -- the shapes of OGC API - Features, Part 1 (schemas.opengis.net/ogcapi/features/part1/1.0)
-
-
-class Link(BaseModel):
-    model_config = ConfigDict(strict=True)
-
-    href: str = Field(pattern=r"^https?://")
-    rel: str
-    type: str
-    title: str | None = None
-
-
-class Linked(BaseModel):
-    links: list[Link]
-
-    def href(self, rel: str) -> str:
-        [found] = [each.href for each in self.links if each.rel == rel]
-        return found
-
-    @property
-    def next(self) -> str | None:
-        return next((each.href for each in self.links if each.rel == "next"), None)
-
-
-class LandingPage(Linked):
-    title: str
-    description: str
-
-
-class Conformance(BaseModel):
-    conformsTo: list[str]  # noqa: N815
-
-
-class Spatial(BaseModel):
-    bbox: list[tuple[float, float, float, float]] = Field(min_length=1)
-    crs: Literal["http://www.opengis.net/def/crs/OGC/1.3/CRS84"]
-
-
-class Temporal(BaseModel):
-    interval: list[tuple[str | None, str | None]] = Field(min_length=1)
-    trs: Literal["http://www.opengis.net/def/uom/ISO-8601/0/Gregorian"]
-
-
-class Extent(BaseModel):
-    spatial: Spatial | None = None
-    temporal: Temporal | None = None
-
-
-class Collection(Linked):
-    id: str
-    title: str
-    description: str | None = None
-    attribution: str | None = None
-    extent: Extent | None = None
-    itemType: Literal["feature"]  # noqa: N815
-    crs: list[str] = []
-    storageCrs: str | None = None  # noqa: N815
-
-
-class Collections(Linked):
-    collections: list[Collection]
-
-
-class Feature(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    type: Literal["Feature"]
-    id: int
-    geometry: dict[str, Any] | None
-    properties: dict[str, Any]
-    attribution: str | None = None
-
-
-class FeatureCollection(Linked):
-    model_config = ConfigDict(extra="forbid")
-
-    type: Literal["FeatureCollection"]
-    features: list[Feature]
-    timeStamp: datetime  # noqa: N815
-    numberMatched: int | None = None  # noqa: N815
-    numberReturned: int  # noqa: N815
-    attribution: str | None = None
-
-    @property
-    def ids(self) -> list[int]:
-        return [feature.id for feature in self.features]
-
-
-def read(answer: Response, model: type[Any]) -> Any:
-    assert answer.status == 200, answer.text
-    geojson = model in (FeatureCollection, Feature)
-    assert answer.media_type == ("application/geo+json" if geojson else "application/json")
-    return model.model_validate_json(answer.text)
-
-
-def items(api: InProcessClient, collection: str, **query: Any) -> FeatureCollection:
-    names = {name.replace("_crs", "-crs"): value for name, value in query.items()}
-    address = f"{ROOT}/collections/{collection}/items?{urlencode(names)}"
-    page: FeatureCollection = read(api.get(address), FeatureCollection)
-    assert page.numberReturned == len(page.features)
-    return page
-
-
-def problem(answer: Response, status: int) -> dict[str, Any]:
-    assert (answer.status, answer.media_type) == (status, "application/problem+json"), answer.text
-    found: dict[str, Any] = answer.json()
-    return found
 
 
 # -- what there is
@@ -481,121 +317,6 @@ def test_large_features_make_short_pages(
     assert items(api, "places", limit=30).ids == [1]
 
 
-# -- filters
-
-
-@pytest.mark.parametrize(
-    ("box", "names"),
-    [
-        ("1,1,2,2", {"square"}),
-        ("10,10,15,15", {"square"}),
-        ("10.000001,10.000001,15,15", set()),
-        ("-5,-5,0,0", {"square"}),
-        ("5,5,5,5", {"square"}),
-        ("21,18,22,19", set()),
-        ("29,9,31,11", {"diagonal"}),
-        ("179,-1,-179,1", {"beside 180", "beside -180"}),
-        ("179.6,-1,-179,1", {"beside -180"}),
-        ("-179,-1,179,30", {"square", "diagonal"}),
-        ("-180,-90,180,90", {"square", "diagonal", "beside 180", "beside -180"}),
-        ("1,1,-1000,2,2,1000", {"square"}),
-        ("179.5,0,179.5,0", {"beside 180"}),
-        ("179.5,-1,179.5,1", {"beside 180"}),
-        ("0,5,180,5", {"square", "diagonal"}),
-    ],
-)
-def test_a_box_finds_what_meets_it_and_what_has_no_place(
-    api: InProcessClient, box: str, names: set[str]
-) -> None:
-    found = {each.properties["name"] for each in items(api, "shapes", bbox=box).features}
-    assert found == {*names, "nowhere"}
-
-
-@pytest.mark.parametrize(
-    ("box", "names"),
-    [
-        ("14.9,49.4,15.1,49.6", {"p3"}),
-        ("-180,-90,180,90", {"p1", "p2", "p3"}),
-        ("11,47,19,49", {"p1", "p2"}),
-        ("12,48,12,48", set()),
-        ("-120,-50,-110,-40", set()),
-        ("15,49,-170,51", {"p3"}),
-    ],
-)
-def test_a_box_finds_in_a_projected_table(api: InProcessClient, box: str, names: set[str]) -> None:
-    found = {each.properties["name"] for each in items(api, "projected", bbox=box).features}
-    assert found == names
-
-
-def test_a_point_of_a_projected_table_is_found_by_a_box_around_it(api: InProcessClient) -> None:
-    for feature in items(api, "projected").features:
-        assert feature.geometry is not None
-        x, y = feature.geometry["coordinates"]
-        box = ",".join(map(str, (x - 1e-6, y - 1e-6, x + 1e-6, y + 1e-6)))
-        assert items(api, "projected", bbox=box).ids == [feature.id]
-
-
-def test_heights_of_a_box_count_where_features_have_heights(api: InProcessClient) -> None:
-    assert items(api, "high", bbox="0,0,15,2,2,25").ids == [20]
-    assert items(api, "high", bbox="0,0,10,2,2,20").ids == [10, 20]
-    assert items(api, "high", bbox="0,0,2,2").ids == [10, 20, 30]
-
-
-@pytest.mark.parametrize(
-    ("collection", "period", "ids"),
-    [
-        ("places", "2002-06-01T12:30:00.25Z", [3]),
-        ("places", "2002-06-01T14:30:00.25+02:00", [3]),
-        ("places", "2002-06-01T12:30:00Z", []),
-        ("places", "2002-06-01", [3]),
-        ("places", "../2001-06-01T12:30:00.25Z", [1, 2]),
-        ("places", "/2000-12-31T00:00:00Z", [1]),
-        ("places", "2034-01-01T00:00:00Z/", [35, 36]),
-        ("places", "2001-01-01T00:00:00Z/2003-01-01T00:00:00Z", [2, 3]),
-        ("other.dated", "2020-01-02T15:00:00Z", [2, 9]),
-        ("other.dated", "2020-01-04T00:00:00Z/..", [4, 5, 9]),
-        ("other.dated", "../2020-01-01T23:59:59Z", [1, 9]),
-        ("local_time", "2020-01-01T02:00:00Z/2020-01-01T03:00:00Z", [2, 3]),
-        # Nothing in it has a time, so everything matches.
-        ("high", "1999-01-01T00:00:00Z", [10, 20, 30]),
-    ],
-)
-def test_a_period_finds(api: InProcessClient, collection: str, period: str, ids: list[int]) -> None:
-    assert items(api, collection, datetime=period).ids == ids
-
-
-@pytest.mark.parametrize("number", [0, 7])
-def test_every_queryable_finds_its_feature(api: InProcessClient, number: int) -> None:
-    [feature] = items(api, "places", name=f"place {number}").features
-    queryables = api.get(f"{ROOT}/collections/places/queryables").json()["properties"]
-    for name in queryables:
-        value = feature.properties[name]
-        text = json.dumps(value) if isinstance(value, bool) else str(value)
-        assert feature.id in items(api, "places", **{name: text}, limit=COUNT).ids, name
-    assert items(api, "places", people="123").ids == []
-
-
-def test_lists_are_shown_as_such_and_found_by_their_items(api: InProcessClient) -> None:
-    schema = api.get(f"{ROOT}/collections/lists/schema").json()
-    assert schema["properties"]["iso3"] == {"type": "array", "items": {"type": "string"}}
-    shown = [feature.properties["iso3"] for feature in items(api, "lists").features]
-    assert shown == [["FRA"], ["FRA", "ITA"], [], None, ["FRA;ITA"]]
-    assert items(api, "lists", iso3="ITA").ids == [2]
-    assert items(api, "lists", iso3="FRA").ids == [1, 2]
-    assert items(api, "lists", iso3="{FRA}").ids == []
-    operation = api.get(f"{ROOT}/api").json()["paths"]["/collections/lists/items"]["get"]
-    [asked] = [each for each in operation["parameters"] if each.get("name") == "iso3"]
-    assert asked["schema"] == {"type": "string"}
-
-
-def test_a_filter_is_data_and_never_sql(api: InProcessClient) -> None:
-    for text in ("'; DROP TABLE geo.places; --", "%(after)s", "%s", "{table}", '"'):
-        assert items(api, "places", name=text).ids == []
-        address = f"{ROOT}/collections/{quote(text, safe='')}/items"
-        problem(api.get(address), 404)
-    assert items(api, "places").numberMatched == COUNT
-
-
 def test_a_function_key_is_not_repeated_in_links(api: InProcessClient) -> None:
     page = items(api, "shapes", limit=1, code="key")
     assert "code" not in page.href("self") + (page.next or "")
@@ -722,33 +443,3 @@ def test_a_reader_never_sees_a_table_missing_empty_or_mixed(database_url: str) -
     assert failures == []
     assert swaps >= 10
     assert seen == {20, 50}
-
-
-# -- the plans
-
-
-@pytest.mark.parametrize("srid", [4326, 3857])
-@pytest.mark.parametrize("box", ["10,10,11,11", "179,10,-169,11"])
-def test_a_box_is_looked_up_in_the_spatial_index(database_url: str, srid: int, box: str) -> None:
-    shape = FeatureTable(columns=(), geometry=GeometryColumn(type="Point", srid=srid))
-    with psycopg.connect(database_url) as connection:
-        create(connection, "grid", shape, [])
-        connection.execute(
-            "INSERT INTO geo.grid SELECT n, ST_Transform(ST_SetSRID(ST_Point("
-            "(n %% 200) * 1.7 - 170, (n / 200) * 0.8 - 80), 4326), %s) "
-            "FROM generate_series(0, 39999) AS n",
-            (srid,),
-        )
-        connection.execute("ANALYZE geo.grid")
-        publish(connection, "grid", shape, row_count=40_000, bbox=[-170.0, -80.0, 169.0, 80.0])
-    with app_settings(DATABASE_URL=database_url):
-        table = features_repository.published_table(TableName(table_name="grid"))
-        where = condition(items_request({"bbox": box}, table).selection, shape, None)
-        with features_repository.database.transaction() as connection:
-            rows = connection.execute(
-                sql.SQL("EXPLAIN SELECT gid FROM geo.grid WHERE {}").format(where.expression),
-                where.parameters,
-            ).fetchall()
-    plan = "\n".join(row["QUERY PLAN"] for row in rows)
-    assert "grid_geom_idx" in plan
-    assert "Seq Scan" not in plan
