@@ -16,21 +16,24 @@ Access goes to ACLED_URL and nowhere else, and into no message.
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import re
 import threading
 import time
+import urllib.parse
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from pydantic import SecretStr
 
 from config import get_settings
 from infrastructure import database, request_pace, source_token_repository
 from infrastructure.faults import redact
+from infrastructure.source_client import Timeouts
 from services.curated import credentials, sealing
 from services.curated.acled.transport import SERVICE, AcledRefused, Answer, Transport
 
@@ -41,12 +44,17 @@ KEY_SETTING = "ACLED_API_KEY"
 
 _TOKEN_PATH = "/oauth/token"
 _CLIENT = "acled"
+# A login is short, and holds a connection to the database.
+_TIMEOUTS = Timeouts(read=20.0, total=30.0)
 # A token is renewed so long before it expires, or in the last tenth of its life.
 _EARLY_SECONDS = 300.0
 _DEFAULT_LIFE_SECONDS = 3600.0
 _LONGEST_LIFE_SECONDS = 30 * 86_400.0
 # Until one looks again whether another worker has renewed the token.
 _TURN_SECONDS = 0.2
+# Of ACLED's words on an error: what is looked through, and what is shown.
+_READ_WORDS = 10_000
+_MAX_WORDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +86,34 @@ class Access(ABC):
         """A sentence with ACLED's own words on an error, without what they repeat of ours; "" where
         it says nothing."""
         words = answer.words()
-        for secret in self._secrets():
-            words = words.replace(secret, "***")
-        return f' ACLED says: "{redact(words)}"' if words else ""
+        if not words:
+            return ""
+        # Before anything is cut: a part of a secret could not be told any more.
+        words = redact(_without(self._secrets(), words)[:_READ_WORDS])
+        return f' ACLED says: "{words[:_MAX_WORDS]}"'
 
     @abstractmethod
-    def _secrets(self) -> list[str]:
+    def _secrets(self) -> Collection[str]:
         """What nobody may see."""
+
+
+def _without(secrets: Iterable[str], words: str) -> str:
+    """The words without the secrets, as they are and as a page, an address or JSON writes them."""
+    forms = {
+        form
+        for secret in secrets
+        for form in (
+            secret,
+            html.escape(secret),
+            html.escape(secret, quote=False),
+            urllib.parse.quote(secret, safe=""),
+            urllib.parse.quote_plus(secret),
+            json.dumps(secret)[1:-1],
+        )
+    }
+    # The longest first: one may begin with another.
+    ordered = sorted(forms, key=len, reverse=True)
+    return re.sub("|".join(map(re.escape, ordered)), "***", words, flags=re.IGNORECASE)
 
 
 def access(transport: Transport) -> Access:
@@ -114,8 +143,8 @@ class KeyAccess(Access):
     def renew(self, refused: Shown) -> Shown | None:  # noqa: ARG002  # there is one key only
         return None
 
-    def _secrets(self) -> list[str]:
-        return list(self.show().params.values())
+    def _secrets(self) -> Collection[str]:
+        return self.show().params.values()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +183,6 @@ _known: dict[_Account, _Token] = {}
 _searching = threading.Lock()
 
 
-def forget_tokens() -> None:
-    """Forget what this process knows of tokens; those that workers share stay."""
-    _known.clear()
-
-
 class OauthAccess(Access):
     """An access token, which is shared by all workers."""
 
@@ -167,6 +191,8 @@ class OauthAccess(Access):
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+        # All that was shown, or might have been: others may have renewed it meanwhile.
+        self._held: set[str] = set()
 
     def show(self) -> Shown:
         return _bearer(self._token(refused=None))
@@ -174,29 +200,40 @@ class OauthAccess(Access):
     def renew(self, refused: Shown) -> Shown | None:
         return _bearer(self._token(refused.headers["authorization"].removeprefix("Bearer ")))
 
-    def _secrets(self) -> list[str]:
+    def _secrets(self) -> Collection[str]:
         account = _Account.of_settings()
-        token = _known.get(account)
-        found = [account.password.get_secret_value(), account.username.get_secret_value()]
-        return found + [text for text in (token and (token.access, token.refresh)) or () if text]
+        return {
+            account.password.get_secret_value(),
+            account.username.get_secret_value(),
+            *self._held,
+        }
 
     def _token(self, refused: str | None) -> _Token:
         """The token in force, other than the one that was refused: the one that this process
         knows, the one that another worker has stored, or a new one."""
         account = _Account.of_settings()
-        if _serves(known := _known.get(account), refused):
-            return known
+        known = _known.get(account)
+        if not _serves(known, refused):
+            known = self._transport.patiently(lambda: self._searched(account, refused))
+        self._hold(known)
+        return known
+
+    def _hold(self, token: _Token) -> None:
+        self._held.update(text for text in (token.access, token.refresh) if text)
+
+    def _searched(self, account: _Account, refused: str | None) -> _Token:
+        """One search for a token. Others search while this one waits to search again."""
         with _alone(self._transport.check):
             if not _serves(known := _known.get(account), refused):
-                known = self._transport.patiently(lambda: self._stored_or_new(account, refused))
+                known = self._stored_or_new(account, refused)
                 _known[account] = known
             return known
 
     def _stored_or_new(self, account: _Account, refused: str | None) -> _Token:
-        has_paced = False
+        has_paced, shared = False, _Shared(account)
         while True:
             with database.transaction() as connection:
-                stored = _stored(connection, account)
+                stored = shared.token(connection)
             if _serves(stored, refused):
                 return stored
             if not has_paced:
@@ -205,7 +242,7 @@ class OauthAccess(Access):
                 has_paced = True
             with database.transaction() as connection:
                 if source_token_repository.try_turn(connection, SERVICE, account.name):
-                    stored = _stored(connection, account)
+                    stored = shared.token(connection)
                     if _serves(stored, refused):
                         return stored
                     return self._granted(connection, account, stored)
@@ -217,6 +254,7 @@ class OauthAccess(Access):
         """A new token: by the refresh token of the one before, or else by the password."""
         answer = None
         if stored is not None and stored.refresh is not None:
+            self._hold(stored)
             form = {"grant_type": "refresh_token", "refresh_token": stored.refresh}
             answer = self._ask(form)
         if answer is None or answer.status != 200:
@@ -235,7 +273,8 @@ class OauthAccess(Access):
         return token
 
     def _ask(self, form: Mapping[str, str]) -> Answer:
-        return self._transport.once("POST", _TOKEN_PATH, form={**form, "client_id": _CLIENT})
+        form = {**form, "client_id": _CLIENT}
+        return self._transport.once("POST", _TOKEN_PATH, form=form, timeouts=_TIMEOUTS)
 
     def _refusal(self, answer: Answer) -> AcledRefused:
         said = self.quote(answer)
@@ -270,19 +309,29 @@ def _serves(token: _Token | None, refused: str | None) -> TypeGuard[_Token]:
     return token is not None and token.is_good and token.access != refused
 
 
-def _stored(connection: database.Connection, account: _Account) -> _Token | None:
-    """The token that the workers share, good or not; None where there is none, or it was sealed
-    with another password."""
-    row = source_token_repository.find(connection, SERVICE, account.name)
-    if row is None:
-        return None
-    content = sealing.unseal(row.sealed, account.password, _purpose(account))
-    if content is None:
-        return None
-    token = json.loads(content)
-    return _Token(
-        token["access"], token["refresh"], _good_until(row.left_seconds, row.life_seconds)
-    )
+class _Shared:
+    """The token that the workers share. To open it takes as long as to guess at its key: what lies
+    there is opened once, however often one looks."""
+
+    def __init__(self, account: _Account) -> None:
+        self._account = account
+        self._sealed: bytes | None = None
+        self._content: dict[str, Any] | None = None
+
+    def token(self, connection: database.Connection) -> _Token | None:
+        """The token, good or not; None where there is none, or it was sealed with another
+        password."""
+        row = source_token_repository.find(connection, SERVICE, self._account.name)
+        if row is None:
+            return None
+        if row.sealed != self._sealed:
+            opened = sealing.unseal(row.sealed, self._account.password, _purpose(self._account))
+            self._sealed = row.sealed
+            self._content = None if opened is None else json.loads(opened)
+        if self._content is None:
+            return None
+        good_until = _good_until(row.left_seconds, row.life_seconds)
+        return _Token(self._content["access"], self._content["refresh"], good_until)
 
 
 def _parsed(answer: Answer) -> tuple[_Token, float]:

@@ -65,8 +65,8 @@ class Deletion:
 
 class AcledApi:
     """Asks ACLED with the credentials of the settings. `check` is called while it waits and
-    reads, and may raise; `progress` is told `requests`, and the rows read (`events_read`,
-    `deletions_read`).
+    reads, and may raise; `progress` is told `requests`, the rows read (`events_read`,
+    `deletions_read`), and `waiting_for_acled` where a wait is long.
 
     All methods raise `PermanentTaskError` (credentials_missing), `AcledUnavailable`
     (acled_unavailable, source_changing) and `AcledRefused` (acled_unauthorized, acled_forbidden,
@@ -85,11 +85,6 @@ class AcledApi:
         self._check = check
         self._progress = progress
         self._page_rows = page_rows
-
-    @property
-    def requests(self) -> int:
-        """The requests that were sent by now, those for tokens included."""
-        return self._transport.requests
 
     def count(self, query: EventQuery) -> Total:
         """How many events a query has, in one request."""

@@ -3,7 +3,8 @@
 ACLED says most errors by the status of HTTP, and some in an answer with 200 whose body names
 another status, or `success: false`; both are the `status` of an `Answer`. What goes wrong in
 passing (408, 425, 429, 5xx, a broken connection, a body that is cut off or is no JSON) is asked
-again after 10, 20 and 40 seconds; after a 429 no worker asks before ACLED's Retry-After is over.
+again after 10, 20 and 40 seconds, or as much later as ACLED's Retry-After says, up to a quarter of
+an hour. After a 429 it is all workers that wait so long, also after the last one.
 
 Addresses are those of ACLED_URL, redirects are not followed, and no error holds a query or a
 header.
@@ -13,9 +14,10 @@ from __future__ import annotations
 
 import email.utils
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import orjson
@@ -44,8 +46,8 @@ _TIMEOUTS = Timeouts(read=120.0, total=900.0)
 _ANSWER_BYTES = 64 << 20
 # Before a request goes out again, unless ACLED names a longer time.
 _PAUSES_SECONDS = (10.0, 20.0, 40.0)
-_LONGEST_HOLD_SECONDS = 900.0
-_MAX_WORDS = 300
+# A wait that is shown: not the ones of a second or so that the pace is made of.
+_LONG_WAIT_SECONDS = 5.0
 
 Result = TypeVar("Result")
 
@@ -73,22 +75,22 @@ class Answer:
     server_time: datetime
 
     def words(self) -> str:
-        """What ACLED says of an error, in its own words and each sentence once; "" where it says
-        nothing. It may repeat what it was sent: it is shown only by `access.Access.quote`."""
+        """All that ACLED says of an error, in its own words and each sentence once; "" where it
+        says nothing. It may repeat what it was sent: it is shown only by `access.Access.quote`."""
         # A login that is refused has one sentence as message and as error_description.
-        return " ".join(dict.fromkeys(_texts(self.body)))[:_MAX_WORDS]
+        return " ".join(dict.fromkeys(_texts(self.body)))
 
 
 class Transport:
     """Sends requests. `check` is called while it waits and reads, and may raise; `progress` is
-    told `requests`, those that were sent by now."""
+    told `requests`, those that were sent by now, and `waiting_for_acled` where it takes long."""
 
     def __init__(
         self, check: Callable[[], None], progress: Callable[..., None] | None = None
     ) -> None:
         self.check = check
-        self.requests = 0
-        self._progress = progress
+        self._requests = 0
+        self._progress = progress or _show_nothing
 
     def send(
         self,
@@ -117,19 +119,46 @@ class Transport:
                 message, details = error.message, dict(error.details)
             if refused is not None:
                 raise refused
+            asked_to = min(
+                details.get("retry_after_seconds", 0.0), request_pace.LONGEST_HOLD_SECONDS
+            )
+            seconds = max(_PAUSES_SECONDS[-1] if pause is None else pause, asked_to)
+            is_busy = details.get("status") == _BUSY
+            if is_busy:
+                # The last time as well: others are about to ask.
+                request_pace.hold_back(SERVICE, seconds)
             if pause is None:
                 break
             log.info("ACLED is asked again: %s", message)
-            named = min(details.get("retry_after_seconds", pause), _LONGEST_HOLD_SECONDS)
-            if details.get("status") == _BUSY:
-                request_pace.hold_back(SERVICE, named)
-            else:
-                request_pace.wait(max(pause, named), self.check)
+            if not is_busy:
+                with self._showing_waits() as show:
+                    show(datetime.now(UTC) + timedelta(seconds=seconds), seconds)
+                    request_pace.wait(seconds, self.check)
         raise AcledUnavailable(f"ACLED does not answer as it should: {message}", **details)
 
     def pace(self) -> None:
         """Wait for the turn to send a request."""
-        request_pace.pace(SERVICE, get_settings().acled_requests_per_minute, self.check)
+        per_minute = get_settings().acled_requests_per_minute
+        with self._showing_waits() as show:
+            request_pace.pace(SERVICE, per_minute, self.check, show)
+
+    @contextmanager
+    def _showing_waits(self) -> Iterator[Callable[[datetime, float], None]]:
+        """A function that shows until when one waits, if it is long. What it has shown goes when
+        the wait is over."""
+        is_shown = False
+
+        def show(until: datetime, seconds: float) -> None:
+            nonlocal is_shown
+            if seconds >= _LONG_WAIT_SECONDS:
+                is_shown = True
+                self._progress(waiting_for_acled=f"until {until.astimezone(UTC):%H:%M:%S} UTC")
+
+        try:
+            yield show
+        finally:
+            if is_shown:
+                self._progress(waiting_for_acled="no")
 
     def once(
         self,
@@ -139,13 +168,13 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
+        timeouts: Timeouts = _TIMEOUTS,
     ) -> Answer:
         """Send one request, now. Raises `SourceUnavailable` and `SourceRefused`."""
-        self.requests += 1
-        if self._progress is not None:
-            self._progress(requests=self.requests)
+        self._requests += 1
+        self._progress(requests=self._requests)
         wanted = {"accept": "application/json", "accept-encoding": "gzip", **(headers or {})}
-        with source_client(_TIMEOUTS).stream(
+        with source_client(timeouts).stream(
             method,
             get_settings().acled_url + path,
             headers=wanted,
@@ -179,6 +208,10 @@ class Transport:
                 f"{response.address} answered {answer.status}.", status=answer.status
             )
         return answer
+
+
+def _show_nothing(**figures: object) -> None:
+    """Progress for nobody to see."""
 
 
 def _json(data: bytearray) -> Any:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import html
 import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
+from pydantic import SecretStr
 
 from config import get_settings
 from core.errors import PermanentTaskError
+from infrastructure import request_pace, source_token_repository
 from infrastructure.database import Connection
+from infrastructure.source_client import Timeouts
 from local.stack.settings import CHECKOUT
+from services.curated import sealing
 from services.curated.acled import access, transport
 from services.curated.acled.api import AcledApi, EventQuery
 from services.curated.acled.transport import AcledRefused
@@ -32,7 +40,7 @@ from tests.support.acled_server import (
     events,
     reply,
 )
-from tests.support.scripted_server import Reply, ScriptedServer
+from tests.support.scripted_server import Asked, Reply, ScriptedServer
 from tests.support.settings import app_settings
 
 DEADLINE = 60.0
@@ -96,7 +104,7 @@ def count() -> int | None:
 
 def as_another_worker() -> int | None:
     """Ask as a worker would that knows no more than what lies in the database."""
-    access.forget_tokens()
+    access._known.clear()
     return count()
 
 
@@ -159,6 +167,75 @@ def test_processes_log_in_once(acled: Acled, server: ScriptedServer, ledger_url:
         worker.stdin.flush()
     assert [worker.communicate(timeout=DEADLINE)[0] for worker in workers] == ["3\n"] * 3
     assert acled.grants == ["password"]
+
+
+def test_while_one_waits_to_try_again_another_may_log_in(
+    acled: Acled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pause, wait = 70.0, request_pace.wait
+    monkeypatch.setattr(transport, "_PAUSES_SECONDS", (pause,))
+    with ThreadPoolExecutor(1) as another:
+
+        def let_another_ask(seconds: float, check: Callable[[], None]) -> None:
+            if seconds != pause:
+                return wait(seconds, check)
+            assert another.submit(count).result(timeout=DEADLINE) == 3
+            return None
+
+        monkeypatch.setattr(request_pace, "wait", let_another_ask)
+        acled.login_faults = [Reply(503)]
+        assert count() == 3
+    assert acled.grants == ["password"]
+
+
+def test_who_waits_for_another_to_renew_opens_what_is_stored_once(
+    acled: Acled, ledger: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count()
+    acled.revoke()
+    [row] = ledger.execute("SELECT account FROM app.source_tokens").fetchall()
+    monkeypatch.setattr(access, "_TURN_SECONDS", 0.01)
+    opened, has_looked = [], threading.Semaphore(0)
+    unseal, try_turn = sealing.unseal, source_token_repository.try_turn
+
+    def opening(sealed: bytes, secret: SecretStr, purpose: str) -> bytes | None:
+        opened.append(sealed)
+        return unseal(sealed, secret, purpose)
+
+    def trying(*turn: Any) -> bool:
+        has_looked.release()
+        return try_turn(*turn)
+
+    with ThreadPoolExecutor(1) as waiting:
+        with ledger.transaction():
+            assert try_turn(ledger, "acled", row["account"])
+            monkeypatch.setattr(sealing, "unseal", opening)
+            monkeypatch.setattr(source_token_repository, "try_turn", trying)
+            found = waiting.submit(count)
+            assert all(has_looked.acquire(timeout=DEADLINE) for _ in range(5))
+        assert found.result(timeout=DEADLINE) == 3
+    assert len(opened) == 1
+    assert acled.grants == ["password", "refresh_token"]
+
+
+def test_a_login_that_hangs_is_given_up_soon(
+    acled: Acled, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "_TIMEOUTS", Timeouts(read=0.2, total=0.3))
+    is_over = threading.Event()
+
+    def hang_once(asked: Asked) -> Reply:
+        if len(server.asked) == 1:
+            is_over.wait(2 * DEADLINE)
+        return acled.answer(asked)
+
+    monkeypatch.setattr(server, "answer", hang_once)
+    began = time.monotonic()
+    try:
+        assert count() == 3
+    finally:
+        is_over.set()
+    assert time.monotonic() - began < DEADLINE
 
 
 def test_nothing_of_the_account_can_be_read_in_the_database(ledger: Connection) -> None:
@@ -266,6 +343,27 @@ def test_what_acled_says_twice_is_said_once(acled: Acled) -> None:
     said = {"message": sentence, "error_description": sentence, "error": "invalid_grant"}
     acled.login_faults = [reply(said, status=400)]
     assert refusal().message.endswith(f'ACLED says: "{sentence} invalid_grant"')
+
+
+@pytest.mark.parametrize("before", [280, 290, 295, 299])
+def test_no_part_of_a_secret_is_shown_where_words_are_cut(acled: Acled, before: int) -> None:
+    said = "x" * before + PASSWORD + " is wrong"
+    acled.login_faults = [reply({"message": said}, status=400)]
+    assert refusal().message.split('"')[1] == ("x" * before + "*** is wrong")[:300]
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        html.escape(PASSWORD),
+        quote_plus(PASSWORD),
+        quote_plus(USERNAME),
+        quote_plus(PASSWORD).swapcase(),
+    ],
+)
+def test_no_secret_is_shown_in_other_words(acled: Acled, secret: str) -> None:
+    acled.login_faults = [reply({"message": f"No {secret} here."}, status=400)]
+    assert refusal().message.endswith('ACLED says: "No *** here."')
 
 
 def test_an_account_that_may_not_log_in_is_said(acled: Acled) -> None:
