@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from azure.storage.blob import BlobServiceClient
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.servers import StackUnderTest
 from tests.support.vector_job import collection, feature, square
@@ -90,6 +90,61 @@ def test_by_keyboard_alone(page: Page, dataset_id: str, blob: str) -> None:
 
     expect(attempts(page)).to_contain_text("would change: 5 added", timeout=PATIENCE)
     expect(attempts(page)).to_contain_text("dry run")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (401, "", "Nothing was begun (401): this wants a function key. Open the page with ?code="),
+        (404, "<h1 data-error>No such dataset.</h1>", "Nothing was begun (404): No such dataset."),
+        (413, "", "Nothing was begun (413): The server does not say why."),
+        (
+            500,
+            "<h1 data-error>Something <em>went</em> wrong.</h1>",
+            "The server answered with an error (500): Something went wrong. Send the form again",
+        ),
+    ],
+)
+def test_a_refusal_without_the_form_is_told_and_nothing_is_lost(
+    page: Page, dataset_id: str, status: int, body: str, told: str
+) -> None:
+    page.goto(f"{ROOT}/{dataset_id}/update")
+    page.get_by_label("Container").fill(CONTAINER)
+    page.route(
+        "**/update",
+        lambda route: route.fulfill(status=status, body=body, content_type="text/html"),
+    )
+
+    page.get_by_role("button", name="Update now").click()
+
+    expect(page.locator("#connection")).to_contain_text(told)
+    expect(page.locator("#connection")).to_be_in_viewport()
+    expect(page.get_by_label("Container")).to_have_value(CONTAINER)
+    # And when it is sent again, it is the server's answer that is shown.
+    page.unroute("**/update")
+    page.get_by_role("button", name="Update now").click()
+    expect(page.locator("#field-blob_name-error")).to_contain_text("must be given too")
+    expect(page.locator("#connection")).to_be_hidden()
+
+
+def test_it_is_sent_once_at_a_time(page: Page, dataset_id: str) -> None:
+    page.goto(f"{ROOT}/{dataset_id}/update")
+    under_way: list[Route] = []
+    page.route("**/update", lambda route: under_way.append(route))
+    buttons = [page.get_by_role("button", name=name) for name in ("Update now", "Dry run")]
+
+    with page.expect_request("**/update") as sent:
+        buttons[1].click()
+
+    assert "dry_run=true" in (sent.value.post_data or "")
+    for button in buttons:
+        expect(button).to_be_disabled()
+    under_way[0].abort()
+    expect(page.locator("#connection")).to_contain_text(
+        "The server does not answer. Send the form again: it is begun once only."
+    )
+    for button in buttons:
+        expect(button).to_be_enabled()
 
 
 def test_without_scripts(contexts: Contexts, api: httpx.Client, dataset_id: str, blob: str) -> None:
