@@ -12,8 +12,9 @@ import jobs.curated_timers
 import jobs.orchestration
 import web_interfaces
 from config import get_settings
-from infrastructure import telemetry
+from infrastructure import memory, telemetry
 
+memory.give_back_what_is_freed()
 telemetry.configure(get_settings())
 jobs.discover()
 
