@@ -107,9 +107,11 @@ class AcledHandler(Handler):
         if run.days is not None:
             return offer.backfill(api, scope, run.days, published=published)
         mark = Mark.parse(published)
-        if mark is None or published is None or run.forced:
-            return offer.everything(api, scope)
         rejected = Mark.parse(run.dataset.rejected_version)
+        if published is None or run.forced:
+            return offer.everything(api, scope)
+        if mark is None:
+            return offer.everything(api, scope, rejected=rejected)
         return offer.changes(api, scope, mark, rejected=rejected, published=published)
 
     def fetch_part(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import calendar
 import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 
 from local.standins.acled.clock import Clock
 
@@ -59,6 +61,16 @@ class Access:
     def change(self, **of_account: object) -> None:
         """Change the account: Account's fields."""
         self.account = replace(self.account, **of_account)  # type: ignore[arg-type]
+
+    def sees_until(self) -> date | None:
+        """The newest day whose events the account may see; None without an embargo."""
+        months = self.account.embargo_months
+        if months is None:
+            return None
+        today = self._clock.today()
+        year, month = divmod(today.year * 12 + today.month - 1 - months, 12)
+        day = min(today.day, calendar.monthrange(year, month + 1)[1])
+        return date(year, month + 1, day)
 
     def token(self, form: Mapping[str, str]) -> dict[str, object]:
         """Answer a request for a token. Raises Refusal as RFC 6749 has it (section 5.2)."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import calendar
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -75,14 +73,11 @@ def _total(acled: Acled, asked: Query, spoiled: Spoiled, total: int) -> int | No
 
 def _embargo(acled: Acled) -> dict[str, Any] | None:
     """What the account is told of its embargo: the newest day that it sees."""
-    months = acled.access.account.embargo_months
-    if months is None:
+    newest = acled.access.sees_until()
+    if newest is None:
         return None
-    today = acled.clock.today()
-    year, month = divmod(today.year * 12 + today.month - 1 - months, 12)
-    day = min(today.day, calendar.monthrange(year, month + 1)[1])
-    newest = date(year, month + 1, day).isoformat()
-    return {"quantity": months, "unit": "Months", "date": newest}
+    months = acled.access.account.embargo_months
+    return {"quantity": months, "unit": "Months", "date": newest.isoformat()}
 
 
 def _only(rows: list[str], fields: tuple[str, ...]) -> list[str]:

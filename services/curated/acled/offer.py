@@ -62,15 +62,20 @@ class Deletions:
     before: date | None
 
 
-def everything(api: AcledApi, scope: Scope) -> RemoteVersion:
-    """The whole dataset. Raises `PermanentTaskError` (source_empty) where there are no events."""
+def everything(api: AcledApi, scope: Scope, *, rejected: Mark | None = None) -> RemoteVersion:
+    """The whole dataset. It is of the version that an operator has `rejected` where there is
+    nothing new since. Raises `PermanentTaskError` (source_empty) where there are no events."""
     query = EventQuery(scope.days)
     found = api.count(query)
     if found.is_empty:
         raise _empty(query, found.restriction)
     mark = _mark(found)
+    version = mark
+    if rejected is not None:
+        fresh = api.count(EventQuery(scope.days, rejected.at))
+        version = rejected if _is_all(api, fresh, rejected, mark) else mark
     return RemoteVersion(
-        str(mark),
+        str(version),
         facts=_facts(found, events=found.total),
         parts=_parts(_pieces(api, query, found), mark),
         delivers="snapshot",
@@ -95,7 +100,7 @@ def changes(
     since = min(mark.at, now.at) - scope.overlap
     queries = _queries(scope, mark, now, since)
     deletions = Deletions(since, scope.first)
-    if fresh.is_empty and not seen.opens(now) and not api.deletions(seen.at):
+    if _is_all(api, fresh, seen, now):
         return RemoteVersion(
             str(seen) if seen is rejected else published,
             facts=_facts(fresh, changed=0),
@@ -165,6 +170,11 @@ def require_sight(
         f"{restriction} by now. Run the update again.",
         code="source_changed",
     )
+
+
+def _is_all(api: AcledApi, fresh: Total, seen: Mark, now: Mark) -> bool:
+    """Whether there is nothing since a mark: no `fresh` events, opened days, deletions."""
+    return fresh.is_empty and not seen.opens(now) and not api.deletions(seen.at)
 
 
 def _queries(scope: Scope, mark: Mark, now: Mark, since: datetime) -> list[EventQuery]:

@@ -18,17 +18,14 @@ from jobs.curated_update import JOB
 from local.standins.acled.server import Acled
 from services.curated import versions
 from services.curated.acled import slices
-from services.curated.acled.event_rows import ATTRIBUTES, event_id
+from tests.support.acled_copies import TABLE, copied, truth
 from tests.support.curated_datasets import forget_all, register
 from tests.support.run_job import JobRun, TaskFailed
 from tests.support.settings import app_settings
 
 NOW = datetime(2026, 11, 23, 9, 15, tzinfo=UTC)
 MARK = "2026-11-23T09:15:00Z"
-TABLE = "geo.curated_acled_events"
 EVENTS = 400
-# The values of a row that are numbers in the table and texts at ACLED.
-NUMBERS = ("year", "time_precision", "iso", "geo_precision", "fatalities", "timestamp")
 
 _runs = itertools.count()
 
@@ -137,29 +134,9 @@ def published(connection: Connection) -> dict[str, Row]:
     return found
 
 
-def assert_true(row: Row, truth: Mapping[str, Any], acled: Acled) -> None:
-    """A row says what ACLED says of its event."""
-    said = {name: None if truth[name] in (None, "") else str(truth[name]) for name in ATTRIBUTES}
-    for name in NUMBERS:
-        assert row[name] == (None if said[name] is None else int(str(said[name])))
-    for name, at in (("latitude", "y"), ("longitude", "x")):
-        assert row[name] == row[at] == float(str(said[name]))
-    assert row["event_date"] == date.fromisoformat(str(said["event_date"]))
-    assert row["srid"] == 4326
-    assert row["event_id"] == event_id(row["event_id_cnty"])
-    moment = datetime.fromtimestamp(int(str(said["timestamp"])), UTC)
-    assert row["updated_at"] == moment
-    assert row["source_url"] == (f"{acled.url}/api/acled/read?event_id_cnty={row['event_id_cnty']}")
-    texts = set(ATTRIBUTES) - {*NUMBERS, "latitude", "longitude", "event_date"}
-    assert {name: row[name] or None for name in texts} == {name: said[name] for name in texts}
-
-
 def assert_same(connection: Connection, acled: Acled) -> None:
-    """The table has what ACLED has, no more and no less."""
-    truth, rows = acled.events.rows(), published(connection)
-    assert set(rows) == set(truth)
-    for key, row in rows.items():
-        assert_true(row, truth[key], acled)
+    """The table has what ACLED has, in all columns, no more and no less."""
+    assert copied(connection) == truth(acled)
 
 
 def test_the_first_update_publishes_all(
@@ -265,6 +242,22 @@ def test_a_backfill_of_nothing_published_is_followed_by_all(
     update(connection, dataset)
     assert_same(connection, acled)
     assert mark_of(connection, dataset) == MARK
+
+
+def test_a_rollback_to_a_mere_backfill_stays_until_there_is_more(
+    connection: Connection, dataset: CuratedDataset, acled: Acled
+) -> None:
+    update(connection, dataset, from_date="2024-01-01", to_date="2024-12-31")
+    before = copied(connection)
+    acled.clock.advance(timedelta(minutes=1))
+    update(connection, dataset)
+    versions.roll_back(dataset.dataset_id, actor="an operator")
+    acled.clock.advance(timedelta(days=3))
+    assert "rolled back" in update(connection, dataset)["reason"]
+    assert copied(connection) == before
+    acled.events.insert()
+    update(connection, dataset)
+    assert_same(connection, acled)
 
 
 def test_another_definition_means_that_all_is_read_again(
