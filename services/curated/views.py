@@ -183,8 +183,8 @@ def _reason(state: State, dataset: CuratedDataset, situation: Row) -> str | None
         return obstacle
     if dataset.rejected_version is not None and state in (State.NEVER_UPDATED, State.CURRENT):
         return (
-            f"Version {dataset.rejected_version} of the source was rolled back or discarded; a "
-            "newer one is awaited."
+            f"Version {dataset.rejected_version} of the source was rolled back or discarded: it is "
+            "not fetched again by itself."
         )
     if dataset.enabled and dataset.schedule is None:
         return "It is enabled, but a manual dataset has no schedule: it is updated by hand only."

@@ -246,7 +246,8 @@ class TestVersions:
         enabled = client.call("POST", f"{AT}/enable").json()
         assert enabled["state"] == "current"
         assert enabled["reason"] == (
-            "Version 2026-02 of the source was rolled back or discarded; a newer one is awaited."
+            "Version 2026-02 of the source was rolled back or discarded: it is not fetched again "
+            "by itself."
         )
 
     def test_a_rollback_to_what_never_was_is_refused(
