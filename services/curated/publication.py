@@ -112,7 +112,7 @@ def _publish(
     check: Callable[[], None],
 ) -> Published:
     """Make the staged rows a version of the table."""
-    mode: Mode = "upsert" if dataset.update_strategy is UpdateStrategy.UPSERT else "replace"
+    mode = _mode(dataset, version, before)
     published = publish.publish(
         connection,
         dataset.target,
@@ -143,6 +143,34 @@ def _publish(
         assert after is not None
         indexes.ensure(connection, dataset.target, after.shape, about.indexed)
     return published
+
+
+def _mode(
+    dataset: CuratedDataset, version: CuratedVersion, before: PublishedTable | None
+) -> Mode:
+    """How the rows get into the table: into its columns, or in its place where those cannot take
+    them and the version is all that there is.
+
+    Raises `PermanentTaskError` (columns_differ) for an increment that they cannot take.
+    """
+    if dataset.update_strategy is UpdateStrategy.FULL_REPLACE:
+        return "replace"
+    if before is None:
+        return "upsert"
+    try:
+        merging.merged(dataset.target, before.shape, version.shape)
+    except PermanentTaskError as error:
+        if version.delivers == "snapshot":
+            return "replace"
+        raise PermanentTaskError(
+            f"What has changed cannot be added to {dataset.target}, whose columns are of other "
+            "types than an update brings by now. An update with force_update (\"Read all of the "
+            'source again") puts a whole table in its place.',
+            code="columns_differ",
+            table=str(dataset.target),
+            column=error.details.get("column"),
+        ) from error
+    return "upsert"
 
 
 def _staged_table(connection: Connection, version: CuratedVersion) -> str:

@@ -436,3 +436,32 @@ def test_any_history_of_increments_ends_as_the_last_word_on_every_key(
     if len(kept) > 1:
         versions.roll_back("sites", actor="an operator")
         assert table_rows(sites) == kept[-2][1]
+
+
+def with_iso3_as_text() -> FeatureTable:
+    columns = [
+        column.model_copy(update={"type": ColumnType.TEXT}) if column.name == "iso3" else column
+        for column in SEEN.columns
+    ]
+    return SEEN.model_copy(update={"columns": tuple(columns)})
+
+
+def test_columns_of_another_type_come_with_a_whole_version_and_with_no_increment(
+    ledger: Connection, sites: CuratedDataset
+) -> None:
+    before = table_rows(sites)
+    set_gates(ledger, refused_drift=[])
+    retyped: dict[str, Any] = {"shape": with_iso3_as_text()}
+    ours = [seen(number, 20, iso3="KEN") for number in range(21)]
+    job = staged(ledger, sites, ours[20:], "v2", **retyped)
+    with pytest.raises(PermanentTaskError, match="force_update") as failure:
+        job.finalize()
+    assert (failure.value.error_code, failure.value.details["column"]) == ("columns_differ", "iso3")
+    fails(ledger, job, failure.value)
+    assert table_rows(sites) == before
+
+    staged(ledger, sites, ours, "v3", delivers="snapshot", **retyped).finalize()
+    assert {row[4] for row in table_rows(sites)} == {"KEN"}
+    assert current(ledger) == (2, 21)
+    versions.roll_back("sites", actor="an operator")
+    assert table_rows(sites) == before
