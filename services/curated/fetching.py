@@ -42,8 +42,8 @@ def fetch_data(context: Context) -> JsonObject:
 
     What an earlier attempt has fetched of this version is used, and of a version that comes as
     one also what an earlier job has, unless the update is forced or it could not be read. Parts
-    are files that the handler makes, each job its own. Returns {files, bytes, definition_digest} with
-    {layers, chunks} of a whole version, {kind, records} of a part; a file is {container, blob,
+    are files that the handler makes, each job its own. Returns {files, bytes, definition_digest}
+    with {layers, chunks} of a whole version, {kind, records} of a part; a file is {container, blob,
     bytes, etag, sha256}, the digest is that of the definition by which they are read. Raises
     what the dataset's handler and the planning of its layers raise.
     """
