@@ -11,7 +11,7 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -68,25 +68,22 @@ def updated_at(timestamp: Any) -> str | None:
         return None  # what is wrong with it shows in the column `timestamp` itself
 
 
-def columns_of(pages: Iterable[Iterable[Event]]) -> tuple[str, ...]:
-    """The attributes that any of the events has: those of the codebook, then others by their
+def columns_of(names: Collection[str]) -> tuple[str, ...]:
+    """The attributes that events have, in order: those of the codebook, then others by their
     names. Of no events it is the codebook's."""
-    found: set[str] = set()
-    for page in pages:
-        for event in page:
-            if not found.issuperset(event):
-                found.update(event)
-    known = [name for name in ATTRIBUTES if not found or name in found]
-    return (*known, *sorted(found.difference(ATTRIBUTES)))
+    known = [name for name in ATTRIBUTES if not names or name in names]
+    return (*known, *sorted(set(names).difference(ATTRIBUTES)))
 
 
-def events_csv(pages: Callable[[], Iterable[Iterable[Event]]], origin: str) -> Iterator[bytes]:
-    """Events as CSV in UTF-8, with a line of names, a page at a time. `pages` begins them anew:
-    they are gone through twice. `origin` is that of ACLED's API."""
-    attributes = columns_of(pages())
+def events_csv(
+    pages: Iterable[Iterable[Event]], names: Collection[str], origin: str
+) -> Iterator[bytes]:
+    """Events as CSV in UTF-8, with a line of names, a page at a time. `names` are the attributes
+    that any of the events has, `origin` is that of ACLED's API."""
+    attributes = columns_of(names)
     # In quotes, so that whoever looks at the file's beginning sees that it has them.
     yield _lines([(*_OWN, *attributes)], csv.QUOTE_ALL)
-    for page in pages():
+    for page in pages:
         yield _lines(_row(event, attributes, origin) for event in page)
 
 

@@ -93,6 +93,11 @@ class Rows:
     def __len__(self) -> int:
         return len(self._spool.latest)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The attributes that any of the rows has."""
+        return frozenset(self._spool.names)
+
     def __iter__(self) -> Iterator[Row]:
         for page in self.pages():
             yield from page
@@ -155,6 +160,7 @@ class _Spool:
 
     def __init__(self) -> None:
         self.latest: dict[str, tuple[int, int]] = {}
+        self.names: set[str] = set()
         self.rows = 0
         # Closed by `close`, as it outlives this block.
         self._file: IO[bytes] = tempfile.SpooledTemporaryFile(  # noqa: SIM115
@@ -168,6 +174,9 @@ class _Spool:
             if key not in self.latest or self.latest[key][0] < changed_at:
                 self.latest[key] = (changed_at, self.rows)
             self.rows += 1
+        for row in rows:
+            if not self.names.issuperset(row):
+                self.names.update(row)
         self._file.write(orjson.dumps(rows))
         self._ends.append(self._file.tell())
 

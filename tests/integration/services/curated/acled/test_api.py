@@ -141,6 +141,7 @@ def test_events_are_read_page_by_page(acled: Acled, server: ScriptedServer) -> N
         assert len(found) == 7
         assert [len(page) for page in found.pages()] == [3, 3, 1]
         assert list(found) == acled.events
+        assert found.names == {name for event in acled.events for name in event}
     assert [asked.query["page"] for asked in server.asked_for(EVENTS_PATH)] == ["1", "2", "3", "1"]
     # Whether one has changed since the first page, or two days before.
     changed = server.asked_for(EVENTS_PATH)[3].query
