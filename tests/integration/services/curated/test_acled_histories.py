@@ -66,7 +66,8 @@ _AT_THE_SOURCE = (
 _UPDATES = (
     History.update, History.update, History.update_while_paged, History.update_while_down,
     History.update_with_broken_answers, History.update_and_die,
-    History.update_while_the_embargo_changes, History.update_all, History.backfill,
+    History.update_while_the_embargo_changes, History.update_while_the_embargo_changes,
+    History.update_all, History.backfill,
 )  # fmt: skip
 _PEOPLE = (
     History.roll_back, History.roll_back, History.update_that_a_gate_stops, History.redefine,
