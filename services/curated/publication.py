@@ -145,9 +145,7 @@ def _publish(
     return published
 
 
-def _mode(
-    dataset: CuratedDataset, version: CuratedVersion, before: PublishedTable | None
-) -> Mode:
+def _mode(dataset: CuratedDataset, version: CuratedVersion, before: PublishedTable | None) -> Mode:
     """How the rows get into the table: into its columns, or in its place where those cannot take
     them and the version is all that there is.
 
@@ -164,7 +162,7 @@ def _mode(
             return "replace"
         raise PermanentTaskError(
             f"What has changed cannot be added to {dataset.target}, whose columns are of other "
-            "types than an update brings by now. An update with force_update (\"Read all of the "
+            'types than an update brings by now. An update with force_update ("Read all of the '
             'source again") puts a whole table in its place.',
             code="columns_differ",
             table=str(dataset.target),
