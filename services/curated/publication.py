@@ -137,8 +137,9 @@ def _publish(
         ignored=about.ignored,
         check=check,
     )
-    if mode == "upsert" and before is not None:
-        _hold_against(changes, published, before, version)
+    if before is not None:
+        if mode == "upsert":
+            _hold_against(changes, published, before, version)
         after = publishing_repository.table(connection, dataset.target)
         assert after is not None
         indexes.ensure(connection, dataset.target, after.shape, about.indexed)

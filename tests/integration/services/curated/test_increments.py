@@ -463,5 +463,10 @@ def test_columns_of_another_type_come_with_a_whole_version_and_with_no_increment
     staged(ledger, sites, ours, "v3", delivers="snapshot", **retyped).finalize()
     assert {row[4] for row in table_rows(sites)} == {"KEN"}
     assert current(ledger) == (2, 21)
+    indexed = ledger.execute(
+        "SELECT count(*) AS n FROM pg_indexes WHERE tablename = 'curated_sites'"
+        " AND indexdef LIKE '%(iso3)'"
+    ).fetchone()
+    assert indexed == {"n": 1}
     versions.roll_back("sites", actor="an operator")
     assert table_rows(sites) == before
