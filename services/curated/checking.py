@@ -11,16 +11,12 @@ from core.models.curated import CuratedDataset, UpdateStatus
 from infrastructure import (
     curated_repository,
     curated_updates_repository,
-    curated_versions_repository,
     database,
-    publishing_repository,
 )
-from infrastructure.curated_versions_repository import CuratedVersion
-from infrastructure.database import Connection
-from services.curated import handlers, readiness, updates
+from services.curated import handlers, readiness, standing, updates
 from services.curated.handler import Days, RemoteVersion, Run, UploadedFile
 from services.curated.parameters import CuratedUpdate
-from services.publishing import attachments
+from services.curated.standing import Standing
 
 STAGE = "check_source"
 
@@ -59,59 +55,24 @@ def check_source(context: TaskContext[CuratedUpdate]) -> JsonObject:
     with database.transaction() as connection:
         updates.opened(connection, context)
         dataset = curated_repository.get(connection, parameters.dataset_id)
-        published = publishing_repository.table(connection, dataset.target)
-        # Someone may have dropped it since.
-        is_there = attachments.oid_of(connection, dataset.target) is not None
-        newest = curated_versions_repository.newest_published(connection, dataset.dataset_id)
-        current = curated_versions_repository.current(connection, dataset.target)
-        held = curated_versions_repository.held(connection, dataset.dataset_id)
-        is_undone = _is_undone(connection, dataset, newest)
-    base_version = None if published is None else published.version
-    # One that was held against another version cannot be published any more.
-    waiting = [
-        version
-        for version in held
-        if (version.base_version, version.definition_digest)
-        == (base_version, dataset.definition_digest)
-    ]
+        stands = standing.of(connection, dataset)
     handler = handlers.get(dataset.handler)
     run = run_of(context, dataset)
     readiness.require_options(handler, run.days, run.file)
-    builds_on_rows = handler.describe(dataset).delivers == "increment"
-    if published is None or not is_there or (builds_on_rows and current is None):
-        run = replace(run, dataset=dataset.model_copy(update={"source_version": None}))
-    # An increment is built on the rows that are current. Of anything else the newest version
-    # counts: a rollback to what was read by an earlier definition is not undone.
-    read_before = current if builds_on_rows else newest
-    is_redefined = (
-        read_before is not None and read_before.definition_digest != dataset.definition_digest
-    )
+    about = handler.describe(dataset)
+    run = replace(run, dataset=stands.shown_to_handler(about))
+    is_redefined = stands.is_redefined(about)
     if run.days is not None and is_redefined and run.dataset.source_version is not None:
-        raise Conflict(
-            f"The definition of {dataset.dataset_id} was changed since its rows were read: an "
-            "update reads all of them again, and days can be read after that.",
-            code="definition_changed",
-            dataset_id=dataset.dataset_id,
-        )
-    # To such rows no changes can be added.
-    is_outdated = builds_on_rows and is_redefined and run.dataset.source_version is not None
+        raise _redefined(dataset)
     is_meant = run.forced or parameters.dry_run or run.days is not None or run.file is not None
-    reason = None
-    if is_outdated and not is_meant:
-        # Each reading of all has a version of its own, so that the version does not tell.
-        reason = _settled(is_undone=is_undone, is_held=bool(waiting))
+    # Each reading of all has a version of its own, so that the version does not tell.
+    reason = _settled(stands) if stands.is_outdated(about) and not is_meant else None
     remote = handler.check(replace(run, forced=run.forced or (is_redefined and reason is None)))
     is_published = remote.version == run.dataset.source_version
     if reason is None and not is_meant:
-        reason = _unwanted(
-            dataset,
-            remote.version,
-            is_published=is_published and not is_redefined,
-            is_held=any(version.source_version == remote.version for version in waiting),
-        )
-    offered = asdict(remote)
+        reason = _unwanted(stands, remote.version, is_published and not is_redefined)
     details: JsonObject = {"remote": _logged(remote)}
-    if is_outdated:
+    if stands.is_outdated(about):
         details["reason"] = f"{_OUTDATED}: all of the source is read again."
     elif is_published and is_redefined:
         details["reason"] = (
@@ -126,7 +87,7 @@ def check_source(context: TaskContext[CuratedUpdate]) -> JsonObject:
                 context.job_id,
                 UpdateStatus.SKIPPED,
                 source_version=remote.version,
-                base_version=base_version,
+                base_version=stands.base_version,
                 details={**details, "reason": reason},
             )
             return {"action": _SKIP, "reason": reason, "source_version": remote.version}
@@ -136,15 +97,15 @@ def check_source(context: TaskContext[CuratedUpdate]) -> JsonObject:
             UpdateStatus.STARTED,
             source_version=remote.version,
             source_bytes=remote.size,
-            base_version=base_version,
+            base_version=stands.base_version,
             details=details,
         )
     return {
         "action": _UPDATE,
         "source_version": remote.version,
-        "remote": offered,
-        "base_version": base_version,
-        "table_is_there": is_there,
+        "remote": asdict(remote),
+        "base_version": stands.base_version,
+        "table_is_there": stands.table_is_there,
     }
 
 
@@ -186,41 +147,36 @@ def _logged(remote: RemoteVersion) -> JsonObject:
     return {**shown, "parts": len(remote.parts)} if remote.parts else shown
 
 
-def _is_undone(
-    connection: Connection, dataset: CuratedDataset, newest: CuratedVersion | None
-) -> bool:
-    """Whether an operator has rolled back or discarded what was read by the definition, given
-    that it is not published."""
-    digest, rejected = dataset.definition_digest, dataset.rejected_version
-    return (newest is not None and newest.definition_digest == digest) or (
-        rejected is not None
-        and curated_versions_repository.was_made(connection, dataset.dataset_id, rejected, digest)
-    )
-
-
-def _settled(*, is_undone: bool, is_held: bool) -> str | None:
+def _settled(stands: Standing) -> str | None:
     """Why all of a source is not read again by a definition that was changed; None where it
     is."""
-    if is_undone:
+    if stands.is_undone:
         became = "rolled back or discarded"
-    elif is_held:
+    elif stands.waiting:
         became = "stopped by a gate: it is held until it is published or discarded"
     else:
         return None
     return f"{_OUTDATED}, and what was read since was {became}. {_READ_ALL_THE_SAME}"
 
 
-def _unwanted(
-    dataset: CuratedDataset, version: str, *, is_published: bool, is_held: bool
-) -> str | None:
+def _unwanted(stands: Standing, version: str, is_published: bool) -> str | None:
     """Why a version is left where it is, and what reads it nevertheless; None where it is
     wanted."""
     if is_published:
         why = "which is published"
-    elif version == dataset.rejected_version:
+    elif version == stands.dataset.rejected_version:
         why = "which was rolled back or discarded"
-    elif is_held:
+    elif stands.holds(version):
         why = "which a gate stopped: it is held until it is published or discarded"
     else:
         return None
     return f"The source offers {version}, {why}. {_READ_ALL_THE_SAME}"
+
+
+def _redefined(dataset: CuratedDataset) -> Conflict:
+    return Conflict(
+        f"The definition of {dataset.dataset_id} was changed since its rows were read: an "
+        "update reads all of them again, and days can be read after that.",
+        code="definition_changed",
+        dataset_id=dataset.dataset_id,
+    )
