@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -35,6 +35,8 @@ _TABLE = "geo.curated_acled_events"
 _CONTAINER = "geoforge-curated"
 _PEER_TABLE = "bench_peer"
 _SECONDS = 3600.0
+# As far as updates lie apart that come twice a week.
+_DAYS_APART = timedelta(days=3)
 
 
 class EventUpdates:
@@ -44,6 +46,7 @@ class EventUpdates:
         self._stack = stack
         self._acled = acled
         self._app = App(stack)
+        self._days = 0
 
     def close(self) -> None:
         """Close the connections."""
@@ -64,7 +67,11 @@ class EventUpdates:
             BenchmarkError: the job does not complete, or the table is not as the source.
         """
         tenth = count // 10
-        self._acled.events.churn(inserts=tenth, edits=count - 2 * tenth, deletes=tenth, seed=1)
+        self._days += 1
+        self._acled.clock.advance(_DAYS_APART)
+        self._acled.events.churn(
+            inserts=tenth, edits=count - 2 * tenth, deletes=tenth, seed=self._days
+        )
         return self._update(f"{count:,} changes", count)
 
     def peer(self) -> VectorRun:

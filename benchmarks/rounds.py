@@ -205,7 +205,8 @@ class Rounds:
             runs += [
                 (f"geoforge, {plan.events:,} events", self._all_events),
                 (f"ogr2ogr, {plan.events:,} events, load only", self._load_events),
-                (f"geoforge, {plan.changes:,} changes of events", self._changed_events),
+                *[(f"geoforge, {plan.changes:,} changes of events", self._changed_events)]
+                * plan.rounds,
             ]
         return runs
 

@@ -149,12 +149,13 @@ def _events(runs: list[VectorRun]) -> list[Claim]:
     if not ours:
         return []
     fewest = min(ours, key=lambda run: run.rows)
+    seconds = median(run.seconds for run in ours if run.title == fewest.title)
     largest = max(ours, key=lambda run: run.peak_bytes)
     return [
         Claim(
             f"{fewest.title} of events published in {GOAL_CHANGES_SECONDS:g} seconds",
-            fewest.seconds <= GOAL_CHANGES_SECONDS,
-            f"{fewest.seconds:.1f} s",
+            seconds <= GOAL_CHANGES_SECONDS,
+            f"{seconds:.1f} s",
         ),
         Claim(
             "Events of any number within 1 GB of memory",

@@ -29,7 +29,7 @@ JOB = JobDefinition(
             handler=fetching.fetch_data,
             description="Fetch the files and look into them",
             queue=Queue.HEAVY,
-            max_parallel=4,
+            max_parallel=3,
             retry=PATIENT,
         ),
         Stage(

@@ -169,7 +169,7 @@ def _events(api: AcledApi, part: Mapping[str, Any], query: EventQuery) -> Iterat
     """The events of a part as CSV. Nothing is asked for before the first piece is."""
     with api.read(query) as events:
         offer.require_sight(part, query, events.restriction)
-        yield from event_rows.events_csv(events.pages(), events.names, get_settings().acled_url)
+        yield from event_rows.events_csv(events.blocks(), events.names, get_settings().acled_url)
 
 
 def _deletions(api: AcledApi, part: Mapping[str, Any], wanted: Deletions) -> Iterator[Deletion]:

@@ -76,15 +76,15 @@ def columns_of(names: Collection[str]) -> tuple[str, ...]:
 
 
 def events_csv(
-    pages: Iterable[Iterable[Event]], names: Collection[str], origin: str
+    blocks: Iterable[Iterable[Event]], names: Collection[str], origin: str
 ) -> Iterator[bytes]:
-    """Events as CSV in UTF-8, with a line of names, a page at a time. `names` are the attributes
-    that any of the events has, `origin` is that of ACLED's API."""
+    """Blocks of events as CSV in UTF-8, with a line of names. `names` are the attributes that any
+    of the events has, `origin` is that of ACLED's API."""
     attributes = columns_of(names)
     # In quotes, so that whoever looks at the file's beginning sees that it has them.
     yield _lines([(*_OWN, *attributes)], csv.QUOTE_ALL)
-    for page in pages:
-        yield _lines(_row(event, attributes, origin) for event in page)
+    for block in blocks:
+        yield _lines(_row(event, attributes, origin) for event in block)
 
 
 def deletions_csv(deletions: Iterable[Deletion]) -> Iterator[bytes]:

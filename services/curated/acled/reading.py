@@ -34,6 +34,8 @@ _READINGS = 4
 # How much later than its time says a row may become visible.
 _LATE = timedelta(hours=48)
 _IN_MEMORY_BYTES = 8 << 20
+# A page of ACLED's has thousands, which take 25 MB as objects.
+_BLOCK_ROWS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +101,12 @@ class Rows:
         return frozenset(self._spool.names)
 
     def __iter__(self) -> Iterator[Row]:
-        for page in self.pages():
-            yield from page
+        for block in self.blocks():
+            yield from block
 
-    def pages(self) -> Iterator[list[Row]]:
-        """The rows by the pages they came in, in the source's order."""
-        return self._spool.pages()
+    def blocks(self) -> Iterator[list[Row]]:
+        """The rows, some at a time, in the source's order."""
+        return self._spool.blocks()
 
     def __enter__(self) -> Self:
         return self
@@ -169,7 +171,7 @@ class _Spool:
         self._ends: list[int] = []
 
     def append(self, rows: Sequence[Row], keys: Sequence[tuple[str, int]]) -> None:
-        """Add a page. `keys` are the rows' keys and times of change."""
+        """Add rows. `keys` are their keys and times of change."""
         for key, changed_at in keys:
             if key not in self.latest or self.latest[key][0] < changed_at:
                 self.latest[key] = (changed_at, self.rows)
@@ -177,11 +179,12 @@ class _Spool:
         for row in rows:
             if not self.names.issuperset(row):
                 self.names.update(row)
-        self._file.write(orjson.dumps(rows))
-        self._ends.append(self._file.tell())
+        for block in range(0, len(rows), _BLOCK_ROWS):
+            self._file.write(orjson.dumps(rows[block : block + _BLOCK_ROWS]))
+            self._ends.append(self._file.tell())
 
-    def pages(self) -> Iterator[list[Row]]:
-        """The pages, with the latest row of each key."""
+    def blocks(self) -> Iterator[list[Row]]:
+        """The latest row of each key, some at a time."""
         wanted = {position for _, position in self.latest.values()}
         position = start = 0
         for end in self._ends:
@@ -203,6 +206,7 @@ class _Reading:
         self.began: datetime
         self._query = query
         self._limit = limit
+        # Those with rows.
         self._pages = 0
         self._totals: set[int | None] = set()
 
@@ -211,24 +215,27 @@ class _Reading:
         end where the total changes on the way."""
         for number in count(1):
             check()
-            page = self._query.page(number, self._limit)
-            if number == 1:
-                self.began = page.server_time
-            self.restriction = page.restriction or self.restriction
-            self._totals.add(page.total)
-            known = len(self.spool.latest)
-            if page.rows:
-                self._pages += 1
-                self.spool.append(page.rows, [self._key(row) for row in page.rows])
+            is_last = self._take(self._query.page(number, self._limit))
             if progress is not None:
                 progress(**{f"{self._query.what}_read": self.spool.rows})
-            is_last = len(self._totals) > 1 or (
-                len(self.spool.latest) == known
-                if page.total is None
-                else not page.rows or self.spool.rows >= page.total
-            )
             if is_last:
                 return
+
+    def _take(self, page: Page) -> bool:
+        """Keep a page, which is not held on to; whether it is the last."""
+        if not self._totals:
+            self.began = page.server_time
+        self.restriction = page.restriction or self.restriction
+        self._totals.add(page.total)
+        known = len(self.spool.latest)
+        if page.rows:
+            self._pages += 1
+            self.spool.append(page.rows, [self._key(row) for row in page.rows])
+        if len(self._totals) > 1:
+            return True
+        if page.total is None:
+            return len(self.spool.latest) == known
+        return not page.rows or self.spool.rows >= page.total
 
     def is_sound(self, before: _Reading | None) -> bool:
         """Whether this is all that the source had at one moment."""

@@ -139,7 +139,7 @@ def test_events_are_read_page_by_page(acled: Acled, server: ScriptedServer) -> N
     asking = api(progress=lambda **figures: told.append(figures))
     with asking.read(ALL) as found:
         assert len(found) == 7
-        assert [len(page) for page in found.pages()] == [3, 3, 1]
+        assert [len(page) for page in found.blocks()] == [3, 3, 1]
         assert list(found) == acled.events
         assert found.names == {name for event in acled.events for name in event}
     assert [asked.query["page"] for asked in server.asked_for(EVENTS_PATH)] == ["1", "2", "3", "1"]
