@@ -19,6 +19,8 @@ GOAL_OVER_PROCRASTINATE = 2.0
 GOAL_VECTOR_BYTES = 1 << 30
 GOAL_CURATED_SECONDS = 180.0
 GOAL_CHANGES_SECONDS = 10.0
+# Three tasks decode pages in the host while two children look into what others have fetched.
+GOAL_EVENTS_BYTES = 3 << 29
 
 Run = TypeVar("Run", EngineRun, PeerRun)
 
@@ -158,8 +160,8 @@ def _events(runs: list[VectorRun]) -> list[Claim]:
             f"{seconds:.1f} s",
         ),
         Claim(
-            "Events of any number within 1 GB of memory",
-            largest.peak_bytes <= GOAL_VECTOR_BYTES,
+            "Events of any number within 1.5 GB of memory",
+            largest.peak_bytes <= GOAL_EVENTS_BYTES,
             f"most: {largest.peak_bytes / 1e6:,.0f} MB, for {largest.title}",
         ),
     ]
