@@ -16,8 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from config import get_settings
 from core.errors import FieldError, InvalidParameters
 from core.models.curated import CuratedDataset, UpdateStrategy
-from infrastructure.source_client import SourceRefused
-from services.curated import credentials
+from services.curated import definition_faults
 from services.curated.acled import access, event_rows, offer
 from services.curated.acled.api import AcledApi, Deletion, EventQuery
 from services.curated.acled.columns import FIELDS
@@ -65,7 +64,8 @@ class AcledConfig(BaseModel):
         try:
             return cls.model_validate(dataset.source_config)
         except ValidationError as error:
-            raise _invalid(_faults(error)) from None
+            faults = definition_faults.of_source_config(error)
+            raise definition_faults.refusal(faults, "acled") from None
 
     @property
     def scope(self) -> Scope:
@@ -91,15 +91,14 @@ class AcledHandler(Handler):
             AcledConfig.of(dataset)
         except InvalidParameters as error:
             errors.extend(error.errors)
-        origin = get_settings().acled_url
-        if dataset.source_url is not None and not _is_on(dataset.source_url, origin):
-            message = f"must be on {origin}, the origin of ACLED_URL, or be left out"
-            errors.append({"loc": ["source_url"], "msg": message})
+        errors += definition_faults.of_source_url(
+            dataset.source_url, get_settings().acled_url, "ACLED_URL"
+        )
         if dataset.update_strategy is not UpdateStrategy.UPSERT:
             message = "must be upsert: an update brings what has changed, and not the whole table"
-            errors.append({"loc": ["update_strategy"], "msg": message})
+            errors.append(definition_faults.fault(message, "update_strategy"))
         if errors:
-            raise _invalid(errors)
+            raise definition_faults.refusal(errors, self.name)
 
     def check(self, run: Run) -> RemoteVersion:
         api, scope = AcledApi(run.check, run.progress), AcledConfig.of(run.dataset).scope
@@ -181,23 +180,3 @@ def _deletions(api: AcledApi, part: Mapping[str, Any], wanted: Deletions) -> Ite
             offer.require_sight(part, query, events.restriction)
             for event in events:
                 yield Deletion(event["event_id_cnty"], int(event["timestamp"]))
-
-
-def _is_on(url: str, origin: str) -> bool:
-    try:
-        return credentials.same_origin(url, origin)
-    except SourceRefused:
-        return False
-
-
-def _faults(error: ValidationError) -> list[FieldError]:
-    """Each field at fault, without the value that was given."""
-    return [
-        {"loc": ["source_config", *fault["loc"]], "msg": fault["msg"]}
-        for fault in error.errors(include_url=False, include_input=False, include_context=False)
-    ]
-
-
-def _invalid(errors: list[FieldError]) -> InvalidParameters:
-    named = ", ".join(dict.fromkeys(".".join(map(str, error["loc"])) for error in errors))
-    return InvalidParameters(f"The definition cannot be served by acled: {named}.", errors)

@@ -13,7 +13,6 @@ the download, not along a redirect, and into no message.
 from __future__ import annotations
 
 import logging
-import time
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,16 +20,14 @@ from typing import Any, ClassVar
 
 from config import get_settings
 from core.errors import (
-    FieldError,
-    InvalidParameters,
     PermanentTaskError,
     TransientTaskError,
 )
 from core.models.curated import CuratedDataset
-from infrastructure import source_addresses
+from infrastructure import request_pace, source_addresses
 from infrastructure.source_client import SourceRefused, SourceUnavailable, source_client
 from infrastructure.source_probe import Offer, probe
-from services.curated import credentials
+from services.curated import credentials, definition_faults
 from services.curated.file_store import FileStore
 from services.curated.handler import About, Handler, RemoteVersion, Run
 from services.vector.source_files import SourceRef, safe_name
@@ -69,20 +66,15 @@ class IbatHandler(Handler):
         return KEY_SETTING, TOKEN_SETTING
 
     def check_definition(self, dataset: CuratedDataset) -> None:
-        errors: list[FieldError] = []
-        origin = get_settings().ibat_url
-        if dataset.source_url is not None and not _is_on(dataset.source_url, origin):
-            message = f"must be on {origin}, the origin of IBAT_URL, or be left out"
-            errors.append({"loc": ["source_url"], "msg": message})
-        errors.extend(
-            {"loc": ["source_config", name], "msg": "is not known to this handler"}
-            for name in dataset.source_config
+        errors = definition_faults.of_source_url(
+            dataset.source_url, get_settings().ibat_url, "IBAT_URL"
         )
+        errors += [
+            definition_faults.fault("is not known to this handler", "source_config", name)
+            for name in dataset.source_config
+        ]
         if errors:
-            named = ", ".join(".".join(map(str, error["loc"])) for error in errors)
-            raise InvalidParameters(
-                f"The definition cannot be served by {self.name}: {named}.", errors
-            )
+            raise definition_faults.refusal(errors, self.name)
 
     def check(self, run: Run) -> RemoteVersion:
         """The release by its update_date: one request where that is published already. Of
@@ -165,7 +157,7 @@ def ask(dataset_name: str, check: Callable[[], None]) -> Release:
                 ) from None
             named = error.details.get("retry_after_seconds", pause)
             log.info("IBAT is asked again: %s", error.message)
-        _wait(min(named, _LONGEST_PAUSE_SECONDS), check)
+        request_pace.wait(min(named, _LONGEST_PAUSE_SECONDS), check)
 
 
 def _answer(query: dict[str, str]) -> Any:
@@ -213,20 +205,6 @@ def _release(dataset_name: str, answer: Any) -> Release:
     except SourceRefused:
         raise _bad_answer(dataset_name, "its download_url is no address") from None
     return Release(update_date.strip(), url.strip())
-
-
-def _is_on(url: str, origin: str) -> bool:
-    try:
-        return credentials.same_origin(url, origin)
-    except SourceRefused:
-        return False
-
-
-def _wait(seconds: float, check: Callable[[], None]) -> None:
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
-        check()
-        time.sleep(min(left, 0.5))
 
 
 def _bad_answer(dataset_name: str, why: str) -> PermanentTaskError:

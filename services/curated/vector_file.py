@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from config import get_settings
 from core.blob_names import BlobPath
-from core.errors import FieldError, InvalidParameters, PermanentTaskError, TransientTaskError
+from core.errors import FieldError, PermanentTaskError, TransientTaskError
 from core.models.curated import CuratedDataset
 from infrastructure.blob_lookup import BlobRanges
 from infrastructure.range_file import Ranges
@@ -27,7 +27,7 @@ from infrastructure.source_client import SourceRefused, source_client
 from infrastructure.source_download import download
 from infrastructure.source_probe import Offer, probe
 from infrastructure.source_ranges import SourceRanges
-from services.curated import credentials
+from services.curated import credentials, definition_faults
 from services.curated.file_store import FileStore
 from services.curated.handler import About, Handler, Option, RemoteVersion, Run
 from services.data_container import DataContainer
@@ -78,7 +78,7 @@ class VectorFileConfig(BaseModel):
         try:
             return cls.model_validate(dataset.source_config)
         except ValidationError as error:
-            raise _invalid(_faults(error)) from None
+            raise definition_faults.refusal(definition_faults.of_source_config(error)) from None
 
     @field_validator("key_columns")
     @classmethod
@@ -112,20 +112,30 @@ class VectorFile(Handler):
         config = VectorFileConfig.of(dataset)
         errors: list[FieldError] = []
         if dataset.source_url is None and config.blob_name is None:
-            errors.append(_fault("must be given, or container_name and blob_name", "source_url"))
+            errors.append(
+                definition_faults.fault(
+                    "must be given, or container_name and blob_name", "source_url"
+                )
+            )
         if dataset.source_url is not None and config.blob_name is not None:
-            errors.append(_fault("stands in place of source_url", "source_config", "blob_name"))
+            errors.append(
+                definition_faults.fault(
+                    "stands in place of source_url", "source_config", "blob_name"
+                )
+            )
         if dataset.credential_key is not None and dataset.source_url is None:
-            errors.append(_fault("is for a dataset with a source_url", "credential_key"))
+            errors.append(
+                definition_faults.fault("is for a dataset with a source_url", "credential_key")
+            )
         elif dataset.credential_key is not None and not credentials.missing(
             [dataset.credential_key]
         ):
             try:
                 self._headers(dataset)
             except PermanentTaskError as error:
-                errors.append(_fault(error.message, "credential_key"))
+                errors.append(definition_faults.fault(error.message, "credential_key"))
         if errors:
-            raise _invalid(errors)
+            raise definition_faults.refusal(errors)
 
     def check(self, run: Run) -> RemoteVersion:
         if run.file is not None:
@@ -276,20 +286,3 @@ def _etag_of(ref: SourceRef) -> str:
 
 def _changed(message: str) -> PermanentTaskError:
     return PermanentTaskError(message, code="source_changed")
-
-
-def _fault(message: str, *path: str) -> FieldError:
-    return {"loc": list(path), "msg": message}
-
-
-def _faults(error: ValidationError) -> list[FieldError]:
-    """Each field at fault, without the value that was given."""
-    return [
-        {"loc": ["source_config", *fault["loc"]], "msg": fault["msg"].removeprefix("Value error, ")}
-        for fault in error.errors(include_url=False, include_input=False, include_context=False)
-    ]
-
-
-def _invalid(errors: list[FieldError]) -> InvalidParameters:
-    named = ", ".join(dict.fromkeys(".".join(map(str, error["loc"])) for error in errors))
-    return InvalidParameters(f"The definition cannot be served: {named}.", errors)

@@ -15,10 +15,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from core.errors import FieldError, InvalidParameters
 from core.models.curated import CuratedDataset
 from core.models.feature_table import ColumnType
 from infrastructure.range_file import Ranges
+from services.curated import definition_faults
 from services.curated.handler import SOURCE_VERSION, About, Field, LayerUse
 from services.curated.natural_earth import layer_names, release
 from services.curated.vector_file import VectorFile
@@ -84,16 +84,13 @@ class NaturalEarth(VectorFile):
 
     def check_definition(self, dataset: CuratedDataset) -> None:
         super().check_definition(dataset)
-        errors: list[FieldError] = [
-            {"loc": ["source_config", name], "msg": f"is not for {self.name}"}
+        errors = [
+            definition_faults.fault(f"is not for {self.name}", "source_config", name)
             for name in _OWN
             if name in dataset.source_config
         ]
         if errors:
-            named = ", ".join(".".join(map(str, error["loc"])) for error in errors)
-            raise InvalidParameters(
-                f"The definition cannot be served by {self.name}: {named}.", errors
-            )
+            raise definition_faults.refusal(errors, self.name)
 
     def release_in(self, content: Ranges) -> str | None:
         return release.in_archive(content, self.theme)
