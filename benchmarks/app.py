@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -60,3 +61,16 @@ class App:
             raise BenchmarkError(f"{method} {path}: {response.status_code} {response.text}")
         answer: dict[str, Any] = response.json()
         return answer
+
+
+def moment(text: str) -> float:
+    """A time of the API's, in Unix seconds."""
+    return datetime.fromisoformat(text).timestamp()
+
+
+def stage_seconds(job: Mapping[str, Any]) -> dict[str, float]:
+    """How long each stage of a job that has ended took, by its name."""
+    return {
+        stage["name"]: moment(stage["finished_at"]) - moment(stage["started_at"])
+        for stage in job["stages"]
+    }

@@ -9,13 +9,12 @@ same index: it neither repairs nor compares anything.
 from __future__ import annotations
 
 import time
-from datetime import datetime
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
-from benchmarks.app import App
+from benchmarks.app import App, moment, stage_seconds
 from benchmarks.errors import BenchmarkError
 from benchmarks.memory import MemoryWatch
 from benchmarks.programs import run
@@ -71,11 +70,8 @@ class CuratedUpdates:
             contender=OURS,
             rows=result["read"],
             file_bytes=archive.stat().st_size,
-            seconds=_seconds(job["finished_at"]) - began,
-            stages={
-                stage["name"]: _seconds(stage["finished_at"]) - _seconds(stage["started_at"])
-                for stage in job["stages"]
-            },
+            seconds=moment(job["finished_at"]) - began,
+            stages=stage_seconds(job),
             peak_bytes=watched.peak["host"],
             loaded=rows,
         )
@@ -145,7 +141,3 @@ class CuratedUpdates:
 
 def _title(release: int) -> str:
     return "first version" if release == 1 else "next version"
-
-
-def _seconds(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import shutil
 import time
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
 from azure.storage.blob import BlobServiceClient
 from psycopg import sql
 
-from benchmarks.app import App
+from benchmarks.app import App, moment, stage_seconds
 from benchmarks.errors import BenchmarkError
 from benchmarks.memory import MemoryWatch
 from benchmarks.programs import run
@@ -128,11 +128,8 @@ class EventUpdates:
             contender=OURS,
             rows=rows,
             file_bytes=entry["source_bytes"],
-            seconds=_seconds(job["finished_at"]) - began,
-            stages={
-                stage["name"]: _seconds(stage["finished_at"]) - _seconds(stage["started_at"])
-                for stage in job["stages"]
-            },
+            seconds=moment(job["finished_at"]) - began,
+            stages=stage_seconds(job),
             peak_bytes=watched.peak["host"],
             loaded=result["loaded"],
             requests=len(self._acled.requests),
@@ -180,7 +177,3 @@ class EventUpdates:
             connection.execute(
                 sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(_PEER_TABLE))
             )
-
-
-def _seconds(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import psycopg
@@ -19,7 +18,7 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import BlobServiceClient
 from psycopg import sql
 
-from benchmarks.app import App
+from benchmarks.app import App, moment, stage_seconds
 from benchmarks.errors import BenchmarkError
 from benchmarks.memory import MemoryWatch
 from benchmarks.programs import run
@@ -112,11 +111,8 @@ class VectorLoads:
             contender=OURS,
             rows=rows,
             file_bytes=path.stat().st_size,
-            seconds=_seconds(job["finished_at"]) - began,
-            stages={
-                stage["name"]: _seconds(stage["finished_at"]) - _seconds(stage["started_at"])
-                for stage in job["stages"]
-            },
+            seconds=moment(job["finished_at"]) - began,
+            stages=stage_seconds(job),
             peak_bytes=watched.peak["host"],
             loaded=result["loaded"],
         )
@@ -159,7 +155,3 @@ class VectorLoads:
             connection.execute(
                 sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(_PEER_TABLE))
             )
-
-
-def _seconds(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()

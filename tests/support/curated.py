@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,14 @@ from services.curated.parameters import CuratedUpdate
 from tests.support.settings import app_settings
 
 JOB_TYPE = "test_curated_update"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a task knows of its job."""
+
+    job_id: str
+    parameters: Any
 
 
 def do_nothing(context: TaskContext[CuratedUpdate]) -> None:

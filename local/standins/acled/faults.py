@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
+from local.standins.hold import Hold
+
 Route = Literal["token", "events", "deleted"]
 
 
@@ -44,23 +46,6 @@ class Spoiled:
 Fault = Answer | Spoiled
 
 _MAINTENANCE = b"<!DOCTYPE html><html><body><h1>Site under maintenance</h1></body></html>"
-
-
-class Hold:
-    """Where requests wait until they are let go."""
-
-    def __init__(self) -> None:
-        self.reached = threading.Event()
-        self._released = threading.Event()
-
-    def wait(self) -> None:
-        """Wait, as a request that has come so far."""
-        self.reached.set()
-        self._released.wait()
-
-    def release(self) -> None:
-        """Let those that wait go on, and none wait any more."""
-        self._released.set()
 
 
 class Faults:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from local.standins.hold import Hold
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -15,24 +17,6 @@ class Answer:
     status: int
     body: str = '{"error": "asked for by a test"}'
     headers: dict[str, str] = field(default_factory=dict)
-
-
-class Hold:
-    """A download that waits after so many bytes, until it is let go."""
-
-    def __init__(self, after_bytes: int) -> None:
-        self.after_bytes = after_bytes
-        self.reached = threading.Event()
-        self._released = threading.Event()
-
-    def wait(self) -> None:
-        """Wait, as a download that has come so far."""
-        self.reached.set()
-        self._released.wait()
-
-    def release(self) -> None:
-        """Let those that wait go on, and none wait any more."""
-        self._released.set()
 
 
 class Faults:

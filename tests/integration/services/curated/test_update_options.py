@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -19,7 +18,7 @@ from services.curated.handler import Days, UploadedFile
 from services.curated.parameters import CuratedUpdate
 from services.curated.vector_file import VectorFile
 from services.orchestration import closing, submission
-from tests.support.curated import JOB_TYPE, add_dataset, forget_datasets, register_job_type
+from tests.support.curated import JOB_TYPE, Context, add_dataset, forget_datasets, register_job_type
 
 FAILURE = {"code": "source_unreachable", "message": "The source does not answer."}
 MARCH = {"dataset_id": "lakes", "to_date": "2024-03-31"}
@@ -34,14 +33,6 @@ def registry_of_datasets(
     forget_datasets(ledger)
     add_dataset(ledger)
     return ledger
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a task knows of its job."""
-
-    job_id: str
-    parameters: Any
 
 
 def details(connection: Connection, job_id: str) -> Any:

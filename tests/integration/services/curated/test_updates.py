@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,7 +20,7 @@ from services.curated import updates
 from services.curated.parameters import CuratedPublish, CuratedUpdate
 from services.orchestration import closing, control, submission
 from services.orchestration.submission import Submission
-from tests.support.curated import JOB_TYPE, add_dataset, forget_datasets, register_job_type
+from tests.support.curated import JOB_TYPE, Context, add_dataset, forget_datasets, register_job_type
 
 MANUAL, SCHEDULED = UpdateType.MANUAL, UpdateType.SCHEDULED
 
@@ -35,14 +34,6 @@ def registry_of_datasets(
     forget_datasets(ledger)
     add_dataset(ledger)
     return ledger
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a task knows of its job."""
-
-    job_id: str
-    parameters: Any
 
 
 def rows(connection: Connection, dataset_id: str = "lakes") -> list[Row]:
