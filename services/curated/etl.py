@@ -14,6 +14,8 @@ from services.curated.parameters import CuratedUpdate
 from services.publishing.staging import staged_name
 from services.vector import inspecting, staging
 
+STAGE = "etl_process"
+
 
 def plan_etl(context: JobContext[CuratedUpdate]) -> Iterator[TaskSpec]:
     """One task for each chunk of each layer, and none after a skip. What came in parts is

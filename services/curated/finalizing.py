@@ -34,11 +34,12 @@ from services.curated import (
 )
 from services.curated.assembling import Arrival
 from services.curated.checking import wanted
+from services.curated.etl import STAGE as ETL
 from services.curated.fetching import STAGE as FETCH
 from services.curated.handler import About
 from services.curated.parameters import CuratedUpdate
 from services.curated.reviewing import Review
-from services.vector import reports
+from services.vector import reports, validating
 from services.vector.inspecting import read_plan
 from services.vector.planning import Plan
 
@@ -48,8 +49,9 @@ Context = TaskContext[CuratedUpdate]
 
 
 def plan_finalize(context: JobContext[CuratedUpdate]) -> Iterator[TaskSpec]:
-    """One task, and none after a skip."""
+    """One task, and none after a skip. Raises what `validating.compare_with_tasks` raises."""
     if wanted(context) is not None:
+        validating.compare_with_tasks(context, ETL)
         yield TaskSpec()
 
 

@@ -80,8 +80,8 @@ def _stage(context: Context, plan: Plan, layer: LayerPlan, chunk_index: int) -> 
             "options": plan.read.model_dump(),
         }
         with database.transaction() as connection, _Streams(context, connection, layer) as streams:
-            # The task's own commit comes later, and is durable only after this one is.
-            connection.execute("SET LOCAL synchronous_commit = off")
+            # Durable at once: an outcome outlives a restart of the server (the worker waits for
+            # it with what it has to settle), so what the outcome says must outlive it as well.
             counts = streams.fill(sandbox, arguments)
             vector_report_repository.record_chunk(
                 connection, context.job_id, layer.index, chunk_index, counts

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from psycopg import sql
 
@@ -30,13 +31,35 @@ Context = TaskContext[ProcessVector]
 
 
 def plan_validation(context: JobContext[ProcessVector]) -> Iterator[TaskSpec]:
-    """One task for each layer of which anything was staged."""
+    """One task for each layer of which anything was staged.
+
+    Raises what `compare_with_tasks` raises.
+    """
+    compare_with_tasks(context, "clean")
     loaded: set[int] = set()
     for result in context.results("clean"):
         if result.result["loaded"]:
             loaded.add(result.parameters["layer"])
     for layer in sorted(loaded):
         yield TaskSpec({"layer": layer})
+
+
+def compare_with_tasks(context: JobContext[Any], stage: str) -> None:
+    """Hold what the completed tasks of a staging stage say against the counts of the chunks
+    that are staged: a chunk that is gone after its task completed is gone with its counts.
+
+    Raises `PermanentTaskError` (staged_chunks_missing).
+    """
+    told = sum(task.result["read"] for task in context.results(stage))
+    with database.transaction() as connection:
+        totals = vector_report_repository.totals(connection, context.job_id)
+    kept = sum(totals.values(), RecordCounts()).read
+    if told != kept:
+        raise PermanentTaskError(
+            f"The tasks of {stage} have read {told:,} records, and the chunks that are staged "
+            f"account for {kept:,}. Submit the job again with ?rerun=true.",
+            code="staged_chunks_missing",
+        )
 
 
 def validate_layer(context: Context) -> JsonObject:
