@@ -46,6 +46,8 @@ def service() -> BlobServiceClient:
         "read_timeout": 60,
         "max_single_get_size": CHUNK_BYTES,
         "max_chunk_get_size": CHUNK_BYTES,
+        "max_single_put_size": CHUNK_BYTES,
+        "max_block_size": CHUNK_BYTES,
     }
     if settings.storage_connection_string is not None:
         return BlobServiceClient.from_connection_string(

@@ -13,7 +13,7 @@ from core.errors import NotFound, TransientTaskError
 from infrastructure import blob_storage
 from infrastructure.blob_lookup import BlobVersion, head
 
-# Blocks of the SDK's 4 MiB that travel at the same time, and are in memory.
+# Blocks that travel at the same time, and are in memory.
 _CONNECTIONS = 4
 
 
