@@ -72,7 +72,7 @@ def event(job_id: str, kind: str, message: str, *, error: bool = False, **detail
     if details:
         payload["details"] = details
     metric_type = MetricType.ERROR if error else MetricType.EVENT
-    with _never_failing("event"):
+    with never_failing("event"):
         metrics_repository.transact(
             lambda connection: metrics_repository.insert(connection, job_id, metric_type, payload)
         )
@@ -104,9 +104,9 @@ def sample(job_id: str, *, force: bool = False) -> bool:
         return True
 
     wrote = False
-    with _never_failing("snapshot"):
+    with never_failing("snapshot"):
         wrote = metrics_repository.transact(write)
-    return wrote  # noqa: RET504  # `_never_failing` may have left it at False
+    return wrote  # noqa: RET504  # `never_failing` may have left it at False
 
 
 def context(job_id: str, **figures: Any) -> None:
@@ -140,7 +140,7 @@ def flush_context(job_id: str) -> None:
         metrics_repository.put_context(connection, job_id, figures)
         _debug(connection, settings, job_id, "context", time.monotonic() - began)
 
-    with _never_failing("context"):
+    with never_failing("context"):
         metrics_repository.transact(write)
 
 
@@ -174,7 +174,8 @@ def _debug(
 
 
 @contextmanager
-def _never_failing(what: str) -> Iterator[None]:
+def never_failing(what: str) -> Iterator[None]:
+    """Log what goes wrong inside, at most once a minute, and go on after it."""
     try:
         yield
     except Exception as error:  # whatever it is: progress must never cost a task

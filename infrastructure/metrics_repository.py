@@ -1,4 +1,4 @@
-"""Rows of app.job_metrics and app.job_context: snapshots, events and figures of jobs.
+"""Snapshots, events and figures of jobs: app.job_metrics, job_context and job_contributions.
 
 Each function runs in the caller's transaction, which `transact` opens. The tables make
 themselves: where a migration has not brought them yet, `transact` runs the migrations that
@@ -27,7 +27,11 @@ R = TypeVar("R")
 
 _sql = queries.load("metrics")
 
-_MIGRATIONS = ("0011_post_metrics.sql", "0013_post_job_context.sql")
+_MIGRATIONS = (
+    "0011_post_metrics.sql",
+    "0013_post_job_context.sql",
+    "0014_post_job_contributions.sql",
+)
 
 
 def transact(operation: Callable[[Connection], R]) -> R:
@@ -48,7 +52,7 @@ def bootstrap() -> None:
         for migration in migrations():
             if migration.name in _MIGRATIONS:
                 connection.execute(migration.sql)
-    log.info("created app.job_metrics and app.job_context, which were missing")
+    log.info("created the tables of the metrics that were missing")
 
 
 def insert(
@@ -133,6 +137,31 @@ def newest_events(connection: Connection, limit: int) -> list[tuple[str, MetricR
 def put_context(connection: Connection, job_id: str, figures: Mapping[str, Any]) -> None:
     """Set figures of a job; others that it has stay as they are."""
     connection.execute(_sql["put_context"], {"job_id": job_id, "figures": shown(figures)})
+
+
+def merge_context(
+    connection: Connection, job_id: str, context: str, figures: Mapping[str, Any]
+) -> None:
+    """Set figures inside of a job's context of a name, such as raster_collection."""
+    lock(connection, Space.JOB, job_id, "context", context)
+    connection.execute(
+        _sql["merge_context"],
+        {"job_id": job_id, "context": context, "figures": shown(figures)},
+    )
+
+
+def contribute(
+    connection: Connection, job_id: str, context: str, task: str, amounts: Mapping[str, float]
+) -> None:
+    """Say what a task has added to the sums of a job's context, in all.
+
+    Where the task said so before, its amounts are replaced and not added once more.
+    """
+    lock(connection, Space.JOB, job_id, "context", context)
+    connection.execute(
+        _sql["contribute"],
+        {"job_id": job_id, "context": context, "task": task, "amounts": shown(amounts)},
+    )
 
 
 def contexts(connection: Connection, job_ids: Sequence[str]) -> dict[str, dict[str, Any]]:

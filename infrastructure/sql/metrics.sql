@@ -69,6 +69,50 @@ ORDER BY figure.key
 ON CONFLICT (job_id, name)
 DO UPDATE SET value = excluded.value, updated_at = clock_timestamp()
 
+-- name: merge_context
+-- Set figures inside of one named context of a job; its other figures stay.
+INSERT INTO app.job_context (job_id, name, value)
+VALUES (%(job_id)s, %(context)s, %(figures)s)
+ON CONFLICT (job_id, name)
+DO UPDATE SET value = job_context.value || excluded.value, updated_at = clock_timestamp()
+
+-- name: contribute
+-- Put a task's amounts in the place of those that it gave before, and bring the sums in the
+-- job's context by the difference up to date. The caller holds a lock: of two attempts at one
+-- task the second must see what the first wrote.
+WITH before AS (
+    SELECT amounts
+    FROM app.job_contributions
+    WHERE job_id = %(job_id)s AND context = %(context)s AND task = %(task)s
+), given AS (
+    INSERT INTO app.job_contributions (job_id, context, task, amounts)
+    VALUES (%(job_id)s, %(context)s, %(task)s, %(amounts)s)
+    ON CONFLICT (job_id, context, task) DO UPDATE SET amounts = excluded.amounts
+), change AS (
+    SELECT name, sum(amount) AS amount
+    FROM (
+        SELECT key AS name, value::numeric AS amount FROM jsonb_each_text(%(amounts)s)
+        UNION ALL
+        SELECT key, -value::numeric FROM before, jsonb_each_text(before.amounts)
+    ) AS each
+    GROUP BY name
+), shown AS (
+    SELECT coalesce((
+        SELECT value
+        FROM app.job_context
+        WHERE job_id = %(job_id)s AND name = %(context)s
+    ), '{}') AS value
+)
+INSERT INTO app.job_context (job_id, name, value)
+SELECT %(job_id)s, %(context)s,
+       shown.value || jsonb_object_agg(
+           change.name, coalesce((shown.value ->> change.name)::numeric, 0) + change.amount
+       )
+FROM shown CROSS JOIN change
+GROUP BY shown.value
+ON CONFLICT (job_id, name)
+DO UPDATE SET value = excluded.value, updated_at = clock_timestamp()
+
 -- name: contexts
 SELECT job_id, jsonb_object_agg(name, value ORDER BY name) AS context
 FROM app.job_context

@@ -264,7 +264,7 @@ class TestTrouble:
 
     def test_missing_tables_make_themselves(self, connection: database.Connection) -> None:
         job_id = add_job(connection)
-        connection.execute("DROP TABLE app.job_metrics, app.job_context")
+        connection.execute("DROP TABLE app.job_metrics, app.job_context, app.job_contributions")
         with ThreadPoolExecutor(4) as workers:
             list(workers.map(lambda n: job_progress.event(job_id, "note", f"{n}"), range(4)))
         job_progress.context(job_id, files=1)
@@ -277,11 +277,12 @@ class TestTrouble:
         shape = """
             SELECT table_name, column_name, data_type, is_nullable, column_default
             FROM information_schema.columns
-            WHERE table_schema = 'app' AND table_name IN ('job_metrics', 'job_context')
+            WHERE table_schema = 'app'
+              AND table_name IN ('job_metrics', 'job_context', 'job_contributions')
             ORDER BY table_name, ordinal_position
         """
         migrated = connection.execute(shape).fetchall()
-        connection.execute("DROP TABLE app.job_metrics, app.job_context")
+        connection.execute("DROP TABLE app.job_metrics, app.job_context, app.job_contributions")
         metrics_repository.bootstrap()
         assert connection.execute(shape).fetchall() == migrated
 
