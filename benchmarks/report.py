@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import summary
+from benchmarks.cogs import CogRun
 from benchmarks.engine import EngineRun
 from benchmarks.rounds import Results
 from benchmarks.stack import PARTS
@@ -27,6 +28,7 @@ def text(results: Results, facts: dict[str, Any]) -> str:
         *_files("process_vector", results.vector),
         *_files("curated_update", results.curated),
         *_files("curated_update from an API", results.events),
+        *_cogs(results.cogs),
         *_claims(results),
     ]
     return "\n\n".join(sections)
@@ -50,6 +52,7 @@ def write(results: Results, facts: dict[str, Any], file: Path) -> None:
         "vector": [asdict(run) for run in results.vector],
         "curated": [asdict(run) for run in results.curated],
         "events": [asdict(run) for run in results.events],
+        "cogs": [asdict(run) for run in results.cogs],
         "catalog": None if results.catalog is None else asdict(results.catalog),
         "claims": [asdict(claim) for claim in summary.claims(results)],
         "failures": results.failures,
@@ -170,6 +173,36 @@ def _files(title: str, all_runs: list[VectorRun]) -> Iterator[str]:
             for (name, contender), runs in groups.items()
         ],
     )
+
+
+def _cogs(all_runs: list[CogRun]) -> Iterator[str]:
+    if not all_runs:
+        return
+    groups: dict[tuple[str, str], list[CogRun]] = {}
+    for run in all_runs:
+        groups.setdefault((run.title, run.contender), []).append(run)
+    yield table(
+        ["process_raster", "", "seconds", "MB/s", "COG", "verified in", "job", "peak", "strips"],
+        [
+            [
+                title,
+                contender,
+                f"{(seconds := summary.median(run.seconds for run in runs)):.1f}",
+                f"{runs[0].raw_bytes / seconds / _MB:,.0f}",
+                f"{runs[0].cog_bytes / _MB:,.0f} MB",
+                _median_seconds([run.verify_seconds for run in runs]),
+                _median_seconds([run.job_seconds for run in runs]),
+                f"{max(run.peak_bytes for run in runs) / _MB:,.0f} MB",
+                f"{runs[0].strips or ''}",
+            ]
+            for (title, contender), runs in groups.items()
+        ],
+    )
+
+
+def _median_seconds(spent: Sequence[float | None]) -> str:
+    known = [each for each in spent if each is not None]
+    return f"{summary.median(known):.1f} s" if known else ""
 
 
 def _claims(results: Results) -> Iterator[str]:

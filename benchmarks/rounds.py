@@ -17,6 +17,7 @@ import psycopg
 
 from benchmarks import catalog, prefect_peer, procrastinate_peer, vector_files
 from benchmarks.catalog import CatalogLoad
+from benchmarks.cogs import KINDS, PEER, TERRAIN, CogRun, CogRuns, Kind
 from benchmarks.curated import CuratedUpdates
 from benchmarks.engine import Engine, EngineRun
 from benchmarks.errors import BenchmarkError
@@ -27,7 +28,7 @@ from benchmarks.vector import VectorLoads, VectorRun
 from local.standins.acled.server import Acled
 from local.standins.ibat.server import Ibat
 
-CONTENDERS = ("engine", "procrastinate", "prefect", "stac", "vector", "curated", "events")
+CONTENDERS = ("engine", "procrastinate", "prefect", "stac", "vector", "curated", "events", "cogs")
 
 _WARM_UP_TASKS = 1_000
 _LARGE = 20_000
@@ -51,6 +52,10 @@ class Plan:
         areas: polygons of the made-up protected areas, with a tenth as many points.
         events: made-up events of ACLED.
         changes: how many of them change before the next update.
+        raster_side: pixels along a side of the rasters that geoforge and gdal_translate turn
+            into COGs, in turn.
+        large_raster_sides: those of the larger elevations, which geoforge does once, for its
+            memory.
     """
 
     contenders: tuple[str, ...] = CONTENDERS
@@ -65,6 +70,8 @@ class Plan:
     areas: int = 300_000
     events: int = 2_800_000
     changes: int = 5_000
+    raster_side: int = 8_192
+    large_raster_sides: tuple[int, ...] = (16_384, 51_200)
 
     def quick(self) -> Plan:
         """The same once and small: enough to see that everything runs."""
@@ -81,6 +88,8 @@ class Plan:
             areas=5_000,
             events=20_000,
             changes=500,
+            raster_side=1_024,
+            large_raster_sides=(2_048,),
         )
 
 
@@ -94,6 +103,7 @@ class Results:
     vector: list[VectorRun] = field(default_factory=list)
     curated: list[VectorRun] = field(default_factory=list)
     events: list[VectorRun] = field(default_factory=list)
+    cogs: list[CogRun] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
 
@@ -129,6 +139,7 @@ class Rounds:
         self._vector = VectorLoads(stack)
         self._curated = CuratedUpdates(stack, ibat, plan.areas, plan.areas // 10)
         self._events = EventUpdates(stack, acled)
+        self._cogs = CogRuns(stack)
 
     def measure(self) -> Results:
         """Carry the plan out. What cannot be run is among the failures; the rest goes on."""
@@ -137,6 +148,7 @@ class Rounds:
             closing(self._vector),
             closing(self._curated),
             closing(self._events),
+            closing(self._cogs),
         ):
             self._measure()
         return self.results
@@ -177,6 +189,12 @@ class Rounds:
                 (f"geoforge, {plan.polygons:,} polygons", partial(self._polygons, plan.polygons)),
                 (f"ogr2ogr -makevalid, {plan.polygons:,} polygons", self._ogr2ogr),
             ]
+        if "cogs" in plan.contenders:
+            for kind in KINDS:
+                runs += [
+                    (f"geoforge, {kind.title}", partial(self._cog, kind, plan.raster_side)),
+                    (f"{PEER}, {kind.title}", partial(self._translated, kind)),
+                ]
         return runs
 
     def _once(self) -> list[tuple[str, Callable[[], str]]]:
@@ -207,6 +225,11 @@ class Rounds:
                 (f"ogr2ogr, {plan.events:,} events, load only", self._load_events),
                 *[(f"geoforge, {plan.changes:,} changes of events", self._changed_events)]
                 * plan.rounds,
+            ]
+        if "cogs" in plan.contenders:
+            runs += [
+                (f"geoforge, {side:,} x {side:,} elevations", partial(self._cog, TERRAIN, side))
+                for side in plan.large_raster_sides
             ]
         return runs
 
@@ -283,6 +306,16 @@ class Rounds:
         self.results.events.append(run)
         asked = "" if run.requests is None else f", {run.requests:,} requests"
         return f"{run.seconds:.1f} s, {run.rows / run.seconds:,.0f} records/s{asked}"
+
+    def _cog(self, kind: Kind, side: int) -> str:
+        return self._made(self._cogs.ours(kind, side))
+
+    def _translated(self, kind: Kind) -> str:
+        return self._made(self._cogs.peer(kind, self._plan.raster_side))
+
+    def _made(self, run: CogRun) -> str:
+        self.results.cogs.append(run)
+        return f"{run.seconds:.1f} s, {run.raw_bytes / run.seconds / 1e6:,.0f} MB/s"
 
     def _loaded(self, run: VectorRun) -> str:
         self.results.vector.append(run)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from benchmarks.catalog import CatalogLoad
+from benchmarks.cogs import OURS as COGS_OURS
+from benchmarks.cogs import CogRun
 from benchmarks.engine import EVENTS_PER_LOOK, EngineRun
 from benchmarks.peer_run import PeerRun
 from benchmarks.rounds import Results
@@ -19,6 +21,8 @@ GOAL_OVER_PROCRASTINATE = 2.0
 GOAL_VECTOR_BYTES = 1 << 30
 GOAL_CURATED_SECONDS = 180.0
 GOAL_CHANGES_SECONDS = 10.0
+GOAL_COG_RATE = 0.95
+GOAL_COG_BYTES = 1 << 30
 # Three tasks decode pages in the host while two children look into what others have fetched.
 GOAL_EVENTS_BYTES = 3 << 29
 
@@ -94,7 +98,8 @@ def claims(results: Results) -> list[Claim]:
         made += [_no_slower(rates), _history(results.engine)]
     if results.catalog is not None:
         made.append(_catalog(results.catalog))
-    return made + _vector(results.vector) + _curated(results.curated) + _events(results.events)
+    made += _vector(results.vector) + _curated(results.curated) + _events(results.events)
+    return made + _cogs(results.cogs)
 
 
 def _vector(runs: list[VectorRun]) -> list[Claim]:
@@ -165,6 +170,35 @@ def _events(runs: list[VectorRun]) -> list[Claim]:
             f"most: {largest.peak_bytes / 1e6:,.0f} MB, for {largest.title}",
         ),
     ]
+
+
+def _cogs(runs: list[CogRun]) -> list[Claim]:
+    """The rate beside the peer's on each kind of raster, and the most memory on any."""
+    made = []
+    ours = [run for run in runs if run.contender == COGS_OURS]
+    peers = [run for run in runs if run.contender != COGS_OURS]
+    for title in dict.fromkeys(run.title for run in peers):
+        own = [run.seconds for run in ours if run.title == title]
+        if own:
+            other = median(run.seconds for run in peers if run.title == title)
+            ratio = other / median(own)
+            made.append(
+                Claim(
+                    f"A COG of {title} at {GOAL_COG_RATE:g} of gdal_translate's rate at least",
+                    ratio >= GOAL_COG_RATE,
+                    f"{other:.1f} s / {median(own):.1f} s = {ratio:.2f}",
+                )
+            )
+    if ours:
+        largest = max(ours, key=lambda run: run.peak_bytes)
+        made.append(
+            Claim(
+                "Rasters of any size within 1 GB of memory",
+                largest.peak_bytes <= GOAL_COG_BYTES,
+                f"most: {largest.peak_bytes / 1e6:,.0f} MB, for {largest.title}",
+            )
+        )
+    return made
 
 
 def _no_slower(rates: dict[int, float]) -> Claim:
