@@ -1,0 +1,1 @@
+"""How rasters are drawn: the style of each type, previews, map tiles and legends."""
