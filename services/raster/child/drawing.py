@@ -26,7 +26,7 @@ def png(image: ImageData, style: RenderStyle, palette: Colours | None = None) ->
     one band, which hold where the style names no others.
     """
     values = np.abs(image.data) if np.iscomplexobj(image.data) else image.data
-    valid = image.mask.astype(np.uint8)
+    valid = _opacity(image)
     if values.dtype.kind == "f":
         valid = np.where(np.isfinite(values).all(axis=0), valid, 0).astype(np.uint8)
     colours = _colours(style) or palette
@@ -45,6 +45,16 @@ def transparent(size: int) -> bytes:
     """A square PNG of nothing, of `size` pixels along its side."""
     nothing = np.zeros((1, size, size), np.uint8)
     return _encoded(nothing, nothing[0])
+
+
+def _opacity(image: ImageData) -> Pixels:
+    """0 where no band is valid, 255 where one is, and what an alpha band says in between."""
+    if image.alpha_mask is not None and image.alpha_mask.dtype == np.uint8:
+        return np.asarray(image.alpha_mask)
+    seen = ~np.ma.getmaskarray(image.array).all(axis=0)
+    if image.alpha_mask is not None:
+        seen = image.alpha_mask > 0
+    return np.where(seen, 255, 0).astype(np.uint8)
 
 
 def _colours(style: RenderStyle) -> Colours | None:

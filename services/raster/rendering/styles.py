@@ -42,6 +42,8 @@ _VEGETATION_FACTOR = 10_000.0
 # A sea in a DEM has some depth: coasts and errors reach a little below zero.
 _SEA_LEVEL_SHARE = 0.05
 _MOST_CLASSES = 256
+# A picture of 8 bits that uses less than half of them was not meant to be seen as it is.
+_DARK = 128
 
 
 def style_for(
@@ -126,9 +128,17 @@ def _picture(
     by_number = {band.number: band for band in bands}
     title = "Natural colour" if len(bands) > 3 else "Colour"
     if all(by_number[number].dtype == "uint8" for number in chosen):
-        return RenderStyle(title=title, bidx=chosen)
+        brightest = _brightest([by_number[number] for number in chosen], statistics)
+        dark = ((0.0, brightest),) if 0 < brightest < _DARK else None
+        return RenderStyle(title=title, bidx=chosen, rescale=dark)
     rescale = tuple(stretch(by_number[number], statistics) for number in chosen)
     return RenderStyle(title=title, bidx=chosen, rescale=rescale)
+
+
+def _brightest(bands: Sequence[Band], statistics: Sequence[BandStatistics]) -> float:
+    """The greatest value of the bands, 0 where none is known."""
+    known = [_statistics_of(band, statistics) for band in bands]
+    return max((each.maximum or 0.0) for each in known if each is not None) if any(known) else 0.0
 
 
 def _classes(
