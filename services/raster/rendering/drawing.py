@@ -32,13 +32,14 @@ def draw(
 
     Raises `PermanentTaskError` where the child cannot draw it.
     """
-    with target.open("wb") as file:
-        drawn = children.call(
-            child,
-            "services.raster.child.rendering:image",
-            {"path": str(cog), "style": style.model_dump(mode="json"), "size": size},
-            check=check,
-            what=cog.name,
-            sinks={"image": file.write},
-        )
+    png: list[bytes] = []
+    drawn = children.call(
+        child,
+        "services.raster.child.rendering:image",
+        {"path": str(cog), "style": style.model_dump(mode="json"), "size": size},
+        check=check,
+        what=cog.name,
+        sinks={"image": png.append},
+    )
+    target.write_bytes(b"".join(png))
     return Picture.model_validate(drawn)
