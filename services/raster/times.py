@@ -1,0 +1,234 @@
+"""When a raster was taken: from who says so best, and never made up.
+
+In this order: the job's parameters, a JSON sidecar beside the file, a tag that is labelled as
+the time of acquisition, the file's name. What says only when the file was written
+(TIFFTAG_DATETIME, for one) does not count. Where a day is known, the time is its beginning, and
+the range is the day; where a month or years are, there is a range and no time. Times without a
+zone are taken as UTC.
+
+Where nothing is known: STAC wants a time or a range from each Item
+(https://github.com/radiantearth/stac-spec/blob/v1.1.0/item-spec/item-spec.md#datetime), and no
+open end in it. The range is then as wide as it has to be to be true, `BEGINNING` to when the
+file was found in storage, and `source` says that it is unknown.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from core.errors import NotFound
+from infrastructure import blob_storage
+from services.raster import time_names
+from services.raster.model import Caveat
+from services.raster.time_texts import Span, moment
+
+JsonObject = dict[str, Any]
+
+UNKNOWN = "unknown"
+# Before anything was surveyed that rasters are made of, and within what the nanoseconds of
+# pandas and Arrow reach.
+BEGINNING = datetime(1700, 1, 1, tzinfo=UTC)
+MAX_SIDECAR_BYTES = 1024 * 1024
+
+# Tags that say when a picture was taken, without letters' case and anything but letters, and
+# which other one ends what they begin. GDAL's IMAGERY domain, Landsat's MTL, Sentinel's SAFE,
+# EXIF, MODIS' core metadata, NITF, and the convention of netCDF.
+_TAGS: tuple[tuple[str, str | None], ...] = (
+    ("acquisitiondatetime", None),
+    ("acquisitiontime", None),
+    ("acquisitiondate", None),
+    ("accisitiondate", None),  # As a producer of Sentinel-2 chips writes it.
+    ("acquired", None),
+    ("acquiredat", None),
+    ("dateacquired", None),
+    ("sensingtime", None),
+    ("datatakedatatakesensingstart", None),
+    ("firstlinetime", None),
+    ("nitfidatim", None),
+    ("exifdatetimeoriginal", None),
+    ("productstarttime", "productstoptime"),
+    ("rangebeginningdate", "rangeendingdate"),
+    ("timecoveragestart", "timecoverageend"),
+    ("startdatetime", "enddatetime"),
+)
+_NOT_LETTERS = re.compile(r"[^a-z]")
+_SIDECAR_FIELDS = ("datetime", "acquired", "acquisition_date", "acquisition_datetime", "date")
+# Two sayings that lie further apart than this are not of the same picture.
+_SAME = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemTime:
+    """The times of an Item: `nominal` becomes its datetime, with a range beside or in place of
+    it. `source` is "parameter", "sidecar", "tag:<name>", "filename" or "unknown"."""
+
+    nominal: datetime | None
+    start: datetime | None
+    end: datetime | None
+    source: str
+    warnings: tuple[Caveat, ...] = ()
+
+    @property
+    def is_known(self) -> bool:
+        return self.source != UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """What a JSON file beside the raster says of its time."""
+
+    path: str
+    span: Span | None
+    warnings: tuple[Caveat, ...] = ()
+
+
+def resolve(
+    *,
+    name: str,
+    tags: Mapping[str, str],
+    sidecar: Sidecar | None = None,
+    acquired: datetime | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    known_by: datetime,
+) -> ItemTime:
+    """The times of a raster of this file name and these tags.
+
+    `acquired`, `start` and `end` are the job's parameters, `known_by` is a time at which the
+    file was there already. Raises ValueError where only one end of the range is given, and no
+    time, or where the range ends before it begins.
+    """
+    given = _given(acquired, start, end)
+    if given is not None:
+        return _item_time(given, "parameter")
+    found: list[tuple[str, Span]] = []
+    if sidecar is not None and sidecar.span is not None:
+        found.append(("sidecar", sidecar.span))
+    found += _labelled(tags)
+    named = time_names.span_of(posixpath.basename(name), known_by)
+    if named is not None:
+        found.append(("filename", named))
+    warnings = () if sidecar is None else sidecar.warnings
+    if not found:
+        return ItemTime(None, BEGINNING, max(known_by, BEGINNING), UNKNOWN, warnings)
+    source, span = found[0]
+    return _item_time(span, source, (*warnings, *_disagreements(found)))
+
+
+def read_sidecar(container: str, path: str) -> Sidecar | None:
+    """The JSON file of the same name beside a raster, a STAC Item or a plain object, if there is
+    one; None where there is none.
+
+    One that cannot be understood is told of in its warnings. Raises `Unavailable` when storage
+    is down.
+    """
+    stem = posixpath.splitext(path)[0]
+    for candidate in (f"{stem}.json", f"{path}.json"):
+        try:
+            data = blob_storage.read_bytes(container, candidate, limit=MAX_SIDECAR_BYTES)
+        except NotFound:
+            continue
+        except ValueError as error:
+            return _unreadable(candidate, str(error))
+        return parse_sidecar(candidate, data)
+    return None
+
+
+def parse_sidecar(path: str, data: bytes) -> Sidecar:
+    """What the bytes of a sidecar say."""
+    try:
+        document = orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
+    except orjson.JSONDecodeError as error:
+        return _unreadable(path, f"is not valid JSON ({error})")
+    if not isinstance(document, dict):
+        return _unreadable(path, "is not a JSON object")
+    properties = document.get("properties")
+    fields = properties if isinstance(properties, dict) else document
+    begin, finish = _text(fields.get("start_datetime")), _text(fields.get("end_datetime"))
+    when = next((text for key in _SIDECAR_FIELDS if (text := _text(fields.get(key)))), None)
+    try:
+        span = _span(when, begin, finish)
+    except ValueError as error:
+        return _unreadable(path, str(error))
+    return Sidecar(path, span)
+
+
+def _given(acquired: datetime | None, start: datetime | None, end: datetime | None) -> Span | None:
+    if acquired is None and start is None and end is None:
+        return None
+    first, last = start or acquired, end or acquired
+    if first is None or last is None:
+        raise ValueError("start_datetime and end_datetime belong together: give both")
+    if last < first:
+        raise ValueError("end_datetime lies before start_datetime")
+    return Span(acquired, first, last)
+
+
+def _labelled(tags: Mapping[str, str]) -> list[tuple[str, Span]]:
+    """What tags say that name themselves a time of acquisition; the best label first."""
+    by_label: dict[str, str] = {}
+    for tag in tags:
+        # netCDF's global attributes come as NC_GLOBAL#<name>.
+        by_label.setdefault(_NOT_LETTERS.sub("", tag.rpartition("#")[2].lower()), tag)
+    found = []
+    for label, ending in _TAGS:
+        tag = by_label.get(label)
+        if tag is None:
+            continue
+        last = by_label.get(ending or "", tag)
+        try:
+            span = moment(tags[tag]) if last == tag else _range(tags[tag], tags[last])
+        except ValueError:
+            continue  # Somebody's own format; other tags, and the name, may say it in another.
+        found.append((f"tag:{tag}", span))
+    return found
+
+
+def _span(when: str | None, begin: str | None, finish: str | None) -> Span | None:
+    """A time and a range as one; one end of a range alone says nothing."""
+    span = None if when is None else moment(when)
+    if begin is None or finish is None:
+        return span
+    around = _range(begin, finish)
+    return around if span is None else Span(span.nominal or span.first, around.first, around.last)
+
+
+def _range(begin: str, finish: str) -> Span:
+    first, last = moment(begin).first, moment(finish).last
+    if last < first:
+        raise ValueError(f"ends ({finish}) before it begins ({begin})")
+    return Span(None, first, last)
+
+
+def _item_time(span: Span, source: str, warnings: Iterable[Caveat] = ()) -> ItemTime:
+    if span.first == span.last and span.nominal == span.first:
+        return ItemTime(span.nominal, None, None, source, tuple(warnings))
+    return ItemTime(span.nominal, span.first, span.last, source, tuple(warnings))
+
+
+def _disagreements(found: list[tuple[str, Span]]) -> list[Caveat]:
+    chosen, span = found[0]
+    return [
+        Caveat(
+            code="times_disagree",
+            message=f"The time is {span.text} by its {chosen}, but {other.text} by its {source}.",
+        )
+        for source, other in found[1:]
+        if other.first - span.last > _SAME or span.first - other.last > _SAME
+    ]
+
+
+def _unreadable(path: str, why: str) -> Sidecar:
+    caveat = Caveat(code="sidecar_unreadable", message=f"{path}: {why}; it was not used.")
+    return Sidecar(path, None, (caveat,))
+
+
+def _text(value: object) -> str | None:
+    return value.strip() or None if isinstance(value, str) else None
