@@ -148,6 +148,12 @@ class Settings(DatabaseSettings):
         alias="GEOFORGE_MAX_SOURCE_BYTES",
         description="Largest source file that a job reads, in bytes",
     )
+    max_raster_pixels: int = Field(
+        default=200_000_000_000,
+        ge=1,
+        alias="GEOFORGE_MAX_RASTER_PIXELS",
+        description="Most values (width x height x bands) that a raster may declare",
+    )
     allowed_hosts: str = Field(
         default="",
         alias="GEOFORGE_ALLOWED_HOSTS",

@@ -7,75 +7,12 @@ file that it is given: no sidecar files, no directory listing, no network.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, BinaryIO
+
+from infrastructure.one_file import OneFile
 
 _NAME = "raster.tif"
 _METRES_PER_DEGREE = 111_319.49
-
-
-@dataclass(frozen=True, slots=True)
-class _OneFile:
-    """The file system that GDAL sees: `raster.tif`, and nothing beside it."""
-
-    file: BinaryIO
-    size_bytes: int
-
-    def open(self, path: str, mode: str = "rb", **_: Any) -> BinaryIO:
-        if not self.isfile(path) or "w" in mode or "+" in mode:
-            raise FileNotFoundError(path)
-        self.file.seek(0)
-        return _Borrowed(self.file)  # type: ignore[return-value]
-
-    def isfile(self, path: str) -> bool:
-        return path.rsplit("/", 1)[-1] == _NAME
-
-    def isdir(self, _path: str) -> bool:
-        return False
-
-    def ls(self, _path: str) -> list[str]:
-        return []
-
-    def mtime(self, _path: str) -> int:
-        return 0
-
-    def rm(self, path: str) -> None:
-        raise PermissionError(path)
-
-    def size(self, _path: str) -> int:
-        return self.size_bytes
-
-
-class _Borrowed:
-    """The one open file under a position of its own: GDAL opens a dataset more than once."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._position = 0
-
-    def read(self, size: int = -1) -> bytes:
-        self._file.seek(self._position)
-        data = self._file.read(size)
-        self._position += len(data)
-        return data
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        if whence == 1:
-            offset, whence = self._position + offset, 0
-        self._position = self._file.seek(offset, whence)
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def close(self) -> None:
-        """The file belongs to the sandbox, which closes it."""
-
-    def __enter__(self) -> _Borrowed:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def probe_cog(size_bytes: int, raster: BinaryIO) -> dict[str, Any]:
@@ -89,8 +26,8 @@ def probe_cog(size_bytes: int, raster: BinaryIO) -> dict[str, Any]:
     from rasterio.abc import FileContainer
     from rio_cogeo.cogeo import cog_validate
 
-    FileContainer.register(_OneFile)
-    with rasterio.open(_NAME, driver="GTiff", opener=_OneFile(raster, size_bytes)) as dataset:
+    FileContainer.register(OneFile)
+    with rasterio.open(_NAME, driver="GTiff", opener=OneFile(raster, size_bytes, _NAME)) as dataset:
         # The opened dataset's name stays good for as long as it is open: rio-cogeo opens it
         # again under that name, through the same file.
         valid, errors, warnings = cog_validate(dataset.name, quiet=True)

@@ -17,7 +17,7 @@ import posixpath
 import re
 import tempfile
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,19 +136,24 @@ def pin(parameters: _NamesABlob) -> SourceRef:
     if named is None:
         ref = _geodatabase(container, path)
         if ref is None:
-            raise _not_found(container, path)
+            raise not_found(container, path)
     elif Path(path).suffix.lower() in _SHAPEFILE_PARTS:
         ref = _shapefile(named)
     else:
-        ref = _of([named], path, [safe_name(posixpath.basename(path))])
+        ref = pinned([named], path, [safe_name(posixpath.basename(path))])
+    refuse_too_large(ref)
+    return ref
+
+
+def refuse_too_large(ref: SourceRef) -> None:
+    """Raise `PermanentTaskError` (source_too_large) for more than a source may have."""
     limit = get_settings().max_source_bytes
     if ref.size > limit:
         raise PermanentTaskError(
-            f"{container}/{path} has {ref.size:,} bytes, more than the {limit:,} that a source "
-            "may have (GEOFORGE_MAX_SOURCE_BYTES).",
+            f"{ref.container}/{ref.path} has {ref.size:,} bytes, more than the {limit:,} that a "
+            "source may have (GEOFORGE_MAX_SOURCE_BYTES).",
             code="source_too_large",
         )
-    return ref
 
 
 def fetch_url(
@@ -181,7 +186,7 @@ def fetch_url(
     version = head(container, path)
     if version is None:
         raise NotFound(f"{container}/{path} was removed at once.", code="blob_not_found")
-    return _of([version], path, [name])
+    return pinned([version], path, [name])
 
 
 @contextmanager
@@ -234,7 +239,8 @@ def _go_on() -> None:
     """Nobody wants to stop."""
 
 
-def _of(versions: list[BlobVersion], path: str, local: list[str]) -> SourceRef:
+def pinned(versions: Sequence[BlobVersion], path: str, local: Sequence[str]) -> SourceRef:
+    """These versions as one source, which `path` names; `local` are their local names."""
     return SourceRef(
         container=versions[0].container,
         path=path,
@@ -252,8 +258,8 @@ def _shapefile(named: BlobVersion) -> SourceRef:
     """
     stem, own_suffix = posixpath.splitext(named.path)
     found: dict[str, BlobVersion] = {}
-    for written in dict.fromkeys([stem, *_other_cases(stem)]):
-        for version in _listed(named.container, f"{written}."):
+    for written in dict.fromkeys([stem, *other_cases(stem)]):
+        for version in listed(named.container, f"{written}."):
             suffix = version.path[len(written) :].lower()
             if suffix in _SHAPEFILE_PARTS:
                 found.setdefault(suffix, version)
@@ -261,10 +267,11 @@ def _shapefile(named: BlobVersion) -> SourceRef:
     present = [suffix for suffix in _SHAPEFILE_PARTS if suffix in found]
     main = found.get(".shp", named)
     name = posixpath.splitext(safe_name(posixpath.basename(main.path)))[0]
-    return _of([found[suffix] for suffix in present], main.path, [name + s for s in present])
+    return pinned([found[suffix] for suffix in present], main.path, [name + s for s in present])
 
 
-def _other_cases(stem: str) -> tuple[str, str]:
+def other_cases(stem: str) -> tuple[str, str]:
+    """The path with its last part in small letters, and in capitals."""
     folder, name = posixpath.split(stem)
     return posixpath.join(folder, name.lower()), posixpath.join(folder, name.upper())
 
@@ -275,17 +282,17 @@ def _geodatabase(container: str, path: str) -> SourceRef | None:
         return None
     versions = [
         version
-        for version in itertools.islice(_listed(container, f"{path}/"), _MAX_GEODATABASE_FILES)
+        for version in itertools.islice(listed(container, f"{path}/"), _MAX_GEODATABASE_FILES)
         if "/" not in version.path[len(path) + 1 :]
     ]
     if not versions:
         return None
     folder = safe_name(posixpath.basename(path))
     names = [f"{folder}/{safe_name(posixpath.basename(version.path))}" for version in versions]
-    return _of(versions, path, names)
+    return pinned(versions, path, names)
 
 
-def _listed(container: str, prefix: str) -> Iterator[BlobVersion]:
+def listed(container: str, prefix: str) -> Iterator[BlobVersion]:
     """The blobs whose paths begin so. Raises `NotFound` for a missing container."""
     with blob_storage.faults(container):
         blobs = blob_storage.container_client(container).list_blobs(name_starts_with=prefix)
@@ -293,7 +300,7 @@ def _listed(container: str, prefix: str) -> Iterator[BlobVersion]:
             yield BlobVersion.of(container, blob)
 
 
-def _not_found(container: str, path: str) -> NotFound:
+def not_found(container: str, path: str) -> NotFound:
     """Why there is no such blob, with the one that may have been meant."""
     if not blob_storage.container_exists(container):
         return NotFound(
@@ -303,7 +310,7 @@ def _not_found(container: str, path: str) -> NotFound:
             container=container,
         )
     details: dict[str, Any] = {"field": "blob_name", "container": container, "path": path}
-    if next(_listed(container, f"{path}/"), None) is not None:
+    if next(listed(container, f"{path}/"), None) is not None:
         message = f"{path!r} in container {container!r} is a folder: name a blob in it."
     else:
         message = f"There is no blob {path!r} in container {container!r}."
@@ -318,12 +325,12 @@ def _nearest(container: str, path: str) -> str | None:
     """A blob of the same folder whose name differs in the case of letters, or in a few."""
     folder, name = posixpath.split(path)
     prefix = f"{folder}/" if folder else ""
-    listed = [
+    names = [
         version.path[len(prefix) :]
-        for version in itertools.islice(_listed(container, prefix), _MAX_LISTED)
+        for version in itertools.islice(listed(container, prefix), _MAX_LISTED)
     ]
-    same = [other for other in listed if other.casefold() == name.casefold()]
-    close = same or difflib.get_close_matches(name, listed, n=1, cutoff=0.85)
+    same = [other for other in names if other.casefold() == name.casefold()]
+    close = same or difflib.get_close_matches(name, names, n=1, cutoff=0.85)
     return prefix + close[0] if close else None
 
 

@@ -1,0 +1,74 @@
+"""In the child: find out what a raster is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from rasterio import DatasetReader
+from rasterio.errors import RasterioError
+
+from core.job_definition import JsonObject
+from services.raster import inference, sampling
+from services.raster.child.facts import read_facts
+from services.raster.child.opening import open_ranges, open_raster
+from services.raster.child.refusals import UnreadableRaster
+from services.raster.model import Survey
+from services.raster.sampling import Sample
+
+
+def survey(path: str, name: str, options: dict[str, Any]) -> JsonObject:
+    """The `Survey` of a local raster. `name` is the one its owner knows it by.
+
+    `options` are {raster_type, nodata}: a kind in place of what is inferred ("auto" for none),
+    and the value of pixels without data, or None, where the file declares none.
+    Raises `UnreadableRaster`.
+    """
+    with open_raster(path) as dataset:
+        return _survey(dataset, Path(path).stat().st_size, name, options)
+
+
+def survey_ranges(raster: BinaryIO, size: int, name: str, options: dict[str, Any]) -> JsonObject:
+    """The `Survey` of a raster that the parent reads in ranges; as `survey`."""
+    file_name = name.rsplit("/", 1)[-1] or "raster"
+    with open_ranges(raster, file_name, size) as dataset:
+        return _survey(dataset, size, name, options)
+
+
+def _survey(
+    dataset: DatasetReader, file_bytes: int, name: str, options: dict[str, Any]
+) -> JsonObject:
+    facts = read_facts(dataset, file_bytes)
+    try:
+        sample = sampling.take(dataset)
+    except RasterioError as error:
+        raise UnreadableRaster(
+            "The header can be read, the pixels cannot: the file is damaged or cut off. "
+            f"{' '.join(str(error).split())[:300]}",
+            code="damaged_pixels",
+        ) from error
+    if options["nodata"] is not None:
+        sample = _without(sample, float(options["nodata"]))
+    inferred = inference.infer(facts, sample, name)
+    if options["raster_type"] != "auto":
+        inferred = inference.overridden(inferred, options["raster_type"])
+    return Survey(
+        facts=facts, inference=inferred, statistics=sampling.statistics(sample)
+    ).model_dump(mode="json")
+
+
+def _without(sample: Sample, nodata: float) -> Sample:
+    """The sample with the pixels of this value as those without data. (Those that are NaN are
+    none in any sample.)"""
+    bands = tuple(
+        replace(
+            band,
+            valid=tuple(
+                valid & (window != nodata)
+                for window, valid in zip(band.windows, band.valid, strict=True)
+            ),
+        )
+        for band in sample.bands
+    )
+    return replace(sample, bands=bands)
