@@ -199,7 +199,8 @@ class CogPlan(RasterModel):
 
     Names are those of GDAL's COG driver. `quality` is that of JPEG or WEBP (1 to 100);
     `max_z_error` the greatest error of LERC, in the unit of the values, 0 for none.
-    `warp_to` is the CRS to which the raster is warped, None to keep its grid.
+    `warp_to` is the CRS to which the raster is warped, None to keep its grid. `alpha_is_data` are
+    bands declared as alpha that hold values.
     """
 
     type: RasterType
@@ -218,6 +219,7 @@ class CogPlan(RasterModel):
     warp_to: str | None = None
     nodata: Nodata = Nodata.KEEP
     nodata_value: float | None = None
+    alpha_is_data: tuple[int, ...] = ()
     lossless: bool
     notes: tuple[str, ...] = ()
 

@@ -1,0 +1,108 @@
+"""Make a COG, in the sandboxed child, by GDAL's COG driver."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from rasterio.io import DatasetReader
+
+from core.errors import PermanentTaskError
+from services.raster.child import header_statistics
+from services.raster.child.wrapping import wrapped
+from services.raster.cog_plan import overview_count
+from services.raster.model import CogPlan, Encoded
+
+# Of the child's memory: the rest is for the tiles that threads compress, the rows that overviews
+# are computed from, and the warper.
+_CACHE_SHARE = 4
+
+
+def encode(
+    source: str,
+    target: str,
+    plan: dict[str, Any],
+    memory_mb: int,
+    threads: int,
+    statistics: bool = False,
+) -> dict[str, Any]:
+    """Write the COG of `source` to `target` and return it as an `Encoded`.
+
+    With `statistics` there are places for them in its header, which `verifying.verify` fills.
+    Beside the target there is, for as long as this runs, a file of overviews of a third of its
+    size. Raises `PermanentTaskError` with the code `cog_failed` where GDAL cannot make it.
+    """
+    began = time.monotonic()
+    cog_plan = CogPlan.model_validate(plan)
+    environment = rasterio.Env(
+        GDAL_CACHEMAX=(memory_mb << 20) // _CACHE_SHARE, GDAL_NUM_THREADS=str(threads)
+    )
+    tags = header_statistics.reserved if statistics else None
+    with environment, wrapped(source, cog_plan, tags) as dataset:
+        try:
+            rasterio.shutil.copy(
+                dataset,
+                target,
+                driver="COG",
+                strict=False,
+                **creation_options(cog_plan, dataset.width, dataset.height, threads),
+            )
+        except rasterio.errors.RasterioError as error:
+            raise PermanentTaskError(
+                f"GDAL could not make the COG: {error}", code="cog_failed"
+            ) from error
+        # Names of categories and attribute tables do not fit in a GeoTIFF; GDAL puts them
+        # beside it, where no reader of the published COG would look.
+        Path(f"{target}.aux.xml").unlink(missing_ok=True)
+        return _encoded(dataset, target, began).model_dump(mode="json")
+
+
+def creation_options(plan: CogPlan, width: int, height: int, threads: int) -> dict[str, str]:
+    """The options of GDAL's COG driver: https://gdal.org/en/stable/drivers/raster/cog.html
+
+    No tile is left out, not even where nothing is: some readers know no sparse files. The
+    overviews of the source are not taken over: nobody knows how they were made.
+    """
+    resampling = plan.overview_resampling.upper()
+    options: dict[str, str] = {
+        "COMPRESS": plan.compression,
+        "BLOCKSIZE": str(plan.block_size),
+        "OVERVIEWS": "IGNORE_EXISTING",
+        "OVERVIEW_COUNT": str(overview_count(width, height, plan.block_size)),
+        "OVERVIEW_RESAMPLING": resampling,
+        "BIGTIFF": "IF_SAFER",
+        "SPARSE_OK": "FALSE",
+        "NUM_THREADS": str(threads),
+    }
+    if plan.predictor != "NO":
+        options["PREDICTOR"] = plan.predictor
+    if plan.level is not None:
+        options["LEVEL"] = str(plan.level)
+    if plan.quality is not None:
+        options["QUALITY"] = options["OVERVIEW_QUALITY"] = str(plan.quality)
+    if plan.max_z_error is not None:
+        options["MAX_Z_ERROR"] = repr(plan.max_z_error)
+    return options
+
+
+def _encoded(dataset: DatasetReader, target: str, began: float) -> Encoded:
+    with rasterio.open(target, driver="GTiff") as cog:
+        factors = tuple(cog.overviews(1))
+    return Encoded(
+        width=dataset.width,
+        height=dataset.height,
+        bytes=Path(target).stat().st_size,
+        decoded_bytes=dataset.width * dataset.height * _pixel_bytes(dataset),
+        seconds=time.monotonic() - began,
+        overviews=factors,
+    )
+
+
+def _pixel_bytes(dataset: DatasetReader) -> int:
+    """Bytes of one pixel of all bands."""
+    sizes = {"complex_int16": 4}  # which numpy has no name for
+    return sum(sizes.get(dtype) or np.dtype(dtype).itemsize for dtype in dataset.dtypes)

@@ -1,0 +1,242 @@
+"""A source as its COG shall have it, without copying a pixel.
+
+A VRT in memory describes the source with what the plan changes: the CRS that it lacked, the
+value without data, a mask in place of one, an alpha band that is none. Where it is warped there
+are three layers: the source described, warped, and described again with the names, units and
+palettes that warping forgets.
+
+Nobody's VRT is read here. The source was opened by the drivers that `opening` allows; the text
+is GDAL's own description of it, and only the VRT driver opens that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Mapping
+from uuid import uuid4
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
+
+import rasterio
+import rasterio.shutil
+from rasterio.enums import ColorInterp, Resampling
+from rasterio.io import DatasetReader, MemoryFile
+from rasterio.vrt import WarpedVRT
+
+from services.raster.child.opening import open_raster
+from services.raster.model import CogPlan, Nodata
+
+_RESAMPLING = {
+    "nearest": Resampling.nearest,
+    "bilinear": Resampling.bilinear,
+    "cubic": Resampling.cubic,
+    "cubicspline": Resampling.cubic_spline,
+    "lanczos": Resampling.lanczos,
+    "average": Resampling.average,
+    "mode": Resampling.mode,
+}
+# What the source says of pixels and overviews that the COG computes anew.
+_STALE_TAGS = ("STATISTICS_", "OVERVIEW_RESAMPLING")
+_SOURCES = ("SimpleSource", "ComplexSource", "AveragedSource")
+
+
+@contextlib.contextmanager
+def wrapped(
+    path: str, plan: CogPlan, band_tags: Callable[[int], Mapping[str, str]] | None = None
+) -> Iterator[DatasetReader]:
+    """The dataset whose pixels, grid and metadata the COG of `path` has under `plan`.
+
+    `band_tags` says which tags each band (from 1) has beside those of the source.
+    It reads the source as it is read: from any window, in any order, the same pixels. Raises
+    what `open_raster` raises, and `rasterio.errors.RasterioError` for a warp that cannot be.
+    """
+    with contextlib.ExitStack() as stack:
+        source = stack.enter_context(open_raster(path))
+        described = _description(source)
+        _correct(described, plan)
+        if band_tags is not None:
+            _add_tags(described, band_tags)
+        name = _opened_text(described, stack)
+        masked = plan.nodata is Nodata.MASK
+        if plan.warp_to is None and not masked:
+            yield stack.enter_context(rasterio.open(name, driver="VRT"))
+            return
+        below = stack.enter_context(rasterio.open(name, driver="VRT"))
+        if plan.warp_to is not None:
+            name, below = _warped(below, plan, stack)
+        final = _described_again(described, name, below, masked=masked)
+        yield stack.enter_context(rasterio.open(_opened_text(final, stack), driver="VRT"))
+
+
+def _description(dataset: DatasetReader) -> Element:
+    """GDAL's own description of a dataset, as VRT."""
+    name = f"/vsimem/{uuid4().hex}.vrt"
+    rasterio.shutil.copy(dataset, name, driver="VRT")
+    try:
+        with rasterio.open(name, driver="VRT") as copy:
+            text: str = copy.tags(ns="xml:VRT")["xml:VRT"]
+    finally:
+        rasterio.shutil.delete(name, driver="VRT")
+    return ElementTree.fromstring(text)
+
+
+def _opened_text(description: Element, stack: contextlib.ExitStack) -> str:
+    """The name under which GDAL opens a description, for as long as the stack is open."""
+    text = ElementTree.tostring(description)
+    name: str = stack.enter_context(MemoryFile(text, filename=f"{uuid4().hex}.vrt")).name
+    return name
+
+
+def _correct(description: Element, plan: CogPlan) -> None:
+    """Change what the plan wants otherwise than the source says, and drop what goes stale."""
+    if plan.source_crs is not None:
+        _set_crs(description, plan.source_crs)
+    _drop_stale_tags(description)
+    for band in description.findall("VRTRasterBand"):
+        _drop_stale_tags(band)
+        _remove(band, "Histograms")
+        _drop_structure(band)
+        if int(band.get("band", "0")) in plan.alpha_is_data:
+            _set(band, "ColorInterp", "Undefined")
+        if plan.nodata_value is not None:
+            _set(band, "NoDataValue", _number(plan.nodata_value))
+
+
+def _add_tags(description: Element, band_tags: Callable[[int], Mapping[str, str]]) -> None:
+    for number, band in enumerate(description.findall("VRTRasterBand"), start=1):
+        metadata = Element("Metadata")
+        for key, value in band_tags(number).items():
+            SubElement(metadata, "MDI", key=key).text = value
+        kept = band.find("Metadata")
+        if kept is None or kept.get("domain"):
+            band.insert(0, metadata)
+        else:
+            kept.extend(metadata)
+
+
+def _set_crs(description: Element, crs: str) -> None:
+    """Declare a CRS for the raster's grid, or for its control points where it has no grid."""
+    text = rasterio.crs.CRS.from_user_input(crs).to_wkt()
+    gcps = description.find("GCPList")
+    if gcps is not None and description.find("GeoTransform") is None:
+        gcps.set("Projection", text)
+        # The control points' x is east, whatever the CRS says of its axes.
+        gcps.attrib.pop("dataAxisToSRSAxisMapping", None)
+        return
+    _remove(description, "SRS")
+    element = Element("SRS")
+    element.text = text
+    description.insert(0, element)
+
+
+def _warped(
+    below: DatasetReader, plan: CogPlan, stack: contextlib.ExitStack
+) -> tuple[str, DatasetReader]:
+    """The dataset warped to the plan's CRS: the name it opens by, and itself.
+
+    Every pixel's position is computed exactly, not interpolated along its row: so a pixel does
+    not depend on the window in which it was asked for, and windows have no seams.
+    """
+    has_alpha = ColorInterp.alpha in below.colorinterp
+    warped = stack.enter_context(
+        WarpedVRT(
+            below,
+            crs=plan.warp_to,
+            resampling=_RESAMPLING[plan.resampling],
+            tolerance=0,
+            add_alpha=not has_alpha and below.nodata is None,
+        )
+    )
+    name = f"/vsimem/{uuid4().hex}.vrt"
+    rasterio.shutil.copy(warped, name, driver="VRT")
+    stack.callback(rasterio.shutil.delete, name, driver="VRT")
+    return name, stack.enter_context(rasterio.open(name, driver="VRT"))
+
+
+def _described_again(
+    described: Element, name: str, below: DatasetReader, *, masked: bool
+) -> Element:
+    """What `described` says of bands and tags, with the grid and the pixels of `below`."""
+    final = Element("VRTDataset", rasterXSize=str(below.width), rasterYSize=str(below.height))
+    if below.crs is not None:
+        SubElement(final, "SRS", dataAxisToSRSAxisMapping="1,2").text = below.crs.to_wkt()
+        if below.crs.is_geographic:
+            final[0].set("dataAxisToSRSAxisMapping", "2,1")
+    if not below.gcps[0]:
+        SubElement(final, "GeoTransform").text = ", ".join(
+            repr(value) for value in below.transform.to_gdal()
+        )
+    kept = [child for child in described if child.tag in ("Metadata", "VRTRasterBand")]
+    for child in kept:
+        final.append(child)
+    bands = final.findall("VRTRasterBand")
+    for band in bands:
+        for tag in _SOURCES:
+            _remove(band, tag)
+        if masked:
+            _remove(band, "NoDataValue")
+        band.attrib.pop("blockXSize", None)
+        band.attrib.pop("blockYSize", None)
+        _add_source(band, "SimpleSource", name, band.get("band", ""), below)
+    if masked:
+        _add_mask(final, name, below, len(bands))
+    elif below.mask_flag_enums[0] == [rasterio.enums.MaskFlags.per_dataset]:
+        mask = SubElement(SubElement(final, "MaskBand"), "VRTRasterBand", dataType="Byte")
+        _add_source(mask, "SimpleSource", name, "mask,1", below)
+    return final
+
+
+def _add_mask(final: Element, name: str, below: DatasetReader, count: int) -> None:
+    """A mask of the pixels that are valid in any band; of the alpha that a warp has added."""
+    mask = SubElement(SubElement(final, "MaskBand"), "VRTRasterBand", dataType="Byte")
+    if below.count > count:
+        _add_source(mask, "SimpleSource", name, str(below.count), below)
+        return
+    for number in range(1, count + 1):
+        # Each is drawn over the ones before it, but for where it is 0.
+        source = _add_source(mask, "ComplexSource", name, f"mask,{number}", below)
+        SubElement(source, "NODATA").text = "0"
+
+
+def _add_source(parent: Element, tag: str, name: str, band: str, below: DatasetReader) -> Element:
+    source = SubElement(parent, tag)
+    SubElement(source, "SourceFilename", relativeToVRT="0").text = name
+    SubElement(source, "SourceBand").text = band
+    whole = {"xOff": "0", "yOff": "0", "xSize": str(below.width), "ySize": str(below.height)}
+    SubElement(source, "SrcRect", whole)
+    SubElement(source, "DstRect", whole)
+    return source
+
+
+def _drop_stale_tags(element: Element) -> None:
+    for metadata in element.findall("Metadata"):
+        for tag in metadata.findall("MDI"):
+            if tag.get("key", "").startswith(_STALE_TAGS):
+                metadata.remove(tag)
+
+
+def _drop_structure(band: Element) -> None:
+    """Forget how the source packs its values: 15 bits of 16, say. A COG has whole bytes."""
+    for metadata in band.findall("Metadata"):
+        if metadata.get("domain") == "IMAGE_STRUCTURE":
+            band.remove(metadata)
+
+
+def _remove(parent: Element, tag: str) -> None:
+    for child in parent.findall(tag):
+        parent.remove(child)
+
+
+def _set(band: Element, tag: str, text: str) -> None:
+    """Give a band a property, before its sources, where GDAL looks for it."""
+    _remove(band, tag)
+    element = Element(tag)
+    element.text = text
+    band.insert(0, element)
+
+
+def _number(value: float) -> str:
+    if math.isnan(value):
+        return "nan"
+    return str(int(value)) if value.is_integer() and abs(value) < 2**63 else repr(value)

@@ -1,0 +1,114 @@
+"""Have the child make a COG, prove it, and tell how far it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from infrastructure.sandbox import Sandbox
+from services.raster import children
+from services.raster.model import CogPlan, Encoded, Verification
+from services.raster.parameters import RasterOptions
+
+_ENCODE = "services.raster.child.encoding:encode"
+_VERIFY = "services.raster.child.verifying:verify"
+
+# Each thread holds a tile as it was and as it becomes; more than a few only wait for the disk.
+_MOST_THREADS = 4
+
+
+class Progress(Protocol):
+    """Takes what is known of the progress, by name."""
+
+    def __call__(self, **facts: int) -> None: ...
+
+
+def make_cog(
+    child: Sandbox,
+    source: Path,
+    target: Path,
+    plan: CogPlan,
+    parameters: RasterOptions,
+    *,
+    check: Callable[[], None],
+    progress: Progress,
+) -> tuple[Encoded, Verification | None]:
+    """Make the COG of `source` at `target`, and compare it with the source unless told not to.
+
+    `progress` is given `bytes_written` as the file grows. Raises `PermanentTaskError`
+    (cog_failed, verification_failed, and what `children.call` raises) and `TransientTaskError`;
+    then there is no file at `target`.
+    """
+    written = _Written(target, check, progress)
+    arguments = {
+        "source": str(source),
+        "target": str(target),
+        "plan": plan.model_dump(mode="json"),
+        "memory_mb": parameters.memory_mb,
+        "threads": threads(),
+        "statistics": parameters.verify,
+    }
+    try:
+        made = children.call(child, _ENCODE, arguments, check=written, what=source.name)
+        encoded = Encoded.model_validate(made)
+        if not parameters.verify:
+            return encoded, None
+        return encoded, verify(
+            child, source, target, plan, memory_mb=parameters.memory_mb, check=check
+        )
+    except BaseException:
+        for left in (target, _overviews_of(target)):
+            left.unlink(missing_ok=True)
+        raise
+
+
+def verify(
+    child: Sandbox,
+    source: Path,
+    target: Path,
+    plan: CogPlan,
+    *,
+    memory_mb: int,
+    check: Callable[[], None],
+) -> Verification:
+    """Compare the COG at `target` with its source, pixel by pixel, and write its statistics.
+
+    Raises `PermanentTaskError` with the code verification_failed where they differ.
+    """
+    arguments = {
+        "source": str(source),
+        "target": str(target),
+        "plan": plan.model_dump(mode="json"),
+        "memory_mb": memory_mb,
+    }
+    found = children.call(child, _VERIFY, arguments, check=check, what=source.name)
+    return Verification.model_validate(found)
+
+
+def threads() -> int:
+    """How many threads compress the tiles of one raster."""
+    return min(_MOST_THREADS, os.cpu_count() or 1)
+
+
+class _Written:
+    """A check that tells how many bytes there are, when their number has changed."""
+
+    def __init__(self, target: Path, check: Callable[[], None], progress: Progress) -> None:
+        self._files = (target, _overviews_of(target))
+        self._check = check
+        self._progress = progress
+        self._told = 0
+
+    def __call__(self) -> None:
+        self._check()
+        written = sum(file.stat().st_size for file in self._files if file.exists())
+        if written > self._told:
+            self._told = written
+            self._progress(bytes_written=written)
+
+
+def _overviews_of(target: Path) -> Path:
+    """Where GDAL's COG driver collects the overviews before it writes them."""
+    return target.with_name(f"{target.name}.ovr.tmp")
