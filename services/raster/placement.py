@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 from pyproj import CRS, Transformer
 
 from core.errors import PermanentTaskError
-from services.raster.model import Facts
+from services.raster.model import Caveat, Facts
 from services.raster.parameters import RasterOptions
 from services.vector.geometry.projection import range_of
 from services.vector.inference.crs import WGS84, parse_crs
@@ -19,9 +18,14 @@ Points = npt.NDArray[np.float64]
 
 # Along each side: a full disk seen from a satellite has no place at its corners, but has inside.
 _GRID = 9
-_POLE, _TWICE_AROUND = 90.0, 540.0
-# Semi-major axes of the Earth's ellipsoids are within this of one another, in metres.
-_EARTH_AXIS, _AXIS_TOLERANCE = 6_378_137.0, 10_000.0
+_POLE, _AROUND, _EVERYWHERE = 90.0, 540.0, 300.0
+_ROUNDING = 1e-3
+# What few rasters of metres have and nearly all of degrees.
+_SMALL_PIXEL = 0.5
+# The Earth's ellipsoids and spheres differ by some 11 km; the next body in size is Venus, with
+# 6,052 km.
+_EARTH_AXIS, _AXIS_TOLERANCE = 6_378_137.0, 20_000.0
+_OUTSIDE_SHARE = 0.5
 
 
 def refuse_unplaced(facts: Facts, name: str, parameters: RasterOptions) -> None:
@@ -38,6 +42,31 @@ def refuse_unplaced(facts: Facts, name: str, parameters: RasterOptions) -> None:
     crs = _crs_of(facts.crs, name, parameters)
     _refuse_elsewhere(crs, name)
     _refuse_misfit(facts, crs, name)
+
+
+def caveats(facts: Facts, parameters: RasterOptions) -> tuple[Caveat, ...]:
+    """What is odd about a raster's place, though it has one."""
+    text = parameters.source_crs or facts.crs
+    if facts.transform is None or text is None:
+        return ()
+    try:
+        limits = range_of(text).limits
+    except ValueError:  # `refuse_unplaced` says so
+        return ()
+    if limits is None:
+        return ()
+    x, y = _grid(facts).T
+    west, south, east, north = limits
+    outside = (x < west) | (x > east) | (y < south) | (y > north)
+    if outside.mean() <= _OUTSIDE_SHARE:
+        return ()
+    return (
+        Caveat(
+            code="far_from_area_of_use",
+            message=f"The raster lies far from where its CRS, {parse_crs(text).name}, is used: if "
+            "it appears in the wrong place, name the right one with source_crs.",
+        ),
+    )
 
 
 def crs_of(facts: Facts, parameters: RasterOptions) -> str | None:
@@ -110,18 +139,16 @@ def _refuse_elsewhere(crs: CRS, name: str) -> None:
 def _refuse_misfit(facts: Facts, crs: CRS, name: str) -> None:
     """Refuse coordinates that cannot be in this CRS, as degrees in one of metres."""
     points = _grid(facts)
-    shown = (
-        f"x {points[:, 0].min():g} to {points[:, 0].max():g}, y {points[:, 1].min():g} to "
-        f"{points[:, 1].max():g}"
-    )
     problem = _misfit(points, crs, _pixel(facts))
-    if problem is not None:
-        raise PermanentTaskError(
-            f"{name} does not lie in its CRS, {crs.name}: its coordinates ({shown}) {problem}. "
-            "Name the right CRS with source_crs.",
-            code="crs_does_not_fit",
-            field="source_crs",
-        )
+    if problem is None:
+        return
+    (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
+    raise PermanentTaskError(
+        f"{name} does not lie in its CRS, {crs.name}: its coordinates (x {west:g} to {east:g}, "
+        f"y {south:g} to {north:g}) {problem}. Name the right CRS with source_crs.",
+        code="crs_does_not_fit",
+        field="source_crs",
+    )
 
 
 def _misfit(points: Points, crs: CRS, pixel: float) -> str | None:
@@ -129,41 +156,55 @@ def _misfit(points: Points, crs: CRS, pixel: float) -> str | None:
     if not np.isfinite(points).all():
         return "are not finite"
     if crs.is_geographic:
-        factor = math.degrees(crs.axis_info[0].unit_conversion_factor)
-        x, y = np.abs(points * factor).max(axis=0)
         # Pixels whose centres lie on a pole reach beyond it.
-        if y > _POLE + pixel * factor or x > _TWICE_AROUND:
-            return "are no longitudes and latitudes"
-        return None
-    to_wgs84 = Transformer.from_crs(crs, parse_crs(WGS84), always_xy=True)
-    longitudes, latitudes = to_wgs84.transform(points[:, 0], points[:, 1])
-    placed = np.isfinite(longitudes) & np.isfinite(latitudes) & (np.abs(latitudes) <= _POLE)
-    if not placed.any():
+        to_degrees = math.degrees(crs.axis_info[0].unit_conversion_factor)
+        x, y = np.abs(points).max(axis=0) * to_degrees
+        reach = _POLE + pixel * to_degrees
+        return "are no longitudes and latitudes" if y > reach or x > _AROUND else None
+    places = _places(points, crs, pixel)
+    if not len(places):
         return "are nowhere on the Earth"
-    limits = range_of(crs.to_wkt()).limits
-    if limits is None:
-        return None
-    west, south, east, north = limits
-    x, y = points.T
-    if not ((x >= west) & (x <= east) & (y >= south) & (y <= north)).any():
-        return "are far from where it is used"
-    if _look_like_degrees(points) and not _in_area_of_use(crs, longitudes, latitudes):
+    if _look_like_degrees(points, pixel) and not _in_area_of_use(places, crs):
         return "look like longitudes and latitudes"
     return None
 
 
-def _look_like_degrees(points: Points) -> bool:
+def _places(points: Points, crs: CRS, pixel: float) -> Points:
+    """Longitudes and latitudes of the points that have any in the CRS: those that come back to
+    where they were, within a pixel."""
+    wgs84 = parse_crs(WGS84)
+    places = _transformed(points, crs, wgs84)
+    back = _transformed(places, wgs84, crs)
+    with np.errstate(invalid="ignore"):
+        same = (np.abs(back - points) <= max(pixel, _ROUNDING)).all(axis=1)
+    found: Points = places[same]
+    return found
+
+
+def _transformed(points: Points, source: CRS, target: CRS) -> Points:
+    transformer = Transformer.from_crs(source, target, always_xy=True)
+    return np.column_stack(transformer.transform(points[:, 0], points[:, 1]))
+
+
+def _look_like_degrees(points: Points, pixel: float) -> bool:
+    """Whether coordinates of metres are as small as degrees, and so are the pixels."""
     x, y = np.abs(points).max(axis=0)
-    return bool(x <= 2 * _POLE and y <= _POLE)
+    width = np.ptp(points[:, 0])
+    return bool(x <= 2 * _POLE and y <= _POLE and (pixel < _SMALL_PIXEL or width > _POLE))
 
 
-def _in_area_of_use(crs: CRS, longitudes: Points, latitudes: Points) -> bool:
+def _in_area_of_use(places: Points, crs: CRS) -> bool:
+    """Whether any of the places lie where the CRS is used. One that is used everywhere says
+    nothing of them."""
     area = crs.area_of_use
     if area is None:
-        return True
+        return False
+    width = (area.east - area.west) % 360
+    if width == 0 or width > _EVERYWHERE:
+        return False
+    longitudes, latitudes = places.T
     inside = (latitudes >= area.south) & (latitudes <= area.north)
-    turned = (longitudes - area.west) % 360
-    return bool((inside & (turned <= (area.east - area.west) % 360)).any())
+    return bool((inside & ((longitudes - area.west) % 360 <= width)).any())
 
 
 def _grid(facts: Facts) -> Points:
@@ -172,10 +213,8 @@ def _grid(facts: Facts) -> Points:
     a, b, c, d, e, f = facts.transform
     columns = np.linspace(0, facts.width, _GRID)
     rows = np.linspace(0, facts.height, _GRID)
-    return np.array(
-        [(a * column + b * row + c, d * column + e * row + f)
-         for row, column in product(rows, columns)]
-    )  # fmt: skip
+    column, row = (each.ravel() for each in np.meshgrid(columns, rows))
+    return np.column_stack([a * column + b * row + c, d * column + e * row + f])
 
 
 def _pixel(facts: Facts) -> float:

@@ -13,7 +13,7 @@ from infrastructure.sandbox import Sandbox
 from services.raster import children, sources
 from services.raster.model import Survey
 from services.raster.parameters import ProcessRaster, RasterOptions
-from services.raster.placement import refuse_unplaced
+from services.raster.placement import caveats, refuse_unplaced
 from services.vector.source_files import SourceRef
 
 Check = Callable[[], None]
@@ -39,7 +39,7 @@ def survey(
         check=check,
         what=name,
     )
-    return Survey.model_validate(answer)
+    return _with_caveats(answer, parameters)
 
 
 def refuse_unusable(survey: Survey, name: str, parameters: RasterOptions) -> None:
@@ -57,18 +57,28 @@ def inspect(container: str, path: str, parameters: RasterOptions) -> JsonObject:
     """What a raster in storage is, of any size, within the time of a request.
 
     Returns {type, subtype, confidence, candidates, evidence, warnings, overridden, conflict,
-    facts, statistics, files, bytes}. Raises `NotFound`, `PermanentTaskError` (as `survey`, and
+    refusal, facts, statistics, files, bytes}; `refusal` is {code, message} where process_raster
+    would not take the raster as it is. Raises `NotFound`, `PermanentTaskError` (as `survey`, and
     preview_too_slow) and `Unavailable`.
     """
     ref = sources.pin(container, path)
     found = _look(ref, parameters)
     return {
         **found.inference.model_dump(mode="json"),
+        "refusal": _refusal(found, ref.path, parameters),
         "facts": found.facts.model_dump(mode="json"),
         "statistics": [each.model_dump(mode="json") for each in found.statistics],
         "files": ref.names,
         "bytes": ref.size,
     }
+
+
+def _refusal(found: Survey, name: str, parameters: RasterOptions) -> JsonObject | None:
+    try:
+        refuse_unusable(found, name, parameters)
+    except PermanentTaskError as error:
+        return {"code": error.error_code, "message": error.message}
+    return None
 
 
 def preview(parameters: ProcessRaster) -> JsonObject:
@@ -121,7 +131,16 @@ def _look_in_ranges(ref: SourceRef, parameters: RasterOptions, check: Check) -> 
             check=check,
             what=ref.path,
         )
-    return Survey.model_validate(answer)
+    return _with_caveats(answer, parameters)
+
+
+def _with_caveats(answer: JsonObject, parameters: RasterOptions) -> Survey:
+    """The child's answer, with what the parent finds odd about the raster's place."""
+    found = Survey.model_validate(answer)
+    warnings = (*found.inference.warnings, *caveats(found.facts, parameters))
+    return found.model_copy(
+        update={"inference": found.inference.model_copy(update={"warnings": warnings})}
+    )
 
 
 def _options(parameters: RasterOptions) -> JsonObject:
