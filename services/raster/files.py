@@ -12,7 +12,9 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from core.job_definition import Workspace
+from services.raster.description import Description
 from services.raster.model import CogPlan, Encoded, RasterModel, Survey, Verification
+from services.raster.rendering.model import RenderStyle
 from services.vector.source_files import SourceRef
 
 _PAGE = 200
@@ -53,18 +55,17 @@ class Image(RasterModel):
 
 
 class Made(RasterModel):
-    """A COG in the workspace, and what is known of it. `description` is what
-    `child.describing.describe` says."""
+    """A COG in the workspace, and what is known of it."""
 
     index: int
     path: str
     sha256: str
     encoded: Encoded
     verification: Verification | None
-    description: dict[str, object]
-    style: dict[str, object] | None
-    thumbnail: Image | None
-    preview: Image | None
+    description: Description
+    style: RenderStyle
+    thumbnail: Image
+    preview: Image
 
 
 def write_files(workspace: Workspace, files: Iterable[RasterFile]) -> int:
@@ -80,6 +81,11 @@ def write_files(workspace: Workspace, files: Iterable[RasterFile]) -> int:
     if page:
         _write_page(workspace, page)
     return count
+
+
+def are_written(workspace: Workspace) -> bool:
+    """Whether `write_files` has kept any files of the job."""
+    return workspace.exists(_page_name(0))
 
 
 def read_file(workspace: Workspace, index: int) -> RasterFile:

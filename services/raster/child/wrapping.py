@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 from uuid import uuid4
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
@@ -67,6 +68,12 @@ def wrapped(
             name, below = _warped(below, plan, stack)
         final = _described_again(described, name, below, masked=masked)
         yield stack.enter_context(rasterio.open(_opened_text(final, stack), driver="VRT"))
+
+
+def warped_grid(source: str, plan: dict[str, Any]) -> tuple[int, int]:
+    """Columns and rows of the COG that the plan makes of `source`."""
+    with wrapped(source, CogPlan.model_validate(plan)) as dataset:
+        return dataset.width, dataset.height
 
 
 def _description(dataset: DatasetReader) -> Element:
