@@ -1,0 +1,310 @@
+"""Put the COG of a large raster together of its strips, in the sandboxed child.
+
+The strips hold the tiles of the full image, encoded; they are copied as they are. What is left
+to make is the overviews, by the same steps of GDAL's that its COG driver takes for a raster in a
+single pass:
+
+1. The largest overview, half the size of the image, is computed from all strips together, so
+   that it has no seams.
+2. The COG driver makes a COG of that overview: its full image and its overviews are the
+   overviews of the whole, each computed from the one before and encoded.
+3. The tags come from a template that the COG driver makes of the image's upper left corner. The
+   only ones that depend on the size of an image are its width, its length and those that say
+   where its tiles are.
+
+GDAL halves the size of an overview rounding down, while `build_overviews` of a dataset rounds
+up; so in the first step it is not asked for a new overview but made to fill one that is there.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import rasterio
+from rasterio.enums import Resampling
+from rasterio.io import DatasetReader
+
+from core.errors import PermanentTaskError
+from services.raster.child import tiff_tiles
+from services.raster.child.encoding import creation_options
+from services.raster.child.outlines import Outline, Piece
+from services.raster.child.tiff_tiles import Directory
+from services.raster.child.windows import bounded, without_overviews, write_cog
+from services.raster.child.wrapping import wrapped
+from services.raster.model import CogPlan, Encoded
+
+_RESAMPLING = {
+    "nearest": Resampling.nearest,
+    "bilinear": Resampling.bilinear,
+    "cubic": Resampling.cubic,
+    "cubicspline": Resampling.cubic_spline,
+    "lanczos": Resampling.lanczos,
+    "average": Resampling.average,
+    "mode": Resampling.mode,
+}
+# Tags in which images of one COG differ: where their tiles are, and what only the full image
+# says of the whole (GeoTIFF's, GDAL's metadata and value without data).
+_OF_ONE_IMAGE = frozenset(
+    {
+        tiff_tiles.NEW_SUBFILE_TYPE, tiff_tiles.IMAGE_WIDTH, tiff_tiles.IMAGE_LENGTH,
+        tiff_tiles.TILE_OFFSETS, tiff_tiles.TILE_BYTE_COUNTS,
+        33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113,
+    }
+)  # fmt: skip
+# A tag that says what holds without it may be there or not: TIFF 6.0, section 14 (Predictor).
+_DEFAULTS = {317: tiff_tiles.Field(3, 1, b"\1\0")}
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    """One image of the COG to be: its tags, and the files that hold its tiles in their order."""
+
+    tags: Directory
+    parts: tuple[tuple[Path, Directory], ...]
+
+    @property
+    def sizes(self) -> tiff_tiles.Offsets:
+        return np.concatenate([tiff_tiles.blocks(directory).sizes for _, directory in self.parts])
+
+
+def assemble(
+    source: str,
+    strips: Sequence[str],
+    target: str,
+    plan: dict[str, Any],
+    memory_mb: int,
+    threads: int,
+) -> dict[str, Any]:
+    """Write the COG of `source` to `target`, of its encoded strips; return it as an `Encoded`.
+
+    The strips are those of `windows.encode_strip`, from the first row to the last. Each is
+    removed once it is copied. Raises `PermanentTaskError`: `strips_do_not_fit` where they are
+    not those of this raster and plan, `cog_failed` where GDAL cannot make what is left to make.
+    """
+    began = time.monotonic()
+    cog_plan = CogPlan.model_validate(plan)
+    with ExitStack() as stack:
+        stack.enter_context(bounded(memory_mb, threads))
+        whole = stack.enter_context(wrapped(source, cog_plan))
+        folder = stack.enter_context(_folder_beside(Path(target)))
+        options = creation_options(cog_plan, whole.width, whole.height, threads)
+        work = _Work(whole, [Path(strip) for strip in strips], folder, cog_plan, options)
+        images = work.images()
+        _write(Path(target), work.ghost, images)
+        decoded = whole.width * whole.height * _pixel_bytes(whole)
+    with rasterio.open(target, driver="GTiff") as cog:
+        return Encoded(
+            width=cog.width,
+            height=cog.height,
+            bytes=Path(target).stat().st_size,
+            decoded_bytes=decoded,
+            seconds=time.monotonic() - began,
+            overviews=tuple(cog.overviews(1)),
+        ).model_dump(mode="json")
+
+
+class _Work:
+    """The assembling of one COG, in a folder of its own."""
+
+    def __init__(
+        self,
+        whole: DatasetReader,
+        strips: Sequence[Path],
+        folder: Path,
+        plan: CogPlan,
+        options: Mapping[str, str],
+    ) -> None:
+        self._whole = whole
+        self._outline = Outline(whole)
+        self._strips = strips
+        self._folder = folder
+        self._plan = plan
+        self._options = options
+        self.ghost = b""
+
+    def images(self) -> list[_Image]:
+        """The full image and its overviews, with the tags that they shall have."""
+        full, overview = self._template()
+        strips = [(strip, _read(strip).directories[0]) for strip in self._strips]
+        for _, directory in strips:
+            _require_alike(directory, full)
+        images = [_Image(_sized(full, self._whole.width, self._whole.height), tuple(strips))]
+        levels = int(self._options["OVERVIEW_COUNT"])
+        if not levels:
+            return images
+        cog = self._overviews(self._largest_overview(), levels)
+        for directory in _read(cog).directories:
+            _require_alike(directory, overview)
+            width, height = _size(directory)
+            images.append(_Image(_sized(overview, width, height), ((cog, directory),)))
+        return images
+
+    def _template(self) -> tuple[Directory, Directory]:
+        """The tags of the full image and of an overview."""
+        width, height = (min(2 * self._plan.block_size, side) for side in self._whole.shape[::-1])
+        corner = self._folder / "corner.tif"
+        with self._outline.opened(width, height, Piece(self._whole.name, 0, height)) as dataset:
+            write_cog(dataset, str(corner), {**self._options, "OVERVIEW_COUNT": "1"})
+        template = _read(corner)
+        self.ghost = template.ghost
+        full, overview = template.directories
+        return full, overview
+
+    def _largest_overview(self) -> Path:
+        """The image at half its size, decoded, computed from all strips."""
+        mosaic = self._folder / "strips.vrt"
+        pieces = self._pieces()
+        if not self._plan.lossless:
+            # A single pass computes the overviews of what the source has, not of what is left
+            # of it after a lossy compression.
+            pieces = [Piece(self._whole.name, 0, self._whole.height)]
+        mosaic.write_bytes(self._outline.text(self._whole.width, self._whole.height, pieces))
+        overview = self._folder / "strips.vrt.ovr"  # where GDAL looks for it
+        _create_empty(overview, self._whole)
+        with rasterio.open(mosaic, "r+", driver="VRT") as dataset:
+            [factor] = dataset.overviews(1)
+            dataset.build_overviews([factor], _RESAMPLING[self._plan.overview_resampling])
+        return overview
+
+    def _pieces(self) -> list[Piece]:
+        pieces, begin = [], 0
+        for strip in self._strips:
+            width, rows = _size(_read(strip).directories[0])
+            if width != self._whole.width:
+                raise _do_not_fit(f"one is {width:,} pixels wide, not {self._whole.width:,}")
+            pieces.append(Piece(str(strip), begin, rows))
+            begin += rows
+        if begin != self._whole.height:
+            raise _do_not_fit(f"they have {begin:,} rows, not {self._whole.height:,}")
+        return pieces
+
+    def _overviews(self, largest: Path, levels: int) -> Path:
+        """A COG whose images are the overviews of the whole."""
+        width, height = max(1, self._whole.width // 2), max(1, self._whole.height // 2)
+        cog = self._folder / "overviews.tif"
+        options = _of_overviews(self._options)
+        options = (
+            {**options, "OVERVIEW_COUNT": str(levels - 1)}
+            if levels > 1
+            else without_overviews(options)
+        )
+        with self._outline.opened(width, height, Piece(str(largest), 0, height)) as dataset:
+            write_cog(dataset, str(cog), options)
+        return cog
+
+
+def _create_empty(path: Path, whole: DatasetReader) -> None:
+    """An overview file of half the size of `whole`, in which no pixel is stored yet.
+
+    It is packed as GDAL's COG driver packs the overviews that it has not encoded yet; band by
+    band, as GDAL fills it.
+    """
+    profile: dict[str, Any] = {
+        "driver": "GTiff",
+        "width": max(1, whole.width // 2),
+        "height": max(1, whole.height // 2),
+        "count": whole.count,
+        "dtype": whole.dtypes[0],
+        "nodata": whole.nodata,
+        "tiled": True,
+        "blockxsize": 512,
+        "blockysize": 512,
+        "interleave": "band",
+        "compress": "ZSTD",
+        "sparse_ok": True,
+        "bigtiff": "YES",
+    }
+    with rasterio.open(path, "w", **profile):
+        pass
+
+
+def _of_overviews(options: Mapping[str, str]) -> dict[str, str]:
+    """The COG driver's options for a full image that is encoded as overviews are."""
+    made = {key: value for key, value in options.items() if not key.startswith("OVERVIEW_")}
+    for overview, full in (
+        ("OVERVIEW_PREDICTOR", "PREDICTOR"),
+        ("OVERVIEW_QUALITY", "QUALITY"),
+        ("MAX_Z_ERROR_OVERVIEW", "MAX_Z_ERROR"),
+    ):
+        if overview in options:
+            made[full] = made[overview] = options[overview]
+    made["OVERVIEW_RESAMPLING"] = options["OVERVIEW_RESAMPLING"]
+    return made
+
+
+def _write(target: Path, ghost: bytes, images: Sequence[_Image]) -> None:
+    """The COG: its tags, then the tiles of its images, those of the smallest first."""
+    with target.open("wb") as file:
+        file.write(tiff_tiles.head(ghost, [(image.tags, image.sizes) for image in images]))
+        for image in reversed(images):
+            for path, directory in image.parts:
+                _copy(path, directory, file)
+                # Strips are of no use any more: a disk need not hold them and the COG at once.
+                if image is images[0]:
+                    path.unlink()
+
+
+def _copy(path: Path, directory: Directory, target: BinaryIO) -> None:
+    with path.open("rb") as file:
+        for block in tiff_tiles.stored(file, directory):
+            target.write(tiff_tiles.framed(block))
+
+
+def _read(path: Path) -> tiff_tiles.Tiff:
+    with path.open("rb") as file:
+        return tiff_tiles.read(file)
+
+
+def _size(directory: Directory) -> tuple[int, int]:
+    [width] = directory[tiff_tiles.IMAGE_WIDTH].integers
+    [height] = directory[tiff_tiles.IMAGE_LENGTH].integers
+    return width, height
+
+
+def _sized(tags: Directory, width: int, height: int) -> Directory:
+    return {
+        **tags,
+        tiff_tiles.IMAGE_WIDTH: tiff_tiles.number(width),
+        tiff_tiles.IMAGE_LENGTH: tiff_tiles.number(height),
+    }
+
+
+def _require_alike(directory: Directory, template: Directory) -> None:
+    """Refuse tiles that are not encoded as the template's tags say."""
+    tags = (directory.keys() | template.keys()) - _OF_ONE_IMAGE
+    differing = sorted(
+        tag
+        for tag in tags
+        if directory.get(tag, _DEFAULTS.get(tag)) != template.get(tag, _DEFAULTS.get(tag))
+    )
+    if differing:
+        names = ", ".join(map(str, differing))
+        raise _do_not_fit(f"their tiles are encoded otherwise than the COG's (TIFF tags {names})")
+
+
+def _do_not_fit(reason: str) -> PermanentTaskError:
+    return PermanentTaskError(
+        f"The strips are not those of this raster: {reason}.", code="strips_do_not_fit"
+    )
+
+
+@contextmanager
+def _folder_beside(target: Path) -> Iterator[Path]:
+    folder = target.with_name(f"{target.name}.assembling")
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def _pixel_bytes(dataset: DatasetReader) -> int:
+    sizes = {"complex_int16": 4}  # which numpy has no name for
+    return sum(sizes.get(dtype) or np.dtype(dtype).itemsize for dtype in dataset.dtypes)

@@ -1,0 +1,75 @@
+"""Encode a strip of a raster, in the sandboxed child: a COG without overviews.
+
+GDAL's COG driver makes it, with the very options of the whole raster's: so a strip's tiles are
+those that a single pass makes of the same rows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import rasterio
+import rasterio.shutil
+from rasterio.io import DatasetReader
+
+from core.errors import PermanentTaskError
+from services.raster.child.encoding import creation_options
+from services.raster.child.outlines import Outline, Piece
+from services.raster.child.wrapping import wrapped
+from services.raster.model import CogPlan
+
+# Of the child's memory: the rest is for the tiles that threads compress, and the warper.
+_CACHE_SHARE = 4
+
+
+def encode_strip(
+    source: str,
+    target: str,
+    plan: dict[str, Any],
+    first: int,
+    rows: int,
+    memory_mb: int,
+    threads: int,
+) -> dict[str, Any]:
+    """Write rows of the COG of `source` to `target`. Returns {bytes, seconds}.
+
+    `first` is a row of the COG where a tile begins. Raises `PermanentTaskError` with the code
+    `cog_failed` where GDAL cannot make it, and what `wrapped` raises.
+    """
+    began = time.monotonic()
+    cog_plan = CogPlan.model_validate(plan)
+    with bounded(memory_mb, threads), wrapped(source, cog_plan) as whole:
+        options = creation_options(cog_plan, whole.width, whole.height, threads)
+        with Outline(whole).opened(whole.width, rows, Piece(whole.name, 0, rows, first)) as strip:
+            write_cog(strip, target, without_overviews(options))
+    return {"bytes": Path(target).stat().st_size, "seconds": time.monotonic() - began}
+
+
+def bounded(memory_mb: int, threads: int) -> rasterio.Env:
+    """GDAL kept to its share of the memory that the child may take."""
+    return rasterio.Env(
+        GDAL_CACHEMAX=(memory_mb << 20) // _CACHE_SHARE, GDAL_NUM_THREADS=str(threads)
+    )
+
+
+def without_overviews(options: Mapping[str, str]) -> dict[str, str]:
+    """The COG driver's options for a file that has the full image only."""
+    kept = {key: value for key, value in options.items() if not key.startswith("OVERVIEW")}
+    return {**kept, "OVERVIEWS": "NONE"}
+
+
+def write_cog(dataset: DatasetReader, target: str, options: Mapping[str, str]) -> None:
+    """Have GDAL's COG driver write a dataset, and nothing beside it.
+
+    Raises `PermanentTaskError` with the code `cog_failed`.
+    """
+    try:
+        rasterio.shutil.copy(dataset, target, driver="COG", strict=False, **options)
+    except rasterio.errors.RasterioError as error:
+        raise PermanentTaskError(
+            f"GDAL could not make the COG: {error}", code="cog_failed"
+        ) from error
+    Path(f"{target}.aux.xml").unlink(missing_ok=True)

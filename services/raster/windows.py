@@ -1,0 +1,121 @@
+"""Large rasters: encoded in strips by many tasks, and put together without encoding them anew.
+
+A strip is some rows of the COG, as many as make whole tiles. The result is that of a single pass,
+pixel by pixel, in the full image and in every overview; see docs/raster-windows.md.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from core.job_definition import JsonObject
+from infrastructure.sandbox import Sandbox
+from services.raster import children
+from services.raster.model import CogPlan, Encoded, Facts, Nodata
+
+Check = Callable[[], None]
+
+_GIGABYTE = 1_000_000_000
+# Strips of a raster that is just too large for one pass: as many as workers have use for.
+_STRIPS_IN_A_WINDOW = 4
+
+
+def split(
+    facts: Facts, plan: CogPlan, window_gb: float, grid: tuple[int, int]
+) -> list[tuple[int, int]]:
+    """The strips in which the COG of a raster is encoded: (first row, rows) of each.
+
+    None for one that takes a single pass: of at most `window_gb` decoded gigabytes, with a mask
+    beside its bands, or of complex values, whose overviews GDAL computes otherwise. `grid` is the
+    (width, height) of the COG, in pixels.
+    """
+    width, height = grid
+    row_bytes = _pixel_bytes(facts) * width
+    masked = plan.nodata is Nodata.MASK or facts.mask == "dataset"
+    is_complex = any(band.dtype.startswith("complex") for band in facts.bands)
+    if masked or is_complex or row_bytes * height <= window_gb * _GIGABYTE:
+        return []
+    wanted = window_gb * _GIGABYTE / _STRIPS_IN_A_WINDOW
+    rows = max(1, int(wanted // (row_bytes * plan.block_size))) * plan.block_size
+    strips = [(first, min(rows, height - first)) for first in range(0, height, rows)]
+    return strips if len(strips) > 1 else []
+
+
+def encode_strip(
+    sandbox: Sandbox,
+    source: Path,
+    target: Path,
+    plan: CogPlan,
+    rows: tuple[int, int],
+    memory_mb: int,
+    *,
+    check: Check,
+) -> JsonObject:
+    """Encode one strip of `source`, as `split` has named it. Returns {bytes, seconds}.
+
+    Raises `PermanentTaskError` and `TransientTaskError`, as `children.call` does.
+    """
+    first, count = rows
+    arguments = {"first": first, "rows": count, **_arguments(source, target, plan, memory_mb)}
+    answer: JsonObject = children.call(
+        sandbox,
+        "services.raster.child.windows:encode_strip",
+        arguments,
+        check=check,
+        what=source.name,
+    )
+    return answer
+
+
+def assemble(
+    sandbox: Sandbox,
+    source: Path,
+    strips: Sequence[Path],
+    target: Path,
+    plan: CogPlan,
+    memory_mb: int,
+    *,
+    check: Check,
+    progress: Callable[..., None],
+) -> Encoded:
+    """Put the COG of `source` together of all its strips, which are removed on the way.
+
+    Beside the target there is, for as long as this runs, a folder with the raster's overviews:
+    a quarter of the decoded raster, packed, and the encoded overviews. Raises
+    `PermanentTaskError` and `TransientTaskError`, as `children.call` does.
+    """
+
+    def look() -> None:
+        check()
+        progress(bytes_written=target.stat().st_size if target.exists() else 0)
+
+    arguments = {
+        "strips": [str(strip) for strip in strips],
+        **_arguments(source, target, plan, memory_mb),
+    }
+    answer = children.call(
+        sandbox,
+        "services.raster.child.assembling:assemble",
+        arguments,
+        check=look,
+        what=source.name,
+    )
+    return Encoded.model_validate(answer)
+
+
+def _arguments(source: Path, target: Path, plan: CogPlan, memory_mb: int) -> dict[str, Any]:
+    return {
+        "source": str(source),
+        "target": str(target),
+        "plan": plan.model_dump(mode="json"),
+        "memory_mb": memory_mb,
+        "threads": os.cpu_count() or 1,
+    }
+
+
+def _pixel_bytes(facts: Facts) -> float:
+    """Bytes of one pixel of all bands."""
+    return facts.decoded_bytes / (facts.width * facts.height)
