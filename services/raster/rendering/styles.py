@@ -95,6 +95,33 @@ def stretch(band: Band, statistics: Sequence[BandStatistics]) -> Range:
     return _apart(low, high)
 
 
+def bands_style(
+    numbers: Sequence[int],
+    style: RenderStyle,
+    statistics: Sequence[BandStatistics],
+    facts: Facts,
+    *,
+    always: bool = False,
+) -> RenderStyle:
+    """The style with other bands, which have the contrast of their own values.
+
+    One band keeps its ramp of colours, three have none. Bands of 8 bits are shown as they are
+    unless they `always` are to be stretched.
+    """
+    bands = [facts.bands[number - 1] for number in numbers]
+    as_is = not always and all(band.dtype == "uint8" for band in bands)
+    keeps_colours = len(bands) == 1 and len(style.bidx) <= 1 and style.expression is None
+    return style.model_copy(
+        update={
+            "bidx": tuple(numbers),
+            "expression": None,
+            "rescale": None if as_is else tuple(stretch(band, statistics) for band in bands),
+            "colormap": None,
+            "colormap_name": style.colormap_name if keeps_colours else None,
+        }
+    )
+
+
 def _statistics_of(band: Band, statistics: Sequence[BandStatistics]) -> BandStatistics | None:
     return statistics[band.number - 1] if band.number <= len(statistics) else None
 

@@ -1,0 +1,182 @@
+"""What the API tells of a published raster besides its pictures: its facts, and TileJSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from urllib.parse import quote, urlencode
+
+from core.errors import Conflict
+from core.job_definition import JsonObject
+from services.raster.model import BandStatistics
+from services.raster.rendering import choices, pictures
+from services.raster.rendering.choices import Choices
+from services.raster.rendering.legends import legend
+from services.raster.rendering.model import RenderStyle
+from services.raster.rendering.pictures import Inspected
+from services.raster.rendering.published import PublishedRaster
+from services.raster.rendering.styles import style_for
+
+TILE_PIXELS = 256
+
+# Part of every version: to be raised when the same style is drawn in another way.
+_DRAWING = 1
+_MOST_BANDS = 256
+
+
+def style_of(raster: PublishedRaster, wanted: Choices) -> RenderStyle:
+    """How the raster is drawn: as its item says, else as is usual for what it seems to be."""
+    style = raster.style or usual_style(raster)
+    return choices.applied(wanted, style, pictures.inspect(raster)) if wanted else style
+
+
+def usual_style(raster: PublishedRaster) -> RenderStyle:
+    """The style for what the raster seems to be."""
+    survey = pictures.inspect(raster).survey
+    inferred = survey.inference
+    style = style_for(inferred.type, inferred.subtype, survey.statistics, survey.facts)
+    return style.model_copy(update={"assets": (raster.asset,)})
+
+
+def version(raster: PublishedRaster, style: RenderStyle) -> str:
+    """A text that changes with the raster's pixels, and with how they are drawn."""
+    drawn = json.dumps(style.model_dump(mode="json"), sort_keys=True)
+    said = f"{_DRAWING}|{raster.blob.container}/{raster.blob.path}|{raster.blob.etag}|{drawn}"
+    return hashlib.sha256(said.encode()).hexdigest()[:20]
+
+
+def tilejson(
+    raster: PublishedRaster, style: RenderStyle, base_url: str, query: Mapping[str, str]
+) -> JsonObject:
+    """TileJSON 3.0.0 of the raster's tiles; `query` is what they are asked for with.
+
+    https://github.com/mapbox/tilejson-spec/tree/master/3.0.0
+    Raises `Conflict` (no_crs) for a raster without a place on the Earth.
+    """
+    known = pictures.inspect(raster)
+    if known.bounds is None:
+        raise Conflict(
+            "The raster does not say where on the Earth it is: there are no tiles of it.",
+            code="no_crs",
+        )
+    asked = urlencode({**query, "v": version(raster, style)})
+    return {
+        "tilejson": "3.0.0",
+        "name": f"{raster.item_id} ({style.title})",
+        "scheme": "xyz",
+        "tiles": [f"{address(raster, base_url)}/tiles/{{z}}/{{x}}/{{y}}.png?{asked}"],
+        "tileSize": TILE_PIXELS,
+        "minzoom": known.minzoom,
+        "maxzoom": known.maxzoom,
+        "bounds": list(known.bounds),
+        # Maps are drawn from vector layers as well; a raster has none.
+        "vector_layers": [],
+    }
+
+
+def info(raster: PublishedRaster, style: RenderStyle, base_url: str) -> JsonObject:
+    """What the raster is, its bands, how it is drawn and what the colours mean."""
+    known = pictures.inspect(raster)
+    facts, inferred = known.survey.facts, known.survey.inference
+    here = address(raster, base_url)
+    return {
+        "collection": raster.collection_id,
+        "item": raster.item_id,
+        "asset": raster.asset,
+        "version": version(raster, style),
+        "type": inferred.type,
+        "subtype": inferred.subtype,
+        "confidence": inferred.confidence,
+        "warnings": [each.model_dump(mode="json") for each in inferred.warnings],
+        "width": facts.width,
+        "height": facts.height,
+        "crs": facts.crs,
+        "bytes": raster.blob.size,
+        "bounds": known.bounds,
+        "minzoom": known.minzoom,
+        "maxzoom": known.maxzoom,
+        "bands": _bands(known),
+        "style": style.model_dump(mode="json"),
+        "legend": legend(style, facts, known.palette, class_names(raster)).model_dump(mode="json"),
+        "links": {
+            "item": f"{base_url}/api/stac/collections/{quote(raster.collection_id, safe='')}"
+            f"/items/{quote(raster.item_id, safe='')}",
+            "preview": f"{here}/preview.png",
+            "tilejson": f"{here}/tilejson.json",
+        },
+    }
+
+
+def values_at(raster: PublishedRaster, longitude: float, latitude: float) -> JsonObject:
+    """The values of all bands at a place: as stored, and as they are meant."""
+    found = pictures.point(raster, longitude, latitude)
+    facts, names = pictures.inspect(raster).survey.facts, class_names(raster)
+    bands = [
+        {
+            "band": band.number,
+            "description": band.description,
+            "stored": stored,
+            "value": None if stored is None else stored * band.scale + band.offset,
+            "unit": band.unit,
+            "class": names.get(stored) or _category(band.categories, stored),
+        }
+        for band, stored in zip(facts.bands, found["values"], strict=True)
+    ]
+    return {"longitude": longitude, "latitude": latitude, "inside": found["inside"], "bands": bands}
+
+
+def address(raster: PublishedRaster, base_url: str) -> str:
+    """Where the API has the raster."""
+    collection, item = quote(raster.collection_id, safe=""), quote(raster.item_id, safe="")
+    return f"{base_url}/api/raster/{collection}/{item}"
+
+
+def class_names(raster: PublishedRaster) -> dict[int, str]:
+    """The names of classes, as STAC's classification extension has them, by value.
+
+    https://github.com/stac-extensions/classification
+    """
+    asset = raster.item["assets"][raster.asset]
+    bands = [*(asset.get("bands") or []), *(asset.get("raster:bands") or [])]
+    for described in [asset, *bands[:1]]:
+        classes = described.get("classification:classes") if isinstance(described, dict) else None
+        if isinstance(classes, list):
+            return {
+                each["value"]: str(each.get("title") or each.get("name") or each["description"])
+                for each in classes
+                if isinstance(each, dict)
+                and isinstance(each.get("value"), int)
+                and {"title", "name", "description"} & each.keys()
+            }
+    return {}
+
+
+def _category(categories: tuple[str, ...], stored: float | None) -> str | None:
+    if stored is None or stored != int(stored) or not 0 <= stored < len(categories):
+        return None
+    return categories[int(stored)] or None
+
+
+def _bands(known: Inspected) -> list[JsonObject]:
+    facts, statistics = known.survey.facts, known.survey.statistics
+    return [
+        {
+            "number": band.number,
+            "dtype": band.dtype,
+            "nodata": band.model_dump(mode="json")["nodata"],
+            "colour": band.colour,
+            "description": band.description,
+            "unit": band.unit,
+            "scale": band.scale,
+            "offset": band.offset,
+            "statistics": _summary(statistics, band.number),
+        }
+        for band in facts.bands[:_MOST_BANDS]
+    ]
+
+
+def _summary(statistics: tuple[BandStatistics, ...], number: int) -> JsonObject | None:
+    if number > len(statistics):
+        return None
+    return statistics[number - 1].model_dump(mode="json")
