@@ -106,7 +106,7 @@ def overridden(inference: Inference, kind: str) -> Inference:
 
 def _kind(kind: str) -> tuple[RasterType, Subtype | None]:
     """Raises ValueError for a text that is neither a type nor a subtype."""
-    if kind in Subtype:
+    if kind in {each.value for each in Subtype}:
         subtype = Subtype(kind)
         return SUBTYPES[subtype], subtype
     return RasterType(kind), None

@@ -9,8 +9,8 @@ from services.raster.sampling import BandSample, Sample
 
 # An alpha band is opaque or transparent nearly everywhere; half-transparent pixels are those of
 # edges, and of shadows in drawings.
-_EXTREMES_OF_TAGGED = 0.8
-_EXTREMES_OF_UNTAGGED = 0.995
+_TAGGED = 0.8
+_UNTAGGED = 0.995
 
 
 def find(facts: Facts, sample: Sample) -> int | None:
@@ -19,19 +19,21 @@ def find(facts: Facts, sample: Sample) -> int | None:
     tagged = facts.bands[last].colour == "alpha"
     if last < 1 or not (tagged or last == 3):
         return None
-    if not np.issubdtype(sample.bands[last].windows[0].dtype, np.integer):
-        return None
-    extremes = _extremes(sample.bands[last])
-    if extremes is None:
-        return last if tagged else None
-    return last if extremes >= (_EXTREMES_OF_TAGGED if tagged else _EXTREMES_OF_UNTAGGED) else None
+    extremes = _extremes(sample.bands[last], tagged)
+    return last if extremes >= (_TAGGED if tagged else _UNTAGGED) else None
 
 
-def _extremes(band: BandSample) -> float | None:
-    """Share of pixels that are fully transparent or fully opaque, valid or not; 0 where none is
-    opaque in a band that is not tagged."""
+def _extremes(band: BandSample, tagged: bool) -> float:
+    """Share of all pixels that are fully transparent or fully opaque.
+
+    What is opaque is the greatest value that is met in a tagged band (255 in one of 16 bits is
+    not rare), and that of the data type in another, which must be an integer type and have any.
+    """
     pixels = np.concatenate([window.ravel() for window in band.windows])
-    if not pixels.size:
-        return None
-    opaque = np.iinfo(pixels.dtype).max
-    return float(((pixels == 0) | (pixels == opaque)).mean()) if (pixels == opaque).any() else 0.0
+    if tagged:
+        opaque = pixels.max()
+    elif np.issubdtype(pixels.dtype, np.integer) and (pixels == np.iinfo(pixels.dtype).max).any():
+        opaque = np.iinfo(pixels.dtype).max
+    else:
+        return 0.0
+    return float(((pixels == 0) | (pixels == opaque)).mean())

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from services.raster.evidence.finding import Finding
+from services.raster.evidence.finding import Finding, weigh
 from services.raster.evidence.measures import Measures
 from services.raster.evidence.subject import Subject
-from services.raster.model import RasterType as T
 from services.raster.model import Subtype
 
 # Odds for a class map by the number of different values: class lists are short.
 _DISTINCT = ((12, 1.8), (40, 1.0), (100, 0.0), (256, -0.9), (1000, -2.0))
 _TOO_MANY = -4.0
-# In class maps a neighbour that differs may be of any class (0.5 and more), and areas hang together.
+# In class maps a neighbour that differs may be of any class, and areas hang together.
 _JUMP_OF_CODES = 0.45
 _JUMP_OF_AMOUNTS = 0.15
 _CLUMPED = 0.3
@@ -30,7 +29,7 @@ def find(subject: Subject) -> Iterator[Finding]:
         yield Finding(
             "classes in all bands",
             "Every band has few values, and they change like codes do.",
-            {T.CATEGORICAL: 5},
+            weigh(categorical=5),
             [m.distinct for m in subject.measured],
             {Subtype.LAND_COVER: 1.0},
         )
@@ -45,7 +44,7 @@ def _one_band(subject: Subject, m: Measures) -> Iterator[Finding]:
         yield Finding(
             "distinct values",
             "All sampled pixels have the same value: nothing tells what it stands for.",
-            {T.UNKNOWN: 4},
+            weigh(unknown=4),
             1,
         )
         return
@@ -54,7 +53,7 @@ def _one_band(subject: Subject, m: Measures) -> Iterator[Finding]:
         yield Finding(
             "fractions",
             "Values have fractions; codes of classes have none.",
-            {T.CATEGORICAL: -1.0 if few else -5.0},
+            weigh(categorical=-1.0 if few else -5.0),
             m.distinct,
         )
         return
@@ -69,20 +68,20 @@ def _one_band(subject: Subject, m: Measures) -> Iterator[Finding]:
             else "How neighbours differ fits amounts rather than classes."
         )
         yield Finding(
-            "neighbours", says, {T.CATEGORICAL: weight}, [_round(m.clumped), _round(m.jump)]
+            "neighbours", says, weigh(categorical=weight), [_round(m.clumped), _round(m.jump)]
         )
     if 3 <= m.distinct <= 600 and m.dense < _SPARSE and m.count > 10 * m.distinct:
         yield Finding(
             "gaps",
             "Few of the whole numbers between the least and the greatest are met, as with codes.",
-            {T.CATEGORICAL: 1.5 if m.distinct <= 100 else 0.5},
+            weigh(categorical=1.5 if m.distinct <= 100 else 0.5),
             round(m.dense, 4),
         )
     if m.distinct > 40 and m.dense > 0.8 and m.minimum >= 0 and 90 <= m.maximum <= 101:
         yield Finding(
             "percent",
             "Nearly all whole numbers up to 100 are met, as with percent.",
-            {T.CONTINUOUS: 1.5, T.CATEGORICAL: -1.0},
+            weigh(continuous=1.5, categorical=-1.0),
             [m.minimum, m.maximum],
             {Subtype.PROBABILITY: 0.5},
         )
@@ -90,14 +89,14 @@ def _one_band(subject: Subject, m: Measures) -> Iterator[Finding]:
         yield Finding(
             "lone values",
             "Many values are met once or twice only; classes have more pixels.",
-            {T.CATEGORICAL: -1.5},
+            weigh(categorical=-1.5),
             round(m.lone, 3),
         )
     if _are_flags(subject, m):
         yield Finding(
             "bit flags",
             "The values are sums of few bits, as those of quality flags.",
-            {T.CATEGORICAL: 2.5},
+            weigh(categorical=2.5),
             [int(m.minimum), int(m.maximum)],
             {Subtype.BIT_FLAGS: 3.0},
         )
@@ -108,7 +107,7 @@ def _distinct(m: Measures) -> Finding:
         return Finding(
             "distinct values",
             "There are two values, as in a mask.",
-            {T.CATEGORICAL: 3.5},
+            weigh(categorical=3.5),
             2,
             {Subtype.MASK: 3.0},
         )
@@ -119,7 +118,7 @@ def _distinct(m: Measures) -> Finding:
     return Finding(
         "distinct values",
         f"There are {m.distinct:,} different whole numbers: {few}.",
-        {T.CATEGORICAL: weight},
+        weigh(categorical=weight),
         m.distinct,
     )
 

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from services.raster.evidence.finding import Finding
+from services.raster.evidence.finding import Finding, weigh
 from services.raster.evidence.subject import Subject
-from services.raster.model import RasterType as T
 from services.raster.model import Subtype
 
 _VISIBLE = ("red", "green", "blue")
@@ -27,7 +26,7 @@ def find(subject: Subject) -> Iterator[Finding]:
         yield Finding(
             "colours",
             "A band is declared as near infrared.",
-            {T.NIR: 2.5, T.MULTISPECTRAL: 1.0},
+            weigh(nir=2.5, multispectral=1.0),
             colours,
         )
     if colours[-1] == "alpha" and len(colours) > 1:
@@ -36,12 +35,12 @@ def find(subject: Subject) -> Iterator[Finding]:
         yield Finding(
             "alpha",
             "The last band is not tagged as alpha, but is fully opaque or transparent everywhere.",
-            {T.RGBA: 0.5},
+            weigh(rgba=0.5),
         )
     if colours[0] == "palette":
         yield from _palette(subject)
     if any(band.categories for band in subject.facts.bands):
-        yield Finding("category names", "Its values have names.", {T.CATEGORICAL: 5})
+        yield Finding("category names", "Its values have names.", weigh(categorical=5))
 
 
 def _visible(subject: Subject) -> Finding:
@@ -49,16 +48,16 @@ def _visible(subject: Subject) -> Finding:
         return Finding(
             "colours",
             "Red, green and blue are declared, beside a band more.",
-            {T.NIR: 1.2, T.MULTISPECTRAL: -0.5},
+            weigh(nir=1.2, multispectral=-0.5),
         )
     if subject.data_bands > 4:
         return Finding(
-            "colours", "Red, green and blue are declared among the bands.", {T.MULTISPECTRAL: 1.0}
+            "colours", "Red, green and blue are declared among the bands.", weigh(multispectral=1.0)
         )
     return Finding(
         "colours",
         "Red, green and blue are declared.",
-        {T.RGB: 2.5, T.RGBA: 2.5 if subject.alpha is not None else 0.0},
+        weigh(rgb=2.5, rgba=2.5 if subject.alpha is not None else 0.0),
     )
 
 
@@ -68,28 +67,30 @@ def _alpha(subject: Subject) -> Finding:
             "alpha",
             "The last band is tagged as alpha, but holds what no alpha holds: half-transparent "
             "pixels everywhere. It is taken for near infrared or another band of data.",
-            {T.RGBA: -3.0, T.NIR: 1.0},
+            weigh(rgba=-3.0, nir=1.0),
         )
-    return Finding("alpha", "The last band is alpha, by its tag and its pixels.", {T.RGBA: 1.0})
+    return Finding("alpha", "The last band is alpha, by its tag and its pixels.", weigh(rgba=1.0))
 
 
 def _palette(subject: Subject) -> Iterator[Finding]:
     palette = subject.sample.bands[0].palette
     if palette is None:
         yield Finding(
-            "palette", "It is tagged as paletted, but has no palette.", {T.CATEGORICAL: 1.0}
+            "palette", "It is tagged as paletted, but has no palette.", weigh(categorical=1.0)
         )
         return
     m = subject.measured[0] if subject.measured else None
     used = _used(palette, subject)
     paletted = {Subtype.PALETTED: 1.0}
     if m is None or m.distinct <= 2:
-        yield Finding("palette", "It has a palette.", {T.CATEGORICAL: 3.0}, len(palette), paletted)
+        yield Finding(
+            "palette", "It has a palette.", weigh(categorical=3.0), len(palette), paletted
+        )
     elif _is_grey_ramp(used) and m.distinct > 16:
         yield Finding(
             "palette",
             "Its palette is a ramp of greys: the values are shades.",
-            {T.CONTINUOUS: 3.0},
+            weigh(continuous=3.0),
             len(palette),
             {Subtype.PANCHROMATIC: 1.0},
         )
@@ -98,12 +99,12 @@ def _palette(subject: Subject) -> Iterator[Finding]:
             "palette",
             "Its palette is a ramp of colours, and neighbours have near values: shades of an "
             "amount rather than classes.",
-            {T.CONTINUOUS: 1.5, T.CATEGORICAL: 1.0},
+            weigh(continuous=1.5, categorical=1.0),
             len(palette),
         )
     else:
         yield Finding(
-            "palette", "It has a palette of single colours.", {T.CATEGORICAL: 4.5}, len(palette),
+            "palette", "It has a palette of single colours.", weigh(categorical=4.5), len(palette),
             paletted,
         )  # fmt: skip
 

@@ -8,14 +8,6 @@ from typing import Any
 
 from services.raster.model import RasterType, Subtype
 
-ONE_BAND = (
-    RasterType.DEM,
-    RasterType.CATEGORICAL,
-    RasterType.CONTINUOUS,
-    RasterType.VEGETATION_INDEX,
-)
-PICTURES = (RasterType.RGB, RasterType.RGBA, RasterType.NIR, RasterType.MULTISPECTRAL)
-
 Weights = Mapping[RasterType, float]
 
 
@@ -32,3 +24,8 @@ class Finding:
     weights: Weights = field(default_factory=dict)
     value: Any = None
     subtypes: Mapping[Subtype, float] = field(default_factory=dict)
+
+
+def weigh(**log_odds: float) -> Weights:
+    """Weights by the names of types: `weigh(dem=1.2, categorical=-0.5)`."""
+    return {RasterType(kind): weight for kind, weight in log_odds.items()}

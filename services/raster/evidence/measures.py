@@ -32,7 +32,7 @@ class Measures:
     is for unequal pixels of anywhere: near 0 for a surface, near 1 for codes and for noise.
     `correlation`: of neighbouring pixels.
     `growth`: mean square difference of pixels two apart as a multiple of that of neighbours:
-    1 for noise, 2 for a random walk, 4 for a smooth surface; relief of the Earth lies at 2.5 to 3.6.
+    1 for noise, 2 for a random walk, 4 for a smooth surface; the Earth's relief has 2.4 to 3.7.
     """
 
     count: int

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from services.raster.evidence.finding import Finding
+from services.raster.evidence.finding import Finding, weigh
 from services.raster.evidence.subject import Subject
-from services.raster.model import RasterType as T
 from services.raster.model import Subtype
 
 
@@ -21,14 +20,14 @@ def find(subject: Subject) -> Iterator[Finding]:
                 "index",
                 "Values lie between -1 and 1, on both sides of 0, as those of a normalized "
                 "difference do.",
-                {T.VEGETATION_INDEX: 3.6},
+                weigh(vegetation_index=3.6),
                 value,
             )
         else:
             yield Finding(
                 "share",
                 "Values lie between 0 and 1, as shares and probabilities do.",
-                {T.CONTINUOUS: 1.0, T.VEGETATION_INDEX: 0.6},
+                weigh(continuous=1.0, vegetation_index=0.6),
                 value,
                 {Subtype.PROBABILITY: 1.0},
             )
@@ -41,20 +40,20 @@ def find(subject: Subject) -> Iterator[Finding]:
         yield Finding(
             "index",
             "Values lie between -10000 and 10000, as those of an index times 10000 do.",
-            {T.VEGETATION_INDEX: 1.8},
+            weigh(vegetation_index=1.8),
             value,
         )
     if m.minimum >= 0 and m.zeros > 0.3 and m.distinct > 100 and m.mean > 3 * m.median:
         yield Finding(
             "amounts",
             "Most pixels are 0 and few are large, as with rain or people.",
-            {T.CONTINUOUS: 0.8},
+            weigh(continuous=0.8),
             round(m.zeros, 3),
         )
     if m.correlation is not None and m.correlation < 0.85 and m.distinct > 100:
         yield Finding(
             "roughness",
             "Neighbours differ much, as in pictures and radar.",
-            {T.CONTINUOUS: 0.5},
+            weigh(continuous=0.5),
             round(m.correlation, 3),
         )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from services.raster.evidence.finding import Finding
+from services.raster.evidence.finding import Finding, weigh
 from services.raster.evidence.measures import Measures
 from services.raster.evidence.subject import Subject
-from services.raster.model import RasterType as T
 
 # Metres from the deepest trench to the highest summit; feet reach further up.
 _LOWEST, _HIGHEST, _HIGHEST_FEET = -11_100.0, 9_000.0, 29_100.0
@@ -30,40 +29,42 @@ def _surface(m: Measures) -> Iterator[Finding]:
         yield Finding(
             "surface",
             "It is a surface, as smooth as relief is." if land_like else "It is a surface.",
-            {T.DEM: 1.8 if land_like else 1.2},
+            weigh(dem=1.8 if land_like else 1.2),
             value,
         )
     elif m.correlation < 0.85 or m.growth < 1.6:
-        yield Finding("surface", "It is rougher than relief is.", {T.DEM: -2.5}, value)
+        yield Finding("surface", "It is rougher than relief is.", weigh(dem=-2.5), value)
     else:
-        yield Finding("surface", "It is rougher than most relief.", {T.DEM: -0.7}, value)
+        yield Finding("surface", "It is rougher than most relief.", weigh(dem=-0.7), value)
 
 
 def _range(subject: Subject, m: Measures) -> Iterator[Finding]:
     value = [m.minimum, m.maximum]
     if m.minimum < _LOWEST or m.high > _HIGHEST_FEET:
-        yield Finding("range", "The Earth has no such elevations.", {T.DEM: -5}, value)
+        yield Finding("range", "The Earth has no such elevations.", weigh(dem=-5), value)
     elif m.high > _HIGHEST:
-        yield Finding("range", "In metres the Earth has no such elevations.", {T.DEM: -3}, value)
-    elif m.high - m.low <= 2 and m.maximum <= 2:
-        yield Finding("range", "The values differ too little for relief.", {T.DEM: -4}, value)
+        yield Finding("range", "In metres the Earth has no such elevations.", weigh(dem=-3), value)
+    elif max(abs(m.low), abs(m.high)) <= 2:
+        yield Finding("range", "The values are too small for relief.", weigh(dem=-4), value)
+    elif m.high - m.low <= 3:
+        yield Finding("range", "The values differ little for relief.", weigh(dem=-1.5), value)
     elif m.minimum >= 0 and m.zeros > 0.3:
         yield Finding(
             "range",
             "Many pixels are exactly 0 and none is less: an amount of something.",
-            {T.DEM: -1.5, T.CONTINUOUS: 0.8},
+            weigh(dem=-1.5, continuous=0.8),
             value,
         )
     elif m.minimum == 0 and m.zeros > 0.01 and m.maximum <= 200:
         yield Finding(
             "range",
             "Values begin at exactly 0 and stay small: an amount rather than elevations.",
-            {T.DEM: -0.7, T.CONTINUOUS: 0.5},
+            weigh(dem=-0.7, continuous=0.5),
             value,
         )
     elif subject.dtype == "int16" and m.whole and m.distinct > 50:
         yield Finding(
-            "range", "Whole numbers in the range of elevations in metres.", {T.DEM: 0.5}, value
+            "range", "Whole numbers in the range of elevations in metres.", weigh(dem=0.5), value
         )
     else:
-        yield Finding("range", "The values are in the range of elevations.", {T.DEM: 0.3}, value)
+        yield Finding("range", "The values are in the range of elevations.", weigh(dem=0.3), value)

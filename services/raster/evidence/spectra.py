@@ -1,107 +1,109 @@
-"""How bands go together: pictures of one scene correlate, and near infrared stands apart."""
+"""How bands go together: channels of one picture correlate, and near infrared stands apart."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
-from services.raster.evidence.finding import Finding
+from services.raster.evidence.finding import Finding, weigh
 from services.raster.evidence.subject import Subject
-from services.raster.model import RasterType as T
 from services.raster.model import Subtype
 
 _FEW_PIXELS = 50
+# Correlations of the visible channels of land: nearly always above the first, hardly ever below
+# the second.
+_TOGETHER, _NOT_TOGETHER = 0.8, 0.45
+# How much less near infrared correlates with them than they do with each other.
+_APART = 0.05
+# Medians of channels of one sensor differ by less than this factor.
+_SCALES = 50.0
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    if subject.data_bands < 2 or subject.complex:
-        return
+    """Look at the pixels that are valid in all bands, of rasters with two bands and more."""
     pixels = subject.together
-    if pixels is None or pixels.shape[1] < _FEW_PIXELS:
+    if subject.data_bands < 2 or subject.complex or pixels is None:
         return
-    deviations = pixels.std(axis=1)
-    if not np.isfinite(deviations).all() or (deviations == 0).any():
+    if pixels.shape[1] < _FEW_PIXELS:
         return
-    correlation = np.corrcoef(pixels)
     if subject.data_bands == 2:
-        yield from _two(subject, pixels)
+        yield from _two(pixels)
         return
     yield from _scales(subject, pixels)
-    if subject.data_bands == 3:
-        yield _three(correlation)
-    elif subject.data_bands == 4:
-        yield _four(correlation)
+    yield from _fields(subject)
+    deviations = pixels.std(axis=1)
+    if len(pixels) <= 4 and (deviations > 0).all() and np.isfinite(deviations).all():
+        correlation = np.asarray(np.corrcoef(pixels))
+        yield _three(correlation) if len(pixels) == 3 else _four(correlation)
 
 
-def _two(
-    subject: Subject, pixels: np.ndarray[tuple[int, int], np.dtype[np.float64]]
-) -> Iterator[Finding]:
-    signs = [(row < 0).mean() for row in pixels]
-    extent = np.abs(pixels).mean(axis=1)
-    if all(0.02 < share < 0.98 for share in signs) and max(extent) < 20 * min(extent):
+def _two(pixels: NDArray[np.float64]) -> Iterator[Finding]:
+    negative = (pixels < 0).mean(axis=1)
+    size = np.abs(pixels).mean(axis=1)
+    if ((negative > 0.02) & (negative < 0.98)).all() and size.max() < 20 * size.min():
         yield Finding(
-            "two bands",
-            "Both bands have values on both sides of 0 and of like size: two components of a "
-            "vector.",
-            {T.CONTINUOUS: 1.5},
-            None,
-            {Subtype.VECTOR_FIELD: 2.0},
+            "components",
+            "Both bands have values on both sides of 0 and of like size, as the components of a "
+            "vector do.",
+            weigh(continuous=1.5),
+            subtypes={Subtype.VECTOR_FIELD: 2.0},
         )
 
 
-def _scales(
-    subject: Subject, pixels: np.ndarray[tuple[int, int], np.dtype[np.float64]]
-) -> Iterator[Finding]:
+def _scales(subject: Subject, pixels: NDArray[np.float64]) -> Iterator[Finding]:
     medians = np.abs(np.median(pixels, axis=1))
     low, high = float(medians.min()), float(medians.max())
-    if high > 50 * max(low, 1e-12) and subject.floating:
+    if subject.floating and high > _SCALES * low > 0:
         yield Finding(
             "scales",
             "The bands' values are of very different size: not the channels of one sensor.",
-            {T.RGB: -2, T.NIR: -2, T.MULTISPECTRAL: -1, T.CONTINUOUS: 1, T.UNKNOWN: 1},
+            weigh(rgb=-2, nir=-2, multispectral=-1, continuous=1, unknown=1),
             [low, high],
         )
 
 
-def _three(correlation: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Finding:
+def _fields(subject: Subject) -> Iterator[Finding]:
+    """Grids of models and of interpolated measurements are smoother than any picture of land."""
+    growths = [m.growth for m in subject.measured if m.growth is not None]
+    correlations = [m.correlation for m in subject.measured if m.correlation is not None]
+    if not growths or not subject.floating:
+        return
+    growth, correlation = float(np.median(growths)), float(np.median(correlations))
+    if growth > 2.9 and correlation > 0.97:
+        yield Finding(
+            "fields",
+            "All bands are smoother than pictures are.",
+            weigh(continuous=1.5, multispectral=-0.5, rgb=-1, nir=-1),
+            [round(correlation, 3), round(growth, 2)],
+        )
+
+
+def _three(correlation: NDArray[np.float64]) -> Finding:
     least = float(min(correlation[0, 1], correlation[0, 2], correlation[1, 2]))
     value = round(least, 3)
-    if least > 0.8:
-        return Finding(
-            "correlation",
-            "The three bands go together as red, green and blue do.",
-            {T.RGB: 1.2, T.RGBA: 1.0},
-            value,
-        )
-    if least < 0.45:
-        return Finding(
-            "correlation",
-            "The bands do not go together as red, green and blue do.",
-            {T.RGB: -1.2, T.RGBA: -0.5, T.MULTISPECTRAL: 0.5},
-            value,
-        )
-    return Finding("correlation", "The bands go together moderately.", {T.RGB: 0.2}, value)
+    if least > _TOGETHER:
+        says = "The three bands go together as red, green and blue do."
+        return Finding("correlation", says, weigh(rgb=1.2, rgba=1.0), value)
+    if least < _NOT_TOGETHER:
+        says = "The bands do not go together as red, green and blue do."
+        return Finding("correlation", says, weigh(rgb=-1.2, rgba=-0.5, multispectral=0.5), value)
+    return Finding("correlation", "The bands go together moderately.", weigh(rgb=0.2), value)
 
 
-def _four(correlation: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Finding:
-    """Of four bands near infrared is the last one."""
+def _four(correlation: NDArray[np.float64]) -> Finding:
+    """Where three of the four are visible, near infrared is the last one."""
     visible = float(min(correlation[0, 1], correlation[0, 2], correlation[1, 2]))
-    infrared = float(correlation[3, :3].mean())
-    value = [round(visible, 3), round(infrared, 3)]
-    if visible > 0.75 and infrared < visible - 0.05:
-        return Finding(
-            "correlation",
+    fourth = float(correlation[3, :3].mean())
+    value = [round(visible, 3), round(fourth, 3)]
+    if visible > _TOGETHER - _APART and fourth < visible - _APART:
+        says = (
             "Three bands go together as red, green and blue do; the fourth stands apart, as near "
-            "infrared does.",
-            {T.NIR: 1.5},
-            value,
+            "infrared does."
         )
-    if visible < 0.5:
-        return Finding(
-            "correlation",
-            "The first three bands do not go together as red, green and blue do.",
-            {T.NIR: -1.2, T.MULTISPECTRAL: 0.5},
-            value,
-        )
-    return Finding("correlation", "All bands go together moderately.", {}, value)
+        return Finding("correlation", says, weigh(nir=1.5), value)
+    if visible < _NOT_TOGETHER:
+        says = "The first three bands do not go together as red, green and blue do."
+        return Finding("correlation", says, weigh(nir=-1.2, multispectral=0.5), value)
+    return Finding("correlation", "The four bands go together moderately.", weigh(), value)
