@@ -179,9 +179,9 @@ def _labelled(tags: Mapping[str, str]) -> list[tuple[str, Span]]:
         by_label.setdefault(_NOT_LETTERS.sub("", tag.rpartition("#")[2].lower()), tag)
     found = []
     for label, ending in _TAGS:
-        tag = by_label.get(label)
-        if tag is None:
+        if label not in by_label:
             continue
+        tag = by_label[label]
         last = by_label.get(ending or "", tag)
         try:
             span = moment(tags[tag]) if last == tag else _range(tags[tag], tags[last])

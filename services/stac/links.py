@@ -80,18 +80,19 @@ def address_with(href: str, query: Mapping[str, str]) -> str:
     return f"{href}?{urlencode(kept)}" if kept else href
 
 
-def _foreign(stored: JsonObject) -> list[Link]:
-    return [each for each in stored.get("links") or [] if each.get("rel") not in _STRUCTURAL]
+def _foreign(stored: JsonObject, at: Addresses) -> list[Link]:
+    return [
+        _served(each, at)
+        for each in stored.get("links") or []
+        if each.get("rel") not in _STRUCTURAL
+    ]
 
 
-def _served(assets: Mapping[str, JsonObject], at: Addresses) -> JsonObject:
-    """The assets; those that geoforge serves itself are stored without where that is."""
-    return {
-        name: {**asset, "href": f"{at.base}{asset['href']}"}
-        if str(asset.get("href")).startswith(_OWN)
-        else asset
-        for name, asset in assets.items()
-    }
+def _served(linked: JsonObject, at: Addresses) -> JsonObject:
+    """An asset or a link; what geoforge serves itself is stored without where that is."""
+    if str(linked.get("href")).startswith(_OWN):
+        return {**linked, "href": f"{at.base}{linked['href']}"}
+    return linked
 
 
 def linked_collection(stored: JsonObject, at: Addresses) -> JsonObject:
@@ -104,8 +105,9 @@ def linked_collection(stored: JsonObject, at: Addresses) -> JsonObject:
         link("items", at.items(collection_id), GEOJSON),
         link(QUERYABLES, at.collection_queryables(collection_id), SCHEMA, title="Queryables"),
     ]
-    served = {"assets": _served(stored["assets"], at)} if stored.get("assets") else {}
-    return {**stored, **served, "links": links + _foreign(stored)}
+    assets = {name: _served(asset, at) for name, asset in (stored.get("assets") or {}).items()}
+    served = {"assets": assets} if assets else {}
+    return {**stored, **served, "links": links + _foreign(stored, at)}
 
 
 def linked_item(stored: JsonObject, at: Addresses) -> JsonObject:
@@ -122,4 +124,4 @@ def linked_item(stored: JsonObject, at: Addresses) -> JsonObject:
         link("parent", at.collection(collection_id), JSON),
         link("collection", at.collection(collection_id), JSON),
     ]
-    return {**stored, "links": links + _foreign(stored)}
+    return {**stored, "links": links + _foreign(stored, at)}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
 import rasterio
 from pyproj import CRS
 from rasterio.enums import ColorInterp
+from rasterio.errors import NodataShadowWarning
 
 from core.job_definition import JsonObject
 from services.raster.child.footprint import OVERVIEW_PIXELS, footprint
@@ -28,7 +30,13 @@ def describe(path: str, memory_mb: int) -> JsonObject:
     what rasterio raises for one that cannot be read.
     """
     cache = memory_mb * 1024 * 1024 // _BLOCK_CACHE_SHARE
-    with rasterio.Env(GDAL_CACHEMAX=cache), rasterio.open(path, driver="GTiff") as dataset:
+    with (
+        warnings.catch_warnings(),
+        rasterio.Env(GDAL_CACHEMAX=cache),
+        rasterio.open(path, driver="GTiff") as dataset,
+    ):
+        # Of an alpha band beside a nodata value both are asked, each by itself.
+        warnings.simplefilter("ignore", NodataShadowWarning)
         return _described(dataset).model_dump(mode="json")
 
 

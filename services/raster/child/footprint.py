@@ -19,7 +19,7 @@ import numpy.typing as npt
 import shapely
 from affine import Affine
 from pyproj import CRS, Transformer
-from rasterio.enums import MaskFlags
+from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.features import shapes
 
 from services.vector.geometry import antimeridian
@@ -133,14 +133,27 @@ def _valid(dataset: Any) -> Mask:
         max(1, math.ceil(dataset.height * scale)),
         max(1, math.ceil(dataset.width * scale)),
     )
-    valid = np.asarray(dataset.dataset_mask(out_shape=shape)) > 0
-    undeclared = all(MaskFlags.all_valid in flags for flags in dataset.mask_flag_enums)
-    if undeclared and np.issubdtype(np.dtype(dataset.dtypes[0]), np.floating):
-        # NaN is nobody's measurement, even where the file does not say so.
-        valid = np.zeros(shape, dtype=bool)
-        for band in dataset.indexes:
-            valid |= ~np.isnan(dataset.read(band, out_shape=shape))
+    valid = np.zeros(shape, dtype=bool)
+    for number in dataset.indexes:
+        if dataset.colorinterp[number - 1] is not ColorInterp.alpha:
+            valid |= _valid_in(dataset, number, shape)
+    for number in dataset.indexes:
+        if dataset.colorinterp[number - 1] is ColorInterp.alpha:
+            # Beside a declared nodata value GDAL would not ask the alpha band.
+            valid &= dataset.read(number, out_shape=shape) > 0
     return valid
+
+
+def _valid_in(dataset: Any, number: int, shape: tuple[int, int]) -> Mask:
+    """Which pixels of a band hold data."""
+    if MaskFlags.all_valid not in dataset.mask_flag_enums[number - 1]:
+        declared: Mask = dataset.read_masks(number, out_shape=shape) > 0
+        return declared
+    if np.issubdtype(np.dtype(dataset.dtypes[number - 1]), np.floating):
+        # NaN is nobody's measurement, even where the file does not say so.
+        measured: Mask = ~np.isnan(dataset.read(number, out_shape=shape))
+        return measured
+    return np.ones(shape, dtype=bool)
 
 
 def _outline(mask: Mask, place: _Placement) -> shapely.Geometry:
