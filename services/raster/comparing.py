@@ -60,7 +60,7 @@ class Profile(RasterModel):
             probabilities={kind: round(each, 4) for kind, each in probabilities.items()},
             bands=len(survey.facts.bands),
             dtypes=tuple(sorted({band.dtype for band in survey.facts.bands})),
-            crs=survey.facts.crs,
+            crs=survey.facts.crs or survey.facts.gcps_crs,
             empty=all(band.distinct <= 1 for band in survey.statistics),
         )
 

@@ -1,0 +1,161 @@
+"""The MosaicJSON of a collection: which of its COGs cover each tile of the web map.
+
+https://github.com/developmentseed/mosaicjson-spec, version 0.0.3, as cogeo-mosaic writes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import orjson
+
+JsonObject = dict[str, Any]
+
+MEDIA_TYPE = "application/json"
+
+# Half of the web map's side, in metres (EPSG:3857), and where it ends to north and south.
+_HALF = 20_037_508.342789244
+_LATITUDE = 85.0511287798066
+_TILE_PIXELS = 256
+_MAX_ZOOM = 24
+_MAX_TILES = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Where a COG has data, as GeoJSON in WGS84; its grid's size in pixels and its bounding
+    box in degrees, whose west is beyond its east where it crosses the antimeridian."""
+
+    href: str
+    geometry: JsonObject
+    bbox: tuple[float, float, float, float]
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, item: JsonObject, asset: str = "data") -> Footprint:
+        """That of an Item with proj:shape, of the item itself or of its asset."""
+        found = item["assets"][asset]
+        height, width = found.get("proj:shape") or item["properties"]["proj:shape"]
+        box = item["bbox"]
+        half = len(box) // 2
+        bounds = (box[0], box[1], box[half], box[half + 1])
+        return cls(found["href"], item["geometry"], bounds, width, height)
+
+    @property
+    def metres_a_pixel(self) -> float:
+        """The side of a pixel on the web map, where it is a square about as large."""
+        west, south, east, north = self.bbox
+        degrees = east - west if east >= west else east - west + 360
+        across = degrees / 180 * _HALF
+        upright = _northing(north) - _northing(south)
+        return math.sqrt(max(across, 1e-6) * max(upright, 1e-6) / (self.width * self.height))
+
+    @property
+    def zooms(self) -> tuple[int, int]:
+        """The zoom at which the whole COG fills about one tile, and that of its own pixels."""
+        most = _zoom(self.metres_a_pixel)
+        fewer = math.floor(math.log2(max(self.width, self.height, 1) / _TILE_PIXELS))
+        return max(0, most - max(0, fewer)), most
+
+
+def mosaic_json(
+    footprints: Sequence[Footprint], *, name: str, description: str | None = None
+) -> JsonObject:
+    """The document. COGs are listed for a tile in the order in which they are given, and each
+    is on all tiles that its footprint touches. Raises ValueError where there are none."""
+    if not footprints:
+        raise ValueError("there are no footprints")
+    # With it comes GDAL, for the burning of tiles: only a worker that writes a mosaic loads it.
+    from cogeo_mosaic.mosaic import MosaicJSON
+
+    least, most = _zooms(footprints)
+    features = [feature for each in footprints for feature in _features(each)]
+    document: JsonObject = MosaicJSON.from_features(
+        features, least, most, quadkey_zoom=_quadkey_zoom(footprints, least), quiet=True
+    ).model_dump(mode="json", exclude_none=True)
+    document["tiles"] = {
+        key: list(dict.fromkeys(hrefs)) for key, hrefs in sorted(document["tiles"].items())
+    }
+    document["name"] = name
+    if description:
+        document["description"] = description
+    return document
+
+
+def encoded(document: JsonObject) -> tuple[bytes, str]:
+    """The document as bytes, and a name that only this content has: a reader never sees one
+    half replaced."""
+    data = orjson.dumps(document)
+    return data, f"mosaic-{hashlib.sha256(data).hexdigest()[:12]}.json"
+
+
+def asset(href: str, data: bytes) -> JsonObject:
+    """The asset of the Collection that leads to it."""
+    return {
+        "href": href,
+        "type": MEDIA_TYPE,
+        "title": "MosaicJSON of all COGs",
+        "roles": ["index"],
+        "file:size": len(data),
+        "file:checksum": f"1220{hashlib.sha256(data).hexdigest()}",
+    }
+
+
+def _zooms(footprints: Iterable[Footprint]) -> tuple[int, int]:
+    """Of all: the zoom from which on a COG is worth a look, and the finest that any has."""
+    pairs = [each.zooms for each in footprints]
+    return round(median(least for least, _ in pairs)), max(most for _, most in pairs)
+
+
+def _quadkey_zoom(footprints: Sequence[Footprint], least: int) -> int:
+    """The zoom of the tiles that are listed: as fine as the list stays short enough."""
+    zoom = least
+    while zoom > 0 and sum(_tiles(each, zoom) for each in footprints) > _MAX_TILES:
+        zoom -= 1
+    return zoom
+
+
+def _tiles(footprint: Footprint, zoom: int) -> int:
+    """About how many tiles a bounding box touches."""
+    west, south, east, north = footprint.bbox
+    degrees = east - west if east >= west else east - west + 360
+    side = 2 * _HALF / (1 << zoom)
+    across = math.ceil(degrees / 180 * _HALF / side) + 1
+    upright = math.ceil((_northing(north) - _northing(south)) / side) + 1
+    return across * upright
+
+
+def _features(footprint: Footprint) -> Iterator[JsonObject]:
+    """The parts of the footprint, each a GeoJSON Feature as cogeo-mosaic takes them."""
+    geometry = footprint.geometry
+    parts = (
+        geometry["coordinates"] if geometry["type"] == "MultiPolygon" else [geometry["coordinates"]]
+    )
+    for rings in parts:
+        ring = [
+            (longitude, min(max(latitude, -_LATITUDE), _LATITUDE))
+            for longitude, latitude, *_ in rings[0]
+        ]
+        yield {
+            "type": "Feature",
+            "properties": {"path": footprint.href},
+            "geometry": {"type": "Polygon", "coordinates": [ring]},
+        }
+
+
+def _zoom(metres: float) -> int:
+    """The zoom whose pixels are the nearest to a size on the web map."""
+    whole = 2 * _HALF / _TILE_PIXELS
+    return min(max(round(math.log2(whole / max(metres, 1e-3))), 0), _MAX_ZOOM)
+
+
+def _northing(latitude: float) -> float:
+    """How far north on the web map, in metres."""
+    clamped = math.radians(min(max(latitude, -_LATITUDE), _LATITUDE))
+    return math.log(math.tan(math.pi / 4 + clamped / 2)) * _HALF / math.pi
