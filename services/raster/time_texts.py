@@ -58,6 +58,14 @@ def moment(text: str) -> Span:
     return Span(exact, exact, exact)
 
 
+def range_of(begin: str, finish: str) -> Span:
+    """From the beginning of one time to the end of another, by their texts. Raises ValueError."""
+    first, last = moment(begin).first, moment(finish).last
+    if last < first:
+        raise ValueError(f"ends ({finish}) before it begins ({begin})")
+    return Span(None, first, last)
+
+
 def day_of(day: datetime) -> Span:
     return Span(day, day, day + timedelta(days=1) - _SECOND)
 

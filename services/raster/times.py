@@ -19,23 +19,17 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import orjson
-
-from core.errors import NotFound
 from infrastructure import blob_storage
-from services.raster import time_names
+from services.raster import time_names, time_sidecars
 from services.raster.model import Caveat
-from services.raster.time_texts import Span, moment
-
-JsonObject = dict[str, Any]
+from services.raster.time_sidecars import Sidecar
+from services.raster.time_texts import Span, moment, range_of
 
 UNKNOWN = "unknown"
 # Before anything was surveyed that rasters are made of, and within what the nanoseconds of
 # pandas and Arrow reach.
 BEGINNING = datetime(1700, 1, 1, tzinfo=UTC)
-MAX_SIDECAR_BYTES = 1024 * 1024
 
 # Tags that say when a picture was taken, without letters' case and anything but letters, and
 # which other one ends what they begin. GDAL's IMAGERY domain, Landsat's MTL, Sentinel's SAFE,
@@ -59,7 +53,6 @@ _TAGS: tuple[tuple[str, str | None], ...] = (
     ("startdatetime", "enddatetime"),
 )
 _NOT_LETTERS = re.compile(r"[^a-z]")
-_SIDECAR_FIELDS = ("datetime", "acquired", "acquisition_date", "acquisition_datetime", "date")
 # Two sayings that lie further apart than this are not of the same picture.
 _SAME = timedelta(days=1)
 
@@ -78,15 +71,6 @@ class ItemTime:
     @property
     def is_known(self) -> bool:
         return self.source != UNKNOWN
-
-
-@dataclass(frozen=True, slots=True)
-class Sidecar:
-    """What a JSON file beside the raster says of its time."""
-
-    path: str
-    span: Span | None
-    warnings: tuple[Caveat, ...] = ()
 
 
 def resolve(
@@ -122,42 +106,29 @@ def resolve(
     return _item_time(span, source, (*warnings, *_disagreements(found)))
 
 
-def read_sidecar(container: str, path: str) -> Sidecar | None:
-    """The JSON file of the same name beside a raster, a STAC Item or a plain object, if there is
-    one; None where there is none.
+def of_blob(
+    container: str,
+    path: str,
+    *,
+    tags: Mapping[str, str],
+    acquired: datetime | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> ItemTime:
+    """The times of a raster in storage, by all that `resolve` asks, its sidecar among it.
 
-    One that cannot be understood is told of in its warnings. Raises `Unavailable` when storage
-    is down.
+    Raises what `resolve` and `time_sidecars.read` do.
     """
-    stem = posixpath.splitext(path)[0]
-    for candidate in (f"{stem}.json", f"{path}.json"):
-        try:
-            data = blob_storage.read_bytes(container, candidate, limit=MAX_SIDECAR_BYTES)
-        except NotFound:
-            continue
-        except ValueError as error:
-            return _unreadable(candidate, str(error))
-        return parse_sidecar(candidate, data)
-    return None
-
-
-def parse_sidecar(path: str, data: bytes) -> Sidecar:
-    """What the bytes of a sidecar say."""
-    try:
-        document = orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
-    except orjson.JSONDecodeError as error:
-        return _unreadable(path, f"is not valid JSON ({error})")
-    if not isinstance(document, dict):
-        return _unreadable(path, "is not a JSON object")
-    properties = document.get("properties")
-    fields = properties if isinstance(properties, dict) else document
-    begin, finish = _text(fields.get("start_datetime")), _text(fields.get("end_datetime"))
-    when = next((text for key in _SIDECAR_FIELDS if (text := _text(fields.get(key)))), None)
-    try:
-        span = _span(when, begin, finish)
-    except ValueError as error:
-        return _unreadable(path, str(error))
-    return Sidecar(path, span)
+    properties = blob_storage.properties(container, path)
+    return resolve(
+        name=path,
+        tags=tags,
+        sidecar=time_sidecars.read(container, path),
+        acquired=acquired,
+        start=start,
+        end=end,
+        known_by=datetime.now(UTC) if properties is None else properties.last_modified,
+    )
 
 
 def _given(acquired: datetime | None, start: datetime | None, end: datetime | None) -> Span | None:
@@ -184,27 +155,11 @@ def _labelled(tags: Mapping[str, str]) -> list[tuple[str, Span]]:
         tag = by_label[label]
         last = by_label.get(ending or "", tag)
         try:
-            span = moment(tags[tag]) if last == tag else _range(tags[tag], tags[last])
+            span = moment(tags[tag]) if last == tag else range_of(tags[tag], tags[last])
         except ValueError:
             continue  # Somebody's own format; other tags, and the name, may say it in another.
         found.append((f"tag:{tag}", span))
     return found
-
-
-def _span(when: str | None, begin: str | None, finish: str | None) -> Span | None:
-    """A time and a range as one; one end of a range alone says nothing."""
-    span = None if when is None else moment(when)
-    if begin is None or finish is None:
-        return span
-    around = _range(begin, finish)
-    return around if span is None else Span(span.nominal or span.first, around.first, around.last)
-
-
-def _range(begin: str, finish: str) -> Span:
-    first, last = moment(begin).first, moment(finish).last
-    if last < first:
-        raise ValueError(f"ends ({finish}) before it begins ({begin})")
-    return Span(None, first, last)
 
 
 def _item_time(span: Span, source: str, warnings: Iterable[Caveat] = ()) -> ItemTime:
@@ -223,12 +178,3 @@ def _disagreements(found: list[tuple[str, Span]]) -> list[Caveat]:
         for source, other in found[1:]
         if other.first - span.last > _SAME or span.first - other.last > _SAME
     ]
-
-
-def _unreadable(path: str, why: str) -> Sidecar:
-    caveat = Caveat(code="sidecar_unreadable", message=f"{path}: {why}; it was not used.")
-    return Sidecar(path, None, (caveat,))
-
-
-def _text(value: object) -> str | None:
-    return value.strip() or None if isinstance(value, str) else None
