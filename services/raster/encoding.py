@@ -59,7 +59,7 @@ def make_cog(
             child, source, target, plan, memory_mb=parameters.memory_mb, check=check
         )
     except BaseException:
-        for left in (target, _overviews_of(target)):
+        for left in (target, *_beside(target)):
             left.unlink(missing_ok=True)
         raise
 
@@ -96,7 +96,7 @@ class _Written:
     """A check that tells how many bytes there are, when their number has changed."""
 
     def __init__(self, target: Path, check: Callable[[], None], progress: Progress) -> None:
-        self._files = (target, _overviews_of(target))
+        self._files = (target, *_beside(target))
         self._check = check
         self._progress = progress
         self._told = 0
@@ -109,6 +109,7 @@ class _Written:
             self._progress(bytes_written=written)
 
 
-def _overviews_of(target: Path) -> Path:
-    """Where GDAL's COG driver collects the overviews before it writes them."""
-    return target.with_name(f"{target.name}.ovr.tmp")
+def _beside(target: Path) -> tuple[Path, ...]:
+    """What there is while a COG is made: the pixels of a warp, and the overviews that GDAL's COG
+    driver collects before it writes them. (The child's own, were it killed, stay to be removed.)"""
+    return tuple(target.with_name(f"{target.name}.{end}") for end in ("warped.tmp", "ovr.tmp"))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
 import rasterio.shutil
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
 from core.errors import PermanentTaskError
@@ -20,6 +25,9 @@ from services.raster.model import CogPlan, Encoded
 # Of the child's memory: the rest is for the tiles that threads compress, the rows that overviews
 # are computed from, and the warper.
 _CACHE_SHARE = 4
+
+# What is added to the target's name for the file of the warped pixels.
+WARPED = "warped.tmp"
 
 
 def encode(
@@ -42,23 +50,47 @@ def encode(
         GDAL_CACHEMAX=(memory_mb << 20) // _CACHE_SHARE, GDAL_NUM_THREADS=str(threads)
     )
     tags = header_statistics.reserved if statistics else None
-    with environment, wrapped(source, cog_plan, tags) as dataset:
-        try:
-            rasterio.shutil.copy(
-                dataset,
-                target,
-                driver="COG",
-                strict=False,
-                **creation_options(cog_plan, dataset.width, dataset.height, threads),
-            )
-        except rasterio.errors.RasterioError as error:
-            raise PermanentTaskError(
-                f"GDAL could not make the COG: {error}", code="cog_failed"
-            ) from error
+    with (
+        environment,
+        wrapped(source, cog_plan, tags) as dataset,
+        _readable(dataset, target, cog_plan) as pixels,
+    ):
+        options = creation_options(cog_plan, dataset.width, dataset.height, threads)
+        _copy(pixels, target, driver="COG", **options)
         # Names of categories and attribute tables do not fit in a GeoTIFF; GDAL puts them
         # beside it, where no reader of the published COG would look.
         Path(f"{target}.aux.xml").unlink(missing_ok=True)
         return _encoded(dataset, target, began).model_dump(mode="json")
+
+
+@contextmanager
+def _readable(dataset: DatasetReader, target: str, plan: CogPlan) -> Iterator[DatasetReader]:
+    """A dataset whose pixels cost little to read: those of a warp are computed once and kept
+    beside the target, as overviews would have them computed again and again."""
+    if plan.warp_to is None:
+        yield dataset
+        return
+    warped = Path(f"{target}.{WARPED}")
+    try:
+        _copy(dataset, str(warped), driver="GTiff", TILED="YES", COMPRESS="ZSTD", ZSTD_LEVEL="1",
+              BIGTIFF="IF_SAFER", NUM_THREADS="ALL_CPUS")  # fmt: skip
+        with rasterio.open(warped, driver="GTiff") as kept:
+            yield kept
+    finally:
+        warped.unlink(missing_ok=True)
+        Path(f"{warped}.aux.xml").unlink(missing_ok=True)
+
+
+def _copy(dataset: DatasetReader, target: str, **options: str) -> None:
+    try:
+        rasterio.shutil.copy(dataset, target, strict=False, **options)
+    except (RasterioError, CPLE_BaseError) as error:
+        # GDAL says what it could not read by the name that the source has in memory.
+        text = re.sub(r"[\w./-]*\.vrt(, band \d+)?: ", "", str(error)).replace(target, "the COG")
+        raise PermanentTaskError(
+            f"The COG cannot be made, most often because the raster is damaged or cut off: {text}",
+            code="cog_failed",
+        ) from error
 
 
 def creation_options(plan: CogPlan, width: int, height: int, threads: int) -> dict[str, str]:

@@ -56,9 +56,7 @@ def lossy_bounds(quality: int) -> LossyBounds:
 
 def brightness(bands: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Brightness of (band, row, column): of red, green and blue, or of the one band."""
-    if len(bands) < 3:
-        return bands[0].astype(np.float32)
-    total = bands[0] * np.float32(_LUMA[0])
-    for band, weight in zip(bands[1:3], _LUMA[1:], strict=True):
+    total: NDArray[np.float32] = np.zeros(bands.shape[1:], np.float32)
+    for band, weight in zip(bands[:3], _LUMA if len(bands) >= 3 else (1.0,), strict=False):
         total += band * np.float32(weight)
     return total

@@ -142,19 +142,21 @@ def _warped(
 ) -> tuple[str, DatasetReader]:
     """The dataset warped to the plan's CRS: the name it opens by, and itself.
 
-    Every pixel's position is computed exactly, not interpolated along its row: so a pixel does
-    not depend on the window in which it was asked for, and windows have no seams.
+    A pixel does not depend on the window in which it was asked for, so that windows have no
+    seams: its position is computed exactly, not interpolated along its row, and the size of the
+    kernel is that of the whole raster, where GDAL would take that of the window (XSCALE, YSCALE:
+    https://gdal.org/en/stable/api/gdalwarp_cpp.html#_CPPv4N15GDALWarpOptions16papszWarpOptionsE).
     """
-    has_alpha = ColorInterp.alpha in below.colorinterp
-    warped = stack.enter_context(
-        WarpedVRT(
-            below,
-            crs=plan.warp_to,
-            resampling=_RESAMPLING[plan.resampling],
-            tolerance=0,
-            add_alpha=not has_alpha and below.nodata is None,
-        )
-    )
+    options: dict[str, Any] = {
+        "crs": plan.warp_to,
+        "resampling": _RESAMPLING[plan.resampling],
+        "tolerance": 0,
+        "add_alpha": ColorInterp.alpha not in below.colorinterp and below.nodata is None,
+    }
+    with WarpedVRT(below, **options) as outline:
+        options["XSCALE"] = repr(outline.width / below.width)
+        options["YSCALE"] = repr(outline.height / below.height)
+    warped = stack.enter_context(WarpedVRT(below, **options))
     name = f"/vsimem/{uuid4().hex}.vrt"
     rasterio.shutil.copy(warped, name, driver="VRT")
     stack.callback(rasterio.shutil.delete, name, driver="VRT")
