@@ -33,15 +33,25 @@ def find(subject: Subject) -> Iterator[Finding]:
             )
     elif (
         subject.dtype == "int16"
-        and 5000 < m.maximum <= 10_000
-        and -10_000 <= m.minimum < 0
+        and m.high > 4000
+        and m.maximum <= 10_000
+        and -4000 <= m.minimum < 0
         and m.distinct > 200
     ):
         yield Finding(
             "index",
-            "Values lie between -10000 and 10000, as those of an index times 10000 do.",
-            weigh(vegetation_index=1.8),
+            "Values reach from below 0 up to 10000, as those of an index times 10000 do, and many "
+            "are higher than land is.",
+            weigh(vegetation_index=2.6, dem=-2.0),
             value,
+        )
+    elif subject.floating and m.minimum >= 180 and m.maximum <= 345 and m.distinct > 20:
+        yield Finding(
+            "kelvin",
+            "All values are temperatures that the Earth has, in kelvin.",
+            weigh(continuous=0.8),
+            value,
+            {Subtype.TEMPERATURE: 0.5},
         )
     if m.minimum >= 0 and m.zeros > 0.3 and m.distinct > 100 and m.mean > 3 * m.median:
         yield Finding(

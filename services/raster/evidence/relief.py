@@ -11,6 +11,9 @@ from services.raster.evidence.subject import Subject
 # Metres from the deepest trench to the highest summit; feet reach further up.
 _LOWEST, _HIGHEST, _HIGHEST_FEET = -11_100.0, 9_000.0, 29_100.0
 
+# Growth (see `Measures`) of interpolated fields; relief that was enlarged comes near it.
+_SMOOTHEST = 3.8
+
 
 def find(subject: Subject) -> Iterator[Finding]:
     if subject.data_bands != 1 or not subject.measured or subject.complex:
@@ -24,14 +27,17 @@ def _surface(m: Measures) -> Iterator[Finding]:
     if m.correlation is None or m.growth is None or m.distinct < 8:
         return
     value = [round(m.correlation, 3), round(m.growth, 2)]
-    if m.correlation >= 0.93 and m.growth >= 2.1 and (m.jump is None or m.jump < 0.35):
-        land_like = 2.4 <= m.growth <= 3.7
-        yield Finding(
-            "surface",
-            "It is a surface, as smooth as relief is." if land_like else "It is a surface.",
-            weigh(dem=1.8 if land_like else 1.2),
-            value,
-        )
+    # Rounding to whole metres roughens gentle relief.
+    rounded = m.whole and m.equal is not None and m.equal > 0.1
+    least_growth = 1.9 if rounded else 2.1
+    if m.correlation >= 0.93 and m.growth >= least_growth and (m.jump is None or m.jump < 0.35):
+        if m.growth > _SMOOTHEST:
+            says, weight = "It is a surface, and smoother than most relief is.", 0.6
+        elif m.growth >= 2.4:
+            says, weight = "It is a surface, as smooth as relief is.", 1.8
+        else:
+            says, weight = "It is a surface.", 1.2
+        yield Finding("surface", says, weigh(dem=weight), value)
     elif m.correlation < 0.85 or m.growth < 1.6:
         yield Finding("surface", "It is rougher than relief is.", weigh(dem=-2.5), value)
     else:
