@@ -111,6 +111,8 @@ class RasterOptions(JobParameters):
     def _ends_after_it_begins(self) -> Self:
         begin, end = self.start_datetime, self.end_datetime
         if (begin is None) != (end is None):
+            raise ValueError("start_datetime and end_datetime belong together: give both")
+        if (begin is None) != (end is None):
             raise ValueError("start_datetime and end_datetime come together")
         if begin is not None and end is not None and end < begin:
             raise ValueError("end_datetime must not lie before start_datetime")

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 _SECOND = timedelta(seconds=1)
+# Of a text that is no time, so much is said again.
+_SHOWN = 60
 _TEXT = re.compile(
     r"(?P<year>\d{4})(?:[-:/]?(?P<month>\d{2})(?:[-:/]?(?P<day>\d{2})"
     r"(?:[T ]?(?P<hour>\d{2}):?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?P<fraction>\.\d+)?)?"
@@ -40,21 +42,26 @@ def moment(text: str) -> Span:
     there, to the year. Raises ValueError, which says why it is none.
     """
     match = _TEXT.fullmatch(text.strip().strip("\"'"))
-    if match is None:
-        raise ValueError(f"{text[:60]!r} is not a time")
+    try:
+        if match is not None:
+            return _named(match)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{text[:_SHOWN]!r} is not a time ({error})") from None
+    raise ValueError(f"{text[:_SHOWN]!r} is not a time")
+
+
+def _named(match: re.Match[str]) -> Span:
     year, month, day = (int(match[part] or 0) for part in ("year", "month", "day"))
-    if not month:
+    if match["month"] is None:
         return years(year, year)
-    if not day:
+    if match["day"] is None:
         return month_of(year, month)
     if match["hour"] is None:
         return day_of(datetime(year, month, day, tzinfo=UTC))
-    microseconds = round(float(match["fraction"] or 0) * 1e6)
     exact = datetime(
         year, month, day, int(match["hour"]), int(match["minute"]), int(match["second"] or 0),
-        tzinfo=UTC,
-    ) + timedelta(microseconds=microseconds)  # fmt: skip
-    exact -= _offset(match["zone"])
+        round(float(match["fraction"] or 0) * 1e6) % 1_000_000, tzinfo=UTC,
+    ) - _offset(match["zone"])  # fmt: skip
     return Span(exact, exact, exact)
 
 

@@ -53,7 +53,7 @@ _TAGS: tuple[tuple[str, str | None], ...] = (
     ("startdatetime", "enddatetime"),
 )
 _NOT_LETTERS = re.compile(r"[^a-z]")
-# Two sayings that lie further apart than this are not of the same picture.
+# Two sayings that lie further apart than this, all zones allowed for, are of two pictures.
 _SAME = timedelta(days=1)
 
 
@@ -85,9 +85,8 @@ def resolve(
 ) -> ItemTime:
     """The times of a raster of this file name and these tags.
 
-    `acquired`, `start` and `end` are the job's parameters, `known_by` is a time at which the
-    file was there already. Raises ValueError where only one end of the range is given, and no
-    time, or where the range ends before it begins.
+    `acquired`, `start` and `end` are the job's parameters, the last two given together;
+    `known_by` is a time at which the file was there already.
     """
     given = _given(acquired, start, end)
     if given is not None:
@@ -95,7 +94,7 @@ def resolve(
     found: list[tuple[str, Span]] = []
     if sidecar is not None and sidecar.span is not None:
         found.append(("sidecar", sidecar.span))
-    found += _labelled(tags)
+    found += [(source, span) for source, span in _labelled(tags) if _is_believable(span, known_by)]
     named = time_names.span_of(posixpath.basename(name), known_by)
     if named is not None:
         found.append(("filename", named))
@@ -117,7 +116,7 @@ def of_blob(
 ) -> ItemTime:
     """The times of a raster in storage, by all that `resolve` asks, its sidecar among it.
 
-    Raises what `resolve` and `time_sidecars.read` do.
+    Raises `Unavailable` when storage is down.
     """
     properties = blob_storage.properties(container, path)
     return resolve(
@@ -132,14 +131,9 @@ def of_blob(
 
 
 def _given(acquired: datetime | None, start: datetime | None, end: datetime | None) -> Span | None:
-    if acquired is None and start is None and end is None:
-        return None
-    first, last = start or acquired, end or acquired
-    if first is None or last is None:
-        raise ValueError("start_datetime and end_datetime belong together: give both")
-    if last < first:
-        raise ValueError("end_datetime lies before start_datetime")
-    return Span(acquired, first, last)
+    if start is not None and end is not None:
+        return Span(acquired, start, end)
+    return None if acquired is None else Span(acquired, acquired, acquired)
 
 
 def _labelled(tags: Mapping[str, str]) -> list[tuple[str, Span]]:
@@ -160,6 +154,11 @@ def _labelled(tags: Mapping[str, str]) -> list[tuple[str, Span]]:
             continue  # Somebody's own format; other tags, and the name, may say it in another.
         found.append((f"tag:{tag}", span))
     return found
+
+
+def _is_believable(span: Span, known_by: datetime) -> bool:
+    """Whether a tag's time lies before the file: some writers fill in zeros or nines."""
+    return BEGINNING <= span.first <= known_by + _SAME
 
 
 def _item_time(span: Span, source: str, warnings: Iterable[Caveat] = ()) -> ItemTime:
