@@ -33,6 +33,8 @@ _PRELOAD = (*PRELOAD, "rio_tiler.io", f"{_CHILD}.rendering", f"{_CHILD}.surveyin
 # Pictures that are drawn at the same time. Others wait for as long, then are turned away.
 _AT_ONCE = max(2, os.cpu_count() or 1)
 _WAIT_SECONDS = 30.0
+# Options of a survey: nothing is said of the raster but what its file says.
+_AS_IT_IS = {"raster_type": "auto", "nodata": None, "source_crs": None}
 # A person who looks at a map moves it every few seconds.
 _IDLE_SECONDS = 20.0
 _KNOWN = 512
@@ -84,7 +86,7 @@ def _inspected(container: str, path: str, size: int, etag: str) -> Inspected:
     survey = _call(
         blob,
         "surveying:survey_ranges",
-        {"size": size, "name": path, "options": {"raster_type": "auto"}},
+        {"size": size, "name": path, "options": _AS_IT_IS},
         sized=False,
     )
     place = _call(blob, "rendering:place", {})

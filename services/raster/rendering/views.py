@@ -9,7 +9,8 @@ from urllib.parse import quote, urlencode
 
 from core.errors import Conflict
 from core.job_definition import JsonObject
-from services.raster.model import BandStatistics
+from services.raster.items import RASTER_SUBTYPE, RASTER_TYPE
+from services.raster.model import BandStatistics, Inference
 from services.raster.rendering import choices, pictures
 from services.raster.rendering.choices import Choices
 from services.raster.rendering.legends import legend
@@ -78,17 +79,14 @@ def tilejson(
 def info(raster: PublishedRaster, style: RenderStyle, base_url: str) -> JsonObject:
     """What the raster is, its bands, how it is drawn and what the colours mean."""
     known = pictures.inspect(raster)
-    facts, inferred = known.survey.facts, known.survey.inference
+    facts = known.survey.facts
     here = address(raster, base_url)
     return {
         "collection": raster.collection_id,
         "item": raster.item_id,
         "asset": raster.asset,
         "version": version(raster, style),
-        "type": inferred.type,
-        "subtype": inferred.subtype,
-        "confidence": inferred.confidence,
-        "warnings": [each.model_dump(mode="json") for each in inferred.warnings],
+        **_kind(raster, known.survey.inference),
         "width": facts.width,
         "height": facts.height,
         "crs": facts.crs,
@@ -143,13 +141,42 @@ def class_names(raster: PublishedRaster) -> dict[int, str]:
         classes = described.get("classification:classes") if isinstance(described, dict) else None
         if isinstance(classes, list):
             return {
-                each["value"]: str(each.get("title") or each.get("name") or each["description"])
+                each["value"]: name
                 for each in classes
                 if isinstance(each, dict)
                 and isinstance(each.get("value"), int)
-                and {"title", "name", "description"} & each.keys()
+                and (name := _class_name(each)) is not None
             }
     return {}
+
+
+def _class_name(described: JsonObject) -> str | None:
+    """What a class is called; None where its name only repeats its value."""
+    for field in ("title", "name", "description"):
+        text = described.get(field)
+        if isinstance(text, str) and text.strip() and text != f"class_{described['value']}":
+            return text.strip()
+    return None
+
+
+def _kind(raster: PublishedRaster, inferred: Inference) -> JsonObject:
+    """What the raster is: as its item has it, which saw the file that its COG was made of."""
+    said = raster.item["properties"]
+    if RASTER_TYPE in said:
+        return {
+            "type": said[RASTER_TYPE],
+            "subtype": said.get(RASTER_SUBTYPE),
+            "confidence": said.get("geoforge:confidence"),
+            "overridden": said.get("geoforge:overridden", False),
+            "warnings": said.get("geoforge:warnings", []),
+        }
+    return {
+        "type": inferred.type,
+        "subtype": inferred.subtype,
+        "confidence": round(inferred.confidence, 4),
+        "overridden": False,
+        "warnings": [{"code": each.code, "message": each.message} for each in inferred.warnings],
+    }
 
 
 def _category(categories: tuple[str, ...], stored: float | None) -> str | None:
