@@ -22,6 +22,8 @@ _CHILD = "services.raster.child.surveying"
 # What a request may wait for. A larger raster is read in ranges, where it stands by itself.
 _PREVIEW_COPY_BYTES = 256 << 20
 _PREVIEW_SECONDS = 30.0
+# Warnings of what takes more room than it must, which nothing is wrong with.
+_ONLY_WASTEFUL = frozenset({"64_bit", "integers_in_float", "tiny"})
 
 
 def survey(
@@ -44,10 +46,12 @@ def survey(
 
 def refuse_unusable(survey: Survey, name: str, parameters: RasterOptions) -> None:
     """Raise `PermanentTaskError` for a raster that cannot be placed on the Earth, with what is
-    missing and how to mend it; see `placement`. With strict also for any warning."""
+    missing and how to mend it; see `placement`. With strict also for a warning about its place,
+    its type or its nodata."""
     refuse_unplaced(survey.facts, name, parameters)
-    if parameters.strict and survey.inference.warnings:
-        reasons = " ".join(each.message.rstrip(".") + "." for each in survey.inference.warnings)
+    doubts = [each for each in survey.inference.warnings if each.code not in _ONLY_WASTEFUL]
+    if parameters.strict and doubts:
+        reasons = " ".join(each.message.rstrip(".") + "." for each in doubts)
         raise PermanentTaskError(
             f"strict: {name} has warnings. {reasons}", code="strict", field="strict"
         )
@@ -148,4 +152,5 @@ def _options(parameters: RasterOptions) -> JsonObject:
     return {
         "raster_type": parameters.raster_type,
         "nodata": None if nodata is None else str(nodata),
+        "source_crs": parameters.source_crs,
     }

@@ -14,15 +14,16 @@ from services.raster import inference, sampling
 from services.raster.child.facts import read_facts
 from services.raster.child.opening import open_ranges, open_raster
 from services.raster.child.refusals import UnreadableRaster
-from services.raster.model import Survey
+from services.raster.model import Facts, Survey
 from services.raster.sampling import Sample
 
 
 def survey(path: str, name: str, options: dict[str, Any]) -> JsonObject:
     """The `Survey` of a local raster. `name` is the one its owner knows it by.
 
-    `options` are {raster_type, nodata}: a kind in place of what is inferred ("auto" for none),
-    and the value of pixels without data, or None, where the file declares none.
+    `options` are {raster_type, nodata, source_crs}: a kind in place of what is inferred ("auto"
+    for none), and, or None, the value of pixels without data where the file declares none, and
+    the CRS in place of the file's.
     Raises `UnreadableRaster`.
     """
     with open_raster(path) as dataset:
@@ -50,12 +51,17 @@ def _survey(
         ) from error
     if options["nodata"] is not None:
         sample = _without(sample, float(options["nodata"]))
-    inferred = inference.infer(facts, sample, name)
+    inferred = inference.infer(_as_told(facts, options["source_crs"]), sample, name)
     if options["raster_type"] != "auto":
         inferred = inference.overridden(inferred, options["raster_type"])
     return Survey(
         facts=facts, inference=inferred, statistics=sampling.statistics(sample)
     ).model_dump(mode="json")
+
+
+def _as_told(facts: Facts, source_crs: str | None) -> Facts:
+    """The facts with the CRS that the user names: a file without one is then not wanting."""
+    return facts if source_crs is None else facts.model_copy(update={"crs": source_crs})
 
 
 def _without(sample: Sample, nodata: float) -> Sample:

@@ -14,6 +14,7 @@ from services.vector.formats import archives
 RASTER = "raster"
 _UNPACKED = "unpacked"
 _SHOWN = 5
+_PICTURES = frozenset({"PNG", "JPEG"})
 
 
 def is_archive(path: str) -> bool:
@@ -39,14 +40,16 @@ def unpack(path: str, into: str) -> str:
     paths = [unpacked / each.path for each in members if each.path is not None]
     raster = _the_raster(paths, unpacked)
     os.replace(raster, kept / raster.name)
-    for name, path in sidecars.among(raster, paths).items():
-        os.replace(path, kept / name)
+    for name, sidecar in sidecars.among(raster, paths).items():
+        os.replace(sidecar, kept / name)
     shutil.rmtree(unpacked)
     return raster.name
 
 
 def _the_raster(paths: list[Path], root: Path) -> Path:
+    """The one raster among the files. Pictures beside it are taken for quicklooks of it."""
     found: list[Path] = []
+    pictures: list[Path] = []
     elsewhere: RefersElsewhere | None = None
     for path in paths:
         if sidecars.is_sidecar(path.name):
@@ -54,26 +57,31 @@ def _the_raster(paths: list[Path], root: Path) -> Path:
         with path.open("rb") as stream:
             head = formats.head_of(stream)
         try:
-            formats.driver_for(head, path.name, path.stat().st_size)
+            driver = formats.driver_for(head, path.name, path.stat().st_size)
         except RefersElsewhere as error:
             elsewhere = error
             continue
         except UnreadableRaster:
             continue
-        found.append(path)
+        (pictures if driver in _PICTURES else found).append(path)
+    found = found or pictures
     if len(found) > 1:
-        names = ", ".join(str(path.relative_to(root)) for path in sorted(found)[:_SHOWN])
-        more = " ..." if len(found) > _SHOWN else ""
         raise UnreadableRaster(
-            f"There are {len(found)} rasters in the archive ({names}{more}), and one is wanted: "
+            f"There are {len(found)} rasters in the archive ({_names(found, root)}), and one is "
+            "wanted: "
             "send each by itself.",
             code="several_rasters_in_archive",
         )
     if not found:
         if elsewhere is not None:
             raise elsewhere
-        others = ", ".join(str(path.relative_to(root)) for path in sorted(paths)[:_SHOWN])
         raise UnreadableRaster(
-            f"There is no raster in the archive, only {others}.", code="no_raster_in_archive"
+            f"There is no raster in the archive, only {_names(paths, root)}.",
+            code="no_raster_in_archive",
         )
     return found[0]
+
+
+def _names(paths: list[Path], root: Path) -> str:
+    names = [str(path.relative_to(root)) for path in sorted(paths)]
+    return ", ".join([*names[:_SHOWN], *(["..."] if len(names) > _SHOWN else [])])
