@@ -72,6 +72,14 @@ class CatalogSnapshot:
         )
         return result
 
+    def footprints(self, collection_id: str, asset: str) -> Iterator[JsonObject]:
+        """{id, geometry, bbox, href, shape} of every item that has the asset, by id: its file,
+        and the rows and columns of it (None where the item does not say)."""
+        cursor = self._connection.execute(
+            _SQL["footprints"], {"collection_id": collection_id, "asset": asset}
+        )
+        yield from cursor
+
     def queryables(self, collection_id: str | None = None) -> JsonObject | None:
         """The JSON Schema of filterable properties, or None in a catalog without collections."""
         result: JsonObject | None = self._value("queryables", collection_id=collection_id)

@@ -37,3 +37,19 @@ SELECT pgstac.get_item(%(item_id)s, %(collection_id)s) AS result;
 -- name: queryables
 -- The JSON Schema of the properties that a filter may name; of one collection, or of all.
 SELECT pgstac.get_queryables(%(collection_id)s::text) AS result;
+
+-- name: footprints
+-- Where the items of a collection are, with the file and the size in pixels of one asset. No
+-- base item says either of these, so that the content as it is stored will do.
+SELECT id,
+       public.ST_AsGeoJSON(geometry)::jsonb AS geometry,
+       content -> 'bbox' AS bbox,
+       content #>> ARRAY['assets', %(asset)s::text, 'href'] AS href,
+       coalesce(
+           content #> ARRAY['assets', %(asset)s::text, 'proj:shape'],
+           content #> '{properties,proj:shape}'
+       ) AS shape
+FROM pgstac.items
+WHERE collection = %(collection_id)s
+  AND content #> ARRAY['assets', %(asset)s::text, 'href'] IS NOT NULL
+ORDER BY id;

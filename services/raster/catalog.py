@@ -26,6 +26,7 @@ from infrastructure.stac_loader import CatalogLoad, LoadOutcome
 from services.ingest.collection_document import CollectionBuilder, merged_with_stored
 from services.ingest.documents import DocumentError, check_item
 from services.raster import items as raster_items
+from services.raster import mosaic
 from services.raster.times import UNKNOWN
 from services.stac.links import Addresses, linked_item
 
@@ -49,6 +50,7 @@ def publish(
     title: str | None = None,
     description: str | None = None,
     license: str | None = None,  # noqa: A002  # As STAC names it.
+    with_mosaic: bool = False,
     check: Callable[[], None],
     progress: Callable[[int], None],
 ) -> LoadOutcome:
@@ -56,8 +58,9 @@ def publish(
 
     `items` gives a fresh iterator over the Items of `items.make_item` at each call; their files
     lie in `container` already. Items of the same ids are replaced. A Collection that exists
-    keeps title, description and licence unless they are given. `progress` is told how many
-    items are done.
+    keeps title, description and licence unless they are given. `with_mosaic` writes a
+    MosaicJSON of the whole Collection beside its files; one that has a mosaic gets a new one in
+    any case. `progress` is told how many items are done.
 
     Raises `PermanentTaskError` for an Item that is not valid, and for a Collection that
     describes a table; and what `stac_loader.load` raises.
@@ -80,6 +83,11 @@ def publish(
                 collection_id=collection_id,
             )
         document = {**(stored or _new_collection(collection_id)), **said}
+        if with_mosaic or mosaic.ASSET in document.get("assets", {}):
+            name = document.get("title") or collection_id
+            document = _with_mosaic(
+                document, mosaic.publish(container, collection_id, items(), name=name)
+            )
         computed = builder.build(document, collection_id)
         return merged_with_stored(computed, stored, has_others=has_others)
 
@@ -174,6 +182,20 @@ def _new_collection(collection_id: str) -> JsonObject:
             "temporal": {"interval": [[None, None]]},
         },
         "links": [],
+    }
+
+
+def _with_mosaic(document: JsonObject, asset: JsonObject | None) -> JsonObject:
+    """The Collection with the asset that leads to its mosaic, or without one."""
+    assets = {name: each for name, each in document.get("assets", {}).items()
+              if name != mosaic.ASSET}  # fmt: skip
+    if asset is None:
+        return {**document, "assets": assets}
+    extensions = {*document.get("stac_extensions", ()), raster_items.FILE_EXTENSION}
+    return {
+        **document,
+        "stac_extensions": sorted(extensions),
+        "assets": {**assets, mosaic.ASSET: asset},
     }
 
 

@@ -37,7 +37,7 @@ _EXTENSIONS = "https://stac-extensions.github.io/{}/schema.json"
 _PROJECTION = _EXTENSIONS.format("projection/v2.0.0")
 _RASTER = _EXTENSIONS.format("raster/v1.1.0")
 _EO = _EXTENSIONS.format("eo/v1.1.0")
-_FILE = _EXTENSIONS.format("file/v2.1.0")
+FILE_EXTENSION = _EXTENSIONS.format("file/v2.1.0")
 _CLASSIFICATION = _EXTENSIONS.format("classification/v2.0.0")
 _RENDER = _EXTENSIONS.format("render/v2.0.0")
 _VERSION = _EXTENSIONS.format("version/v1.2.0")
@@ -417,7 +417,7 @@ def _images(files: StoredFiles) -> JsonObject:
 def _extensions(item: JsonObject) -> list[str]:
     """The schemas of the fields that the item has."""
     data = item["assets"][DATA]
-    used = {_PROJECTION, _RASTER, _FILE, _VERSION, _WEB_MAP_LINKS}
+    used = {_PROJECTION, _RASTER, FILE_EXTENSION, _VERSION, _WEB_MAP_LINKS}
     if "eo:bands" in data:
         used.add(_EO)
     if "classification:classes" in data:

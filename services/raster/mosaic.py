@@ -8,16 +8,28 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 import orjson
+from azure.core.exceptions import ResourceNotFoundError
+
+from infrastructure import blob_storage, stac_repository
+from services.ingest.rewriting import target_url
+from services.raster.items import DATA
 
 JsonObject = dict[str, Any]
 
-MEDIA_TYPE = "application/json"
+# The asset of a Collection that leads to it.
+ASSET = "mosaic"
 
+_MEDIA_TYPE = "application/json"
+# The multihash of SHA-256: its code, and a length of 32 bytes.
+_SHA256 = "1220"
+# The mosaic before the present one stays for those who have just read its address.
+_KEPT = 2
 # Half of the web map's side, in metres (EPSG:3857), and where it ends to north and south.
 _HALF = 20_037_508.342789244
 _LATITUDE = 85.0511287798066
@@ -38,14 +50,12 @@ class Footprint:
     height: int
 
     @classmethod
-    def of(cls, item: JsonObject, asset: str = "data") -> Footprint:
-        """That of an Item with proj:shape, of the item itself or of its asset."""
-        found = item["assets"][asset]
-        height, width = found.get("proj:shape") or item["properties"]["proj:shape"]
-        box = item["bbox"]
-        half = len(box) // 2
-        bounds = (box[0], box[1], box[half], box[half + 1])
-        return cls(found["href"], item["geometry"], bounds, width, height)
+    def of(cls, item: JsonObject) -> Footprint:
+        """That of an Item of `services.raster.items`."""
+        height, width = item["properties"]["proj:shape"]
+        return cls(
+            item["assets"][DATA]["href"], item["geometry"], _bounds(item["bbox"]), width, height
+        )
 
     @property
     def metres_a_pixel(self) -> float:
@@ -64,9 +74,7 @@ class Footprint:
         return max(0, most - max(0, fewer)), most
 
 
-def mosaic_json(
-    footprints: Sequence[Footprint], *, name: str, description: str | None = None
-) -> JsonObject:
+def mosaic_json(footprints: Sequence[Footprint], *, name: str) -> JsonObject:
     """The document. COGs are listed for a tile in the order in which they are given, and each
     is on all tiles that its footprint touches. Raises ValueError where there are none."""
     if not footprints:
@@ -83,28 +91,63 @@ def mosaic_json(
         key: list(dict.fromkeys(hrefs)) for key, hrefs in sorted(document["tiles"].items())
     }
     document["name"] = name
-    if description:
-        document["description"] = description
     return document
 
 
-def encoded(document: JsonObject) -> tuple[bytes, str]:
-    """The document as bytes, and a name that only this content has: a reader never sees one
-    half replaced."""
-    data = orjson.dumps(document)
-    return data, f"mosaic-{hashlib.sha256(data).hexdigest()[:12]}.json"
+def publish(
+    container: str, collection_id: str, items: Iterable[JsonObject], *, name: str
+) -> JsonObject | None:
+    """Write the mosaic of a collection as it will be: of its stored Items, and of those that
+    take their places or come to them.
 
-
-def asset(href: str, data: bytes) -> JsonObject:
-    """The asset of the Collection that leads to it."""
+    Returns the asset of the Collection that leads to it; None where no item has a COG. The file
+    is named by its content: what readers have the address of is never written over.
+    """
+    found = {item["id"]: Footprint.of(item) for item in items}
+    with stac_repository.snapshot() as catalog:
+        for stored in catalog.footprints(collection_id, DATA):
+            if stored["id"] not in found and stored["shape"] and stored["bbox"]:
+                height, width = stored["shape"]
+                found[stored["id"]] = Footprint(
+                    stored["href"], stored["geometry"], _bounds(stored["bbox"]), width, height
+                )
+    if not found:
+        return None
+    data = orjson.dumps(mosaic_json([found[each] for each in sorted(found)], name=name))
+    digest = hashlib.sha256(data).hexdigest()
+    path = f"{_prefix(collection_id)}{digest[:12]}.json"
+    blob_storage.write_bytes(container, path, data, content_type=_MEDIA_TYPE)
     return {
-        "href": href,
-        "type": MEDIA_TYPE,
-        "title": "MosaicJSON of all COGs",
+        "href": target_url(container, path),
+        "type": _MEDIA_TYPE,
+        "title": "MosaicJSON of the COGs",
         "roles": ["index"],
         "file:size": len(data),
-        "file:checksum": f"1220{hashlib.sha256(data).hexdigest()}",
+        "file:checksum": f"{_SHA256}{digest}",
     }
+
+
+def remove_older(container: str, collection_id: str) -> int:
+    """Remove the mosaics before the last two; how many. Safe to repeat."""
+    with blob_storage.faults(container):
+        client = blob_storage.container_client(container)
+        blobs = list(client.list_blobs(name_starts_with=_prefix(collection_id)))
+    blobs.sort(key=lambda blob: blob.last_modified)
+    older = [blob.name for blob in blobs[:-_KEPT]]
+    for name in older:
+        with blob_storage.faults(container, name), suppress(ResourceNotFoundError):
+            client.delete_blob(name)
+    return len(older)
+
+
+def _prefix(collection_id: str) -> str:
+    return f"{collection_id}/mosaic-"
+
+
+def _bounds(box: Sequence[float]) -> tuple[float, float, float, float]:
+    """West, south, east and north of a box of 4 or 6 numbers."""
+    half = len(box) // 2
+    return (box[0], box[1], box[half], box[half + 1])
 
 
 def _zooms(footprints: Iterable[Footprint]) -> tuple[int, int]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import morecantile
-import orjson
 import pytest
 from cogeo_mosaic.backends.memory import MemoryBackend
 from cogeo_mosaic.mosaic import MosaicJSON
@@ -36,8 +34,8 @@ GRID = [footprint(f"{x}_{y}", 4 * x, 4 * y) for x in range(3) for y in range(2)]
 
 
 def test_a_reader_finds_the_cogs_of_a_place() -> None:
-    document = mosaic.mosaic_json(GRID, name="dem", description="Heights")
-    assert (document["name"], document["description"]) == ("dem", "Heights")
+    document = mosaic.mosaic_json(GRID, name="dem")
+    assert document["name"] == "dem"
     assert document["mosaicjson"] == "0.0.3"
     assert document["bounds"] == [0, 0, 9, 5]
     assert assets_at(document, 0.5, 0.5) == ["https://x/0_0.tif"]
@@ -121,17 +119,6 @@ def test_an_item_says_where_its_cog_is() -> None:
     found = Footprint.of(item)
     assert (found.href, found.bbox) == ("https://x/a.tif", (0, 0, 1, 1))
     assert (found.width, found.height) == (100, 200)
-
-
-def test_a_document_is_named_by_its_content() -> None:
-    document = mosaic.mosaic_json(GRID, name="dem")
-    data, name = mosaic.encoded(document)
-    assert orjson.loads(data) == document
-    assert name == mosaic.encoded(mosaic.mosaic_json(GRID, name="dem"))[1]
-    assert name != mosaic.encoded(mosaic.mosaic_json(GRID[1:], name="dem"))[1]
-    asset = mosaic.asset("https://x/mosaic.json", data)
-    assert asset["file:size"] == len(data)
-    assert asset["file:checksum"] == f"1220{hashlib.sha256(data).hexdigest()}"
 
 
 def test_no_cogs_make_no_mosaic() -> None:
