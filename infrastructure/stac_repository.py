@@ -62,6 +62,11 @@ class CatalogSnapshot:
         rows = self._connection.execute(_SQL["collection_titles"]).fetchall()
         return [(row["id"], row["title"]) for row in rows]
 
+    def collections_with_items(self) -> list[tuple[str, str | None]]:
+        """(id, title) of every collection that has an item, by id."""
+        rows = self._connection.execute(_SQL["collections_with_items"]).fetchall()
+        return [(row["id"], row["title"]) for row in rows]
+
     def has_collection(self, collection_id: str) -> bool:
         return bool(self._value("collection_exists", collection_id=collection_id))
 

@@ -28,6 +28,13 @@ SELECT pgstac.get_collection(%(collection_id)s) AS result;
 -- What the landing page says of each collection.
 SELECT id, content ->> 'title' AS title FROM pgstac.collections ORDER BY id;
 
+-- name: collections_with_items
+-- Those that have an item: each one's is looked for in its own partition.
+SELECT id, content ->> 'title' AS title
+FROM pgstac.collections
+WHERE EXISTS (SELECT FROM pgstac.items WHERE items.collection = collections.id)
+ORDER BY id;
+
 -- name: collection_exists
 SELECT EXISTS (SELECT FROM pgstac.collections WHERE id = %(collection_id)s) AS result;
 
