@@ -15,7 +15,7 @@ JOB = JobDefinition(
     ),
     parameters=ProcessRaster,
     stages=(
-        Stage[ProcessRaster](
+        Stage(
             "validate",
             planner=plan_one_task,
             handler=validating.validate_raster,
@@ -24,7 +24,7 @@ JOB = JobDefinition(
             max_parallel=1,
             retry=PATIENT,
         ),
-        Stage[ProcessRaster](
+        Stage(
             "encode_windows",
             planner=validating.plan_strips,
             handler=creating.encode_strip,
@@ -33,7 +33,7 @@ JOB = JobDefinition(
             max_parallel=8,
             retry=PATIENT,
         ),
-        Stage[ProcessRaster](
+        Stage(
             "create_cog",
             planner=validating.plan_cogs,
             handler=creating.create_cog,
@@ -42,7 +42,7 @@ JOB = JobDefinition(
             max_parallel=1,
             retry=PATIENT,
         ),
-        Stage[ProcessRaster](
+        Stage(
             "publish",
             planner=plan_one_task,
             handler=publishing.publish_raster,

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from config import get_settings
 from core.errors import TransientTaskError
@@ -31,7 +32,8 @@ PNG = "image/png"
 _THUMBNAIL_PIXELS = 256
 _PREVIEW_PIXELS = 1024
 
-Context = TaskContext[RasterOptions]
+# Of a job of either kind, whose parameters are `RasterOptions`.
+Context = TaskContext[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,8 @@ def _desk(context: Context) -> Iterator[_Desk]:
 
 
 def _encoded(context: Context, desk: _Desk, target: Path) -> tuple[Encoded, Verification | None]:
-    parameters, plan = context.parameters, desk.settled.plan
+    parameters: RasterOptions = context.parameters
+    plan = desk.settled.plan
     if not desk.settled.strips:
         return encoding.make_cog(
             desk.child,

@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec
@@ -58,14 +59,14 @@ def validate_file(context: TaskContext[RasterOptions], file: RasterFile) -> Json
     return _summary(file, survey, settled)
 
 
-def plan_strips(context: JobContext[RasterOptions]) -> Iterator[TaskSpec]:
+def plan_strips(context: JobContext[Any]) -> Iterator[TaskSpec]:
     """A task for each strip of the rasters that are encoded in several."""
     for result in context.results(STAGE):
         for strip in range(result.result["strips"]):
             yield TaskSpec({"file": result.result["file"], "strip": strip})
 
 
-def plan_cogs(context: JobContext[RasterOptions]) -> Iterator[TaskSpec]:
+def plan_cogs(context: JobContext[Any]) -> Iterator[TaskSpec]:
     """A task for each raster that was accepted."""
     for result in context.results(STAGE):
         yield TaskSpec({"file": result.result["file"]})
