@@ -6,7 +6,7 @@ pixel by pixel, in the full image and in every overview; see docs/raster-windows
 
 from __future__ import annotations
 
-import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,13 @@ from typing import Any
 from core.job_definition import JsonObject
 from infrastructure.sandbox import Sandbox
 from services.raster import children
+from services.raster.encoding import Progress, threads
 from services.raster.model import CogPlan, Encoded, Facts, Nodata
 
 Check = Callable[[], None]
+
+_ENCODE_STRIP = "services.raster.child.windows:encode_strip"
+_ASSEMBLE = "services.raster.child.assembling:assemble"
 
 _GIGABYTE = 1_000_000_000
 # Strips of a raster that is just too large for one pass: as many as workers have use for.
@@ -61,11 +65,7 @@ def encode_strip(
     first, count = rows
     arguments = {"first": first, "rows": count, **_arguments(source, target, plan, memory_mb)}
     answer: JsonObject = children.call(
-        sandbox,
-        "services.raster.child.windows:encode_strip",
-        arguments,
-        check=check,
-        what=source.name,
+        sandbox, _ENCODE_STRIP, arguments, check=check, what=source.name
     )
     return answer
 
@@ -79,30 +79,37 @@ def assemble(
     memory_mb: int,
     *,
     check: Check,
-    progress: Callable[..., None],
+    progress: Progress,
+    statistics: bool = False,
 ) -> Encoded:
     """Put the COG of `source` together of all its strips, which are removed on the way.
 
-    Beside the target there is, for as long as this runs, a folder with the raster's overviews:
-    a quarter of the decoded raster, packed, and the encoded overviews. Raises
-    `PermanentTaskError` and `TransientTaskError`, as `children.call` does.
+    `progress` is given `bytes_written` as files grow. With `statistics` the COG has places for
+    them, for `encoding.verify` to fill. Beside the target there is, for as long as this runs, a
+    folder with the raster's overviews: a quarter of the decoded raster, packed, and the encoded
+    overviews. Raises `PermanentTaskError` (strips_do_not_fit, cog_failed, and what
+    `children.call` raises) and `TransientTaskError`; then there is no file at `target`.
     """
+    folder = target.with_name(f"{target.name}.overviews")
+    folder.mkdir()
 
     def look() -> None:
         check()
-        progress(bytes_written=target.stat().st_size if target.exists() else 0)
+        progress(bytes_written=_bytes_of(target) + sum(map(_bytes_of, folder.glob("*"))))
 
     arguments = {
         "strips": [str(strip) for strip in strips],
+        "folder": str(folder),
+        "statistics": statistics,
         **_arguments(source, target, plan, memory_mb),
     }
-    answer = children.call(
-        sandbox,
-        "services.raster.child.assembling:assemble",
-        arguments,
-        check=look,
-        what=source.name,
-    )
+    try:
+        answer = children.call(sandbox, _ASSEMBLE, arguments, check=look, what=source.name)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+    finally:
+        shutil.rmtree(folder)
     return Encoded.model_validate(answer)
 
 
@@ -112,10 +119,18 @@ def _arguments(source: Path, target: Path, plan: CogPlan, memory_mb: int) -> dic
         "target": str(target),
         "plan": plan.model_dump(mode="json"),
         "memory_mb": memory_mb,
-        "threads": os.cpu_count() or 1,
+        "threads": threads(),
     }
 
 
 def _pixel_bytes(facts: Facts) -> float:
     """Bytes of one pixel of all bands."""
     return facts.decoded_bytes / (facts.width * facts.height)
+
+
+def _bytes_of(file: Path) -> int:
+    """How large a file is that the child writes, or removes, at this moment."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -18,10 +18,9 @@ up; so in the first step it is not asked for a new overview but made to fill one
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -32,7 +31,7 @@ from rasterio.enums import Resampling
 from rasterio.io import DatasetReader
 
 from core.errors import PermanentTaskError
-from services.raster.child import tiff_tiles
+from services.raster.child import header_statistics, tiff_tiles
 from services.raster.child.encoding import creation_options
 from services.raster.child.outlines import Outline, Piece
 from services.raster.child.tiff_tiles import Directory
@@ -78,24 +77,29 @@ def assemble(
     source: str,
     strips: Sequence[str],
     target: str,
+    folder: str,
     plan: dict[str, Any],
     memory_mb: int,
     threads: int,
+    statistics: bool = False,
 ) -> dict[str, Any]:
     """Write the COG of `source` to `target`, of its encoded strips; return it as an `Encoded`.
 
     The strips are those of `windows.encode_strip`, from the first row to the last. Each is
-    removed once it is copied. Raises `PermanentTaskError`: `strips_do_not_fit` where they are
-    not those of this raster and plan, `cog_failed` where GDAL cannot make what is left to make.
+    removed once it is copied. `folder` is an empty one, for what is made on the way. With
+    `statistics` there are places for them in the COG's header, as `encoding.encode` leaves them.
+
+    Raises `PermanentTaskError`: `strips_do_not_fit` where they are not those of this raster and
+    plan, `cog_failed` where GDAL cannot make what is left to make.
     """
     began = time.monotonic()
     cog_plan = CogPlan.model_validate(plan)
     with ExitStack() as stack:
         stack.enter_context(bounded(memory_mb, threads))
-        whole = stack.enter_context(wrapped(source, cog_plan))
-        folder = stack.enter_context(_folder_beside(Path(target)))
+        tags = header_statistics.reserved if statistics else None
+        whole = stack.enter_context(wrapped(source, cog_plan, tags))
         options = creation_options(cog_plan, whole.width, whole.height, threads)
-        work = _Work(whole, [Path(strip) for strip in strips], folder, cog_plan, options)
+        work = _Work(whole, [Path(strip) for strip in strips], Path(folder), cog_plan, options)
         images = work.images()
         _write(Path(target), work.ghost, images)
         decoded = whole.width * whole.height * _pixel_bytes(whole)
@@ -293,16 +297,6 @@ def _do_not_fit(reason: str) -> PermanentTaskError:
     return PermanentTaskError(
         f"The strips are not those of this raster: {reason}.", code="strips_do_not_fit"
     )
-
-
-@contextmanager
-def _folder_beside(target: Path) -> Iterator[Path]:
-    folder = target.with_name(f"{target.name}.assembling")
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 def _pixel_bytes(dataset: DatasetReader) -> int:

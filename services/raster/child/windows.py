@@ -13,6 +13,8 @@ from typing import Any
 
 import rasterio
 import rasterio.shutil
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
 from core.errors import PermanentTaskError
@@ -68,7 +70,7 @@ def write_cog(dataset: DatasetReader, target: str, options: Mapping[str, str]) -
     """
     try:
         rasterio.shutil.copy(dataset, target, driver="COG", strict=False, **options)
-    except rasterio.errors.RasterioError as error:
+    except (RasterioError, CPLE_BaseError) as error:
         raise PermanentTaskError(
             f"GDAL could not make the COG: {error}", code="cog_failed"
         ) from error
