@@ -16,6 +16,7 @@ import pytest
 
 import jobs as job_types
 from infrastructure import database
+from infrastructure.job_progress_contexts import RasterCollectionProgress
 from tests.support.ledger import Stage, Task, add_job
 from web_interfaces.pages.formats import NOTHING
 
@@ -116,6 +117,26 @@ class TestDashboard:
         assert "Failed, 24 h 1" in shown
         assert f"{job_id[:8]} failed 1 min" in shown
         assert "Error: Job failed: no container" in shown
+
+    def test_shows_how_far_a_collection_of_rasters_is(
+        self, get: Get, ledger: database.Connection
+    ) -> None:
+        job_id = add_job(ledger, Stage("create_cog", total=40, completed=11), LATER)
+        progress = RasterCollectionProgress(job_id)
+        progress.begin(40)
+        for page in ("/api/interface/metrics", f"/api/interface/jobs/{job_id}"):
+            assert "Files 0 of 40" in text(get(page))
+        progress.refused("validate:0", bytes_in=500_000)
+        for number in range(1, 13):
+            task = f"create_cog:{number}"
+            progress.cog_created(task, bytes_in=1_500_000_000, bytes_out=250_000_000)
+        progress.working_on(f"dem/{EVIL}.tif")
+        for page in ("/api/interface/metrics", f"/api/interface/jobs/{job_id}"):
+            shown = text(get(page))
+            assert "Files 13 of 40 32.5% COGs created 12 1 refused" in shown
+            assert "Read 18.0 GB Written 3.0 GB" in shown
+            assert f"Current file dem/{EVIL}.tif" in shown
+            assert EVIL not in html(get(page))
 
 
 class TestJob:
