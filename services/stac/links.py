@@ -115,6 +115,7 @@ def linked_item(stored: JsonObject, at: Addresses) -> JsonObject:
 
     An item of which the `fields` extension left neither id nor collection has none.
     """
+    stored = _with_datetime(stored)
     item_id, collection_id = stored.get("id"), stored.get("collection")
     if item_id is None or collection_id is None:
         return stored
@@ -125,3 +126,12 @@ def linked_item(stored: JsonObject, at: Addresses) -> JsonObject:
         link("collection", at.collection(collection_id), JSON),
     ]
     return {**stored, "links": links + _foreign(stored, at)}
+
+
+def _with_datetime(stored: JsonObject) -> JsonObject:
+    """An item with a range in place of a time says so: pgstac stores no nulls, and STAC wants
+    this one."""
+    properties = stored.get("properties")
+    if not isinstance(properties, dict) or "start_datetime" not in properties:
+        return stored
+    return {**stored, "properties": {"datetime": None, **properties}}

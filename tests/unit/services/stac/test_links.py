@@ -52,3 +52,12 @@ def test_an_item_without_links_or_of_unknown_place_is_no_error() -> None:
     assert linked_item({"id": "i"}, AT) == {"id": "i"}
     assert linked_item({"id": "i", "collection": "c"}, AT)["links"][0]["rel"] == "self"
     assert linked_collection({"id": "c", "links": None}, AT)["links"][0]["rel"] == "self"
+
+
+def test_an_item_with_a_range_says_that_it_has_no_single_time() -> None:
+    ranged = {"start_datetime": "2020-01-01T00:00:00Z", "end_datetime": "2020-12-31T00:00:00Z"}
+    item = {"id": "a", "collection": "b", "links": [], "properties": ranged}
+    assert linked_item(item, AT)["properties"] == {"datetime": None, **ranged}
+    timed = {**item, "properties": {**ranged, "datetime": "2020-06-01T00:00:00Z"}}
+    assert linked_item(timed, AT)["properties"] == timed["properties"]
+    assert "datetime" not in linked_item({**item, "properties": {"gsd": 10}}, AT)["properties"]
