@@ -19,8 +19,8 @@ up; so in the first step it is not asked for a new overview but made to fill one
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -39,15 +39,6 @@ from services.raster.child.windows import bounded, without_overviews, write_cog
 from services.raster.child.wrapping import wrapped
 from services.raster.model import CogPlan, Encoded
 
-_RESAMPLING = {
-    "nearest": Resampling.nearest,
-    "bilinear": Resampling.bilinear,
-    "cubic": Resampling.cubic,
-    "cubicspline": Resampling.cubic_spline,
-    "lanczos": Resampling.lanczos,
-    "average": Resampling.average,
-    "mode": Resampling.mode,
-}
 # Tags in which images of one COG differ: where their tiles are, and what only the full image
 # says of the whole (GeoTIFF's, GDAL's metadata and value without data).
 _OF_ONE_IMAGE = frozenset(
@@ -102,13 +93,13 @@ def assemble(
         work = _Work(whole, [Path(strip) for strip in strips], Path(folder), cog_plan, options)
         images = work.images()
         _write(Path(target), work.ghost, images)
-        decoded = whole.width * whole.height * _pixel_bytes(whole)
+        pixel_bits = sum(images[0].tags[tiff_tiles.BITS_PER_SAMPLE].integers)
     with rasterio.open(target, driver="GTiff") as cog:
         return Encoded(
             width=cog.width,
             height=cog.height,
             bytes=Path(target).stat().st_size,
-            decoded_bytes=decoded,
+            decoded_bytes=cog.width * cog.height * pixel_bits // 8,
             seconds=time.monotonic() - began,
             overviews=tuple(cog.overviews(1)),
         ).model_dump(mode="json")
@@ -134,20 +125,24 @@ class _Work:
         self.ghost = b""
 
     def images(self) -> list[_Image]:
-        """The full image and its overviews, with the tags that they shall have."""
+        """The full image and its overviews, with the tags that they shall have.
+
+        The smaller an overview is, the later it comes, as in the COG.
+        """
         full, overview = self._template()
         strips = [(strip, _read(strip).directories[0]) for strip in self._strips]
-        for _, directory in strips:
-            _require_alike(directory, full)
+        self._require_all([directory for _, directory in strips], full)
         images = [_Image(_sized(full, self._whole.width, self._whole.height), tuple(strips))]
         levels = int(self._options["OVERVIEW_COUNT"])
         if not levels:
             return images
-        cog = self._overviews(self._largest_overview(), levels)
+        largest = self._largest_overview(strips)
+        cog = self._overviews(largest, levels)
+        largest.unlink()
         for directory in _read(cog).directories:
             _require_alike(directory, overview)
-            width, height = _size(directory)
-            images.append(_Image(_sized(overview, width, height), ((cog, directory),)))
+            tags = _sized(overview, *_size(directory))
+            images.append(_Image(tags, ((cog, directory),)))
         return images
 
     def _template(self) -> tuple[Directory, Directory]:
@@ -161,33 +156,43 @@ class _Work:
         full, overview = template.directories
         return full, overview
 
-    def _largest_overview(self) -> Path:
+    def _require_all(self, strips: Sequence[Directory], full: Directory) -> None:
+        """Refuse strips that are not all of the full image, or not encoded as it is."""
+        width, height = self._whole.width, self._whole.height
+        rows = 0
+        for strip in strips:
+            _require_alike(strip, full)
+            columns, of_it = _size(strip)
+            if columns != width:
+                raise _do_not_fit(f"one is {columns:,} pixels wide, not {width:,}")
+            if rows % self._plan.block_size:
+                raise _do_not_fit(f"one begins at row {rows:,}, where no tile begins")
+            rows += of_it
+        if rows != height:
+            raise _do_not_fit(f"they have {rows:,} rows, not {height:,}")
+
+    def _largest_overview(self, strips: Sequence[tuple[Path, Directory]]) -> Path:
         """The image at half its size, decoded, computed from all strips."""
-        mosaic = self._folder / "strips.vrt"
-        pieces = self._pieces()
+        pieces: list[Piece] = []
+        begin = 0
+        for strip, directory in strips:
+            _, rows = _size(directory)
+            pieces.append(Piece(str(strip), begin, rows))
+            begin += rows
         if not self._plan.lossless:
             # A single pass computes the overviews of what the source has, not of what is left
             # of it after a lossy compression.
             pieces = [Piece(self._whole.name, 0, self._whole.height)]
+        mosaic = self._folder / "strips.vrt"
         mosaic.write_bytes(self._outline.text(self._whole.width, self._whole.height, pieces))
         overview = self._folder / "strips.vrt.ovr"  # where GDAL looks for it
         _create_empty(overview, self._whole)
+        # Of these names only this one is spelt otherwise in GDAL's options and in rasterio.
+        method = self._plan.overview_resampling.replace("cubicspline", "cubic_spline")
         with rasterio.open(mosaic, "r+", driver="VRT") as dataset:
             [factor] = dataset.overviews(1)
-            dataset.build_overviews([factor], _RESAMPLING[self._plan.overview_resampling])
+            dataset.build_overviews([factor], Resampling[method])
         return overview
-
-    def _pieces(self) -> list[Piece]:
-        pieces, begin = [], 0
-        for strip in self._strips:
-            width, rows = _size(_read(strip).directories[0])
-            if width != self._whole.width:
-                raise _do_not_fit(f"one is {width:,} pixels wide, not {self._whole.width:,}")
-            pieces.append(Piece(str(strip), begin, rows))
-            begin += rows
-        if begin != self._whole.height:
-            raise _do_not_fit(f"they have {begin:,} rows, not {self._whole.height:,}")
-        return pieces
 
     def _overviews(self, largest: Path, levels: int) -> Path:
         """A COG whose images are the overviews of the whole."""
@@ -256,14 +261,23 @@ def _write(target: Path, ghost: bytes, images: Sequence[_Image]) -> None:
 
 
 def _copy(path: Path, directory: Directory, target: BinaryIO) -> None:
-    with path.open("rb") as file:
+    with _opened(path) as file:
         for block in tiff_tiles.stored(file, directory):
             target.write(tiff_tiles.framed(block))
 
 
 def _read(path: Path) -> tiff_tiles.Tiff:
-    with path.open("rb") as file:
+    with _opened(path) as file:
         return tiff_tiles.read(file)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    try:
+        with path.open("rb") as file:
+            yield file
+    except tiff_tiles.NotSuchATiff as error:
+        raise _do_not_fit(f"{path.name} cannot be read: {error}") from error
 
 
 def _size(directory: Directory) -> tuple[int, int]:
@@ -295,10 +309,5 @@ def _require_alike(directory: Directory, template: Directory) -> None:
 
 def _do_not_fit(reason: str) -> PermanentTaskError:
     return PermanentTaskError(
-        f"The strips are not those of this raster: {reason}.", code="strips_do_not_fit"
+        f"The strips are not those of this raster: {reason.rstrip('.')}.", code="strips_do_not_fit"
     )
-
-
-def _pixel_bytes(dataset: DatasetReader) -> int:
-    sizes = {"complex_int16": 4}  # which numpy has no name for
-    return sum(sizes.get(dtype) or np.dtype(dtype).itemsize for dtype in dataset.dtypes)

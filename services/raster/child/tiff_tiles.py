@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 NEW_SUBFILE_TYPE = 254
 IMAGE_WIDTH = 256
 IMAGE_LENGTH = 257
+BITS_PER_SAMPLE = 258
 TILE_OFFSETS = 324
 TILE_BYTE_COUNTS = 325
 
@@ -61,8 +62,8 @@ Directory = dict[int, Field]
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """Where the encoded blocks of an image lie, in the order of its tiles; 0 and 0 for one that
-    is not stored. Both in bytes."""
+    """Where the encoded blocks of an image lie, in the order of its tiles: the first byte of each,
+    and how many it has. Both are 0 for a block that is not stored."""
 
     offsets: Offsets
     sizes: Offsets
@@ -152,16 +153,15 @@ def framed(block: bytes) -> bytes:
 
 
 def stored(file: BinaryIO, directory: Directory) -> Iterator[bytes]:
-    """The encoded blocks of an image in the order of its tiles, without those not stored."""
+    """The encoded blocks of an image in the order of its tiles, without those not stored.
+
+    Raises `NotSuchATiff` for a file that ends before its last block does.
+    """
     where = blocks(directory)
     for offset, size in zip(where.offsets.tolist(), where.sizes.tolist(), strict=True):
         if size == 0:
             continue
-        file.seek(offset)
-        block = file.read(size)
-        if len(block) != size:
-            raise NotSuchATiff("The file ends within a block.")
-        yield block
+        yield _bytes_at(file, offset, size)
 
 
 def _header(file: BinaryIO) -> tuple[_Form, int]:
@@ -179,20 +179,27 @@ def _header(file: BinaryIO) -> tuple[_Form, int]:
 
 def _directory(file: BinaryIO, form: _Form, position: int) -> tuple[Directory, int]:
     """The directory at a position, and that of the next, 0 for none."""
-    file.seek(position)
-    (entries,) = form.entries.unpack(file.read(form.entries.size))
-    table = file.read(entries * form.entry.size + form.offset.size)
+    (entries,) = form.entries.unpack(_bytes_at(file, position, form.entries.size))
+    length = entries * form.entry.size + form.offset.size
+    table = _bytes_at(file, position + form.entries.size, length)
     directory: Directory = {}
     for tag, kind, count, value in form.entry.iter_unpack(table[: -form.offset.size]):
         length = count * _TYPE_BYTES[kind]
         if length <= len(value):
             data = value[:length]
         else:
-            file.seek(form.offset.unpack(value)[0])
-            data = file.read(length)
+            data = _bytes_at(file, form.offset.unpack(value)[0], length)
         directory[tag] = Field(kind, count, data)
     (following,) = form.offset.unpack(table[-form.offset.size :])
     return directory, following
+
+
+def _bytes_at(file: BinaryIO, position: int, length: int) -> bytes:
+    file.seek(position)
+    data = file.read(length)
+    if len(data) != length:
+        raise NotSuchATiff("The file ends too soon.")
+    return data
 
 
 def _directory_bytes(form: _Form, directory: Directory, count: int) -> int:
@@ -263,5 +270,5 @@ def _outside(form: _Form, field: Field) -> bool:
 
 
 def _padded(length: int) -> int:
-    """Values begin on whole words: TIFF 6.0, page 13. Eight bytes suit BigTIFF's numbers."""
-    return -(-length // 8) * 8
+    """Values begin on whole words: TIFF 6.0, page 15. All that is written has an even length."""
+    return length + length % 2

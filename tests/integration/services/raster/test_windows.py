@@ -205,7 +205,7 @@ def test_the_statistics_are_those_of_all_strips(child: Sandbox, tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("order", "reason"),
-    [([0, 1], "rows"), ([0, 1, 2, 2], "rows")],
+    [([0, 1], "768 rows, not 803"), ([0, 1, 2, 2], "row 803, where no tile")],
     ids=["one missing", "one too many"],
 )
 def test_strips_that_are_not_all_are_refused(
