@@ -1,0 +1,1 @@
+"""The page on which the catalog's rasters are looked at."""

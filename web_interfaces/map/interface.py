@@ -1,0 +1,120 @@
+"""/api/interface/map: the rasters of the catalog on a map, with what their colours mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from core.errors import GeoforgeError
+from core.job_definition import JsonObject
+from core.registry import registry
+from services.raster.rendering import browsing, choices, published, ramps, views
+from services.raster.rendering.browsing import ItemPage
+from services.raster.rendering.model import RenderStyle
+from services.raster.rendering.published import PublishedRaster
+from web_interfaces.api.callers import caller
+from web_interfaces.pages.registry import Page, register
+from web_interfaces.pages.rendering import auth_level, page_endpoint, render
+
+PAGE = register(
+    Page(
+        name="map",
+        title="Raster map",
+        description="The catalog's rasters on a map: what they are, and what their colours mean.",
+        order=45,
+    )
+)
+
+_ITEMS_A_PAGE = 24
+_CHOICES = ("asset", "bidx", "rescale", "colormap")
+_JOB_TYPES = ("process_raster", "process_raster_collection", "ingest_collection")
+
+bp = df.Blueprint()
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The raster that the page shows. `info` is what the API tells of it; `query` are the choices
+    of how it is drawn, as a query string."""
+
+    raster: PublishedRaster
+    style: RenderStyle
+    info: JsonObject
+    assets: tuple[str, ...]
+    query: str
+
+    @property
+    def address(self) -> str:
+        """Where the API has the raster."""
+        return views.address(self.raster, "")
+
+    @property
+    def job_id(self) -> str | None:
+        """The job that published it, where geoforge did."""
+        job_id = self.raster.item["properties"].get("geoforge:job_id")
+        return job_id if isinstance(job_id, str) else None
+
+    @property
+    def bands(self) -> list[JsonObject]:
+        """Those that can be chosen to be drawn alone."""
+        bands: list[JsonObject] = self.info["bands"]
+        return bands
+
+    @property
+    def band(self) -> int | None:
+        """The one band that is drawn; None for pictures of three, and for expressions."""
+        drawn = self.style.bidx or (1,)
+        return drawn[0] if len(drawn) == 1 and self.style.expression is None else None
+
+
+@bp.route(route="api/interface/map", methods=["GET"], auth_level=auth_level())
+@page_endpoint
+def map_page(req: func.HttpRequest) -> func.HttpResponse:
+    """?collection= and ?item= choose the raster, ?page= is the cursor of the items. ?asset=,
+    ?bidx=, ?rescale= and ?colormap= say how it is drawn, as the API has them."""
+    known = browsing.collections()
+    collection = req.params.get("collection") or (known[0][0] if known else None)
+    context: dict[str, Any] = {
+        "collections": known,
+        "collection": collection,
+        "page_token": req.params.get("page") or None,
+        "job_types": [each for each in registry if each.name in _JOB_TYPES],
+        "ramps": [name for name in ramps.NAMES if not name.endswith("_r")],
+        "item": None,
+        "items": None,
+        "shown": None,
+        "trouble": None,
+    }
+    if collection is not None:
+        items = browsing.items(
+            collection, limit=_ITEMS_A_PAGE, token=req.params.get("page") or None
+        )
+        item = req.params.get("item") or _first(items)
+        context |= {"items": items, "item": item}
+        if item is not None:
+            context |= _shown(req, collection, item)
+    return render(req, "map/page.html", page=PAGE, **context)
+
+
+def _first(items: ItemPage) -> str | None:
+    """The latest item that can be drawn."""
+    return next((each.item_id for each in items.items if each.assets), None)
+
+
+def _shown(req: func.HttpRequest, collection: str, item: str) -> dict[str, Any]:
+    """The raster, or why there is none to see: the rest of the page stays."""
+    chosen = {name: req.params[name] for name in _CHOICES if req.params.get(name)}
+    try:
+        raster = published.find(
+            collection, item, chosen.get("asset"), caller=caller(req, auth_level())
+        )
+        style = views.style_of(raster, choices.parse(chosen))
+        info = views.info(raster, style, "")
+    except GeoforgeError as error:
+        return {"trouble": error}
+    query = urlencode({**chosen, "v": info["version"]})
+    return {"shown": Shown(raster, style, info, browsing.raster_assets(raster.item), query)}
