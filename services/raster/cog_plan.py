@@ -50,6 +50,7 @@ _FLOATS = frozenset({"float32", "float64"})
 
 # Smaller tiles where one would take more than this, decoded: a reader holds several.
 _TILE_BYTES = 64 << 20
+_SMALLEST_TILE = 128
 # rio-cogeo, and readers that draw, want an overview that fits in so many pixels a side.
 _SMALLEST_OVERVIEW = 512
 
@@ -184,10 +185,10 @@ def _compression(
         elif wish == "WEBP":
             _fits_webp(facts, dtype)
         elif wish in _LERC:
-            _fits_lerc(facts, dtype)
+            _fits_lerc(facts, dtype, alpha)
         return wish
     if parameters.max_z_error:
-        _fits_lerc(facts, dtype)
+        _fits_lerc(facts, dtype, alpha)
         return "LERC_DEFLATE"
     if tier == "visualization" and kind in (RasterType.RGB, RasterType.RGBA):
         picture = _picture_compression(facts, dtype, alpha)
@@ -197,8 +198,8 @@ def _compression(
             f"{len(facts.bands)} bands of {dtype} fit neither JPEG nor WEBP: "
             "they are stored without loss."
         )
-    if tier != "archive" and kind is RasterType.DEM and _may_be_lerc(facts, dtype):
-        return "LERC_DEFLATE"
+    if tier != "archive" and kind is RasterType.DEM:
+        return "LERC_DEFLATE" if _may_be_lerc(facts, dtype, alpha) else "DEFLATE"
     return "DEFLATE"
 
 
@@ -232,16 +233,18 @@ def _fits_webp(facts: Facts, dtype: str) -> None:
         raise misfit("compression", f"WEBP holds 3 or 4 bands, not {len(facts.bands)}", other)
 
 
-def _fits_lerc(facts: Facts, dtype: str) -> None:
+def _fits_lerc(facts: Facts, dtype: str, alpha: tuple[int, ...]) -> None:
     other = "DEFLATE and ZSTD hold every raster, without loss."
     if dtype not in _LERC_DTYPES:
         raise misfit("compression", f"LERC holds no {dtype}", other)
     if _palette(facts):
         raise misfit("compression", "LERC is for measured values, not for a palette", other)
+    if alpha:
+        raise misfit("compression", "LERC forgets the values of transparent pixels", other)
 
 
-def _may_be_lerc(facts: Facts, dtype: str) -> bool:
-    return dtype in _LERC_DTYPES and not _palette(facts)
+def _may_be_lerc(facts: Facts, dtype: str, alpha: tuple[int, ...]) -> bool:
+    return dtype in _LERC_DTYPES and not alpha and not _palette(facts)
 
 
 def _palette(facts: Facts) -> bool:
@@ -385,11 +388,14 @@ def _fits_dtype(value: float, dtype: str) -> None:
 def _block_size(facts: Facts, parameters: RasterOptions, notes: list[str]) -> int:
     size: int = parameters.block_size
     pixel = facts.decoded_bytes / max(1, facts.width * facts.height)
-    while size > 128 and size * size * pixel > _TILE_BYTES:
+    while size > _SMALLEST_TILE and size * size * pixel > _TILE_BYTES:
         size //= 2
     if size != parameters.block_size:
         notes.append(
             f"The tiles are of {size} pixels a side: one of {parameters.block_size} with all "
             f"{len(facts.bands)} bands would be too large to read quickly."
         )
+    # Readers take one tile as wide as the raster for strips of rows.
+    if size > _SMALLEST_OVERVIEW and size >= facts.width:
+        size = _SMALLEST_OVERVIEW
     return size

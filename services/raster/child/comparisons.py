@@ -14,9 +14,6 @@ from services.raster.model import CogPlan
 Pixels = NDArray[Any]
 Mask = NDArray[np.uint8] | None
 
-# Rows are compared in runs of about so many pixels, whose arrays stay in the processor's cache.
-_RUN = 1 << 18
-
 
 class Comparison(Protocol):
     """What comes out of comparing: `compared` pixels of each band, the `largest` and the `mean`
@@ -87,17 +84,16 @@ class BoundedComparison:
     def add(self, wanted: Pixels, found: Pixels, mask: Mask, window: Window) -> str | None:
         self.compared += wanted[0].size
         shown = np.broadcast_to(True if mask is None else mask != 0, wanted.shape)
-        empty = np.isnan(wanted) & np.isnan(found) if wanted.dtype.kind == "f" else False
-        difference = np.abs(wanted.astype(np.float64) - found)
-        difference[~shown | empty] = 0
-        rounding = 0.0
+        rounding: Pixels | float = 0.0
         if wanted.dtype.kind == "f":
+            shown = shown & ~(np.isnan(wanted) & np.isnan(found))
             rounding = np.finfo(wanted.dtype).eps * np.abs(wanted.astype(np.float64))
-        differs = ~(difference <= self.bound + rounding)
+        difference = np.abs(wanted.astype(np.float64) - found)
+        differs = shown & ~(difference <= self.bound + rounding)
         if differs.any():
             return _first(differs, wanted, found, window)
-        self.largest = max(self.largest, float(difference.max(initial=0)))
-        self._sum += float(difference.sum())
+        self.largest = max(self.largest, float(difference.max(initial=0, where=shown)))
+        self._sum += float(difference.sum(where=shown))
         self._count += int(np.count_nonzero(shown))
         return None
 
@@ -133,20 +129,14 @@ class PictureComparison:
             wanted, found = wanted[:-1], found[:-1]
         if not len(self._signed):
             self._signed = np.zeros(len(wanted))
-        run = max(1, _RUN // wanted.shape[2])
-        for top in range(0, wanted.shape[1], run):
-            part = np.s_[:, top : top + run]
-            self._add(wanted[part], found[part], None if mask is None else mask[part[1:]] != 0)
-        return None
-
-    def _add(self, wanted: Pixels, found: Pixels, shown: NDArray[np.bool_] | None) -> None:
         signed = found.astype(np.int16) - wanted
         level = np.rint(np.abs(brightness(found) - brightness(wanted))).astype(np.uint8)
-        if shown is not None:
-            signed, level = signed[:, shown], level[shown]
+        if mask is not None:
+            signed, level = signed[:, mask != 0], level[mask != 0]
         self._signed += signed.reshape(len(signed), -1).sum(axis=1, dtype=np.int64)
         self._histogram += np.bincount(level.ravel(), minlength=256)
         self.largest = max(self.largest, float(np.abs(signed).max(initial=0)))
+        return None
 
     def verdict(self) -> str | None:
         count = int(self._histogram.sum())

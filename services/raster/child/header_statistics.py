@@ -11,15 +11,18 @@ The tags are GDAL's: https://gdal.org/en/stable/user/raster_data_model.html#rast
 
 from __future__ import annotations
 
-import mmap
 import re
 from collections.abc import Sequence
+from typing import BinaryIO
 
 from services.raster.model import BandStatistics
 
 _NAMES = ("MINIMUM", "MAXIMUM", "MEAN", "STDDEV", "VALID_PERCENT")
 # As many characters as the longest text of a double, -1.7976931348623157e+308, has.
 _WIDTH = 24
+# A COG begins with all that is said of its pixels: where each tile of some 10^11 pixels lies takes
+# 6 MB of it, before the metadata.
+_HEADER_BYTES = 32 << 20
 _BEGIN, _END = b"<GDALMetadata>", b"</GDALMetadata>"
 
 
@@ -30,9 +33,9 @@ def reserved(band: int) -> dict[str, str]:
 
 def has_places(path: str) -> bool:
     """Whether the COG at `path` was made with places for statistics that are still empty."""
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        begin = data.find(_BEGIN)
-        return begin >= 0 and data.find(_placeholder(1, 0).encode(), begin, data.find(_END)) >= 0
+    with open(path, "rb") as file:
+        _, text = _metadata(file)
+    return _placeholder(1, 0).encode() in text
 
 
 def fill(path: str, statistics: Sequence[BandStatistics]) -> None:
@@ -41,17 +44,22 @@ def fill(path: str, statistics: Sequence[BandStatistics]) -> None:
     The tags of a band without a valid pixel are removed. Raises ValueError for a file that has
     no such places.
     """
-    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as data:
-        begin = data.find(_BEGIN)
-        end = data.find(_END, begin)
-        if begin < 0 or end < 0:
-            raise ValueError(f"{path} has no metadata to fill in")
-        length = end + len(_END) - begin
-        text = data[begin : begin + length]
+    with open(path, "r+b") as file:
+        begin, text = _metadata(file)
+        length = len(text)
         for band, values in enumerate(statistics, start=1):
             for place, number in enumerate(_numbers(values)):
                 text = _filled(text, _placeholder(band, place).encode(), number)
-        data[begin : begin + length] = text.ljust(length)
+        file.seek(begin)
+        file.write(text.ljust(length))
+
+
+def _metadata(file: BinaryIO) -> tuple[int, bytes]:
+    """Where GDAL's metadata begin in a TIFF, and their XML; empty where there are none."""
+    header = file.read(_HEADER_BYTES)
+    begin = header.find(_BEGIN)
+    end = header.find(_END, max(begin, 0))
+    return (0, b"") if begin < 0 or end < 0 else (begin, header[begin : end + len(_END)])
 
 
 def _placeholder(band: int, place: int) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from uuid import uuid4
@@ -21,10 +22,13 @@ from xml.etree.ElementTree import Element, SubElement
 
 import rasterio
 import rasterio.shutil
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, Resampling
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader, MemoryFile
 from rasterio.vrt import WarpedVRT
 
+from core.errors import PermanentTaskError
 from services.raster.child.opening import open_raster
 from services.raster.model import CogPlan, Nodata
 
@@ -50,7 +54,7 @@ def wrapped(
 
     `band_tags` says which tags each band (from 1) has beside those of the source.
     It reads the source as it is read: from any window, in any order, the same pixels. Raises
-    what `open_raster` raises, and `rasterio.errors.RasterioError` for a warp that cannot be.
+    what `open_raster` raises, and `PermanentTaskError` with the code warp_failed.
     """
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(open_raster(path))
@@ -61,13 +65,13 @@ def wrapped(
         name = _opened_text(described, stack)
         masked = plan.nodata is Nodata.MASK
         if plan.warp_to is None and not masked:
-            yield stack.enter_context(rasterio.open(name, driver="VRT"))
+            yield _open_vrt(name, stack)
             return
-        below = stack.enter_context(rasterio.open(name, driver="VRT"))
+        below = _open_vrt(name, stack)
         if plan.warp_to is not None:
             name, below = _warped(below, plan, stack)
         final = _described_again(described, name, below, masked=masked)
-        yield stack.enter_context(rasterio.open(_opened_text(final, stack), driver="VRT"))
+        yield _open_vrt(_opened_text(final, stack), stack)
 
 
 def warped_grid(source: str, plan: dict[str, Any]) -> tuple[int, int]:
@@ -81,8 +85,8 @@ def _description(dataset: DatasetReader) -> Element:
     name = f"/vsimem/{uuid4().hex}.vrt"
     rasterio.shutil.copy(dataset, name, driver="VRT")
     try:
-        with rasterio.open(name, driver="VRT") as copy:
-            text: str = copy.tags(ns="xml:VRT")["xml:VRT"]
+        with contextlib.ExitStack() as stack:
+            text: str = _open_vrt(name, stack).tags(ns="xml:VRT")["xml:VRT"]
     finally:
         rasterio.shutil.delete(name, driver="VRT")
     return ElementTree.fromstring(text)
@@ -93,6 +97,13 @@ def _opened_text(description: Element, stack: contextlib.ExitStack) -> str:
     text = ElementTree.tostring(description)
     name: str = stack.enter_context(MemoryFile(text, filename=f"{uuid4().hex}.vrt")).name
     return name
+
+
+def _open_vrt(name: str, stack: contextlib.ExitStack) -> DatasetReader:
+    with warnings.catch_warnings():
+        # What has control points only is a layer below a warp.
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        return stack.enter_context(rasterio.open(name, driver="VRT"))
 
 
 def _correct(description: Element, plan: CogPlan) -> None:
@@ -153,14 +164,19 @@ def _warped(
         "tolerance": 0,
         "add_alpha": ColorInterp.alpha not in below.colorinterp and below.nodata is None,
     }
-    with WarpedVRT(below, **options) as outline:
-        options["XSCALE"] = repr(outline.width / below.width)
-        options["YSCALE"] = repr(outline.height / below.height)
-    warped = stack.enter_context(WarpedVRT(below, **options))
+    try:
+        with WarpedVRT(below, **options) as outline:
+            options["XSCALE"] = repr(outline.width / below.width)
+            options["YSCALE"] = repr(outline.height / below.height)
+        warped = stack.enter_context(WarpedVRT(below, **options))
+    except (RasterioError, CPLE_BaseError) as error:
+        raise PermanentTaskError(
+            f"The raster cannot be warped to {plan.warp_to}: {error}", code="warp_failed"
+        ) from error
     name = f"/vsimem/{uuid4().hex}.vrt"
     rasterio.shutil.copy(warped, name, driver="VRT")
     stack.callback(rasterio.shutil.delete, name, driver="VRT")
-    return name, stack.enter_context(rasterio.open(name, driver="VRT"))
+    return name, _open_vrt(name, stack)
 
 
 def _described_again(
