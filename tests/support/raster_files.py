@@ -21,7 +21,8 @@ def relief(rows: int = 64, columns: int = 80, *, seed: int = 6) -> np.ndarray:
     noise = np.random.default_rng(seed).normal(size=(rows, columns))
     y, x = np.mgrid[0:rows, 0:columns]
     hills = 400 + 90 * np.sin(x / 17) + 60 * np.cos(y / 11) + noise
-    return hills[np.newaxis].astype("float32")
+    heights: np.ndarray = hills[np.newaxis].astype("float32")
+    return heights
 
 
 def write_raster(

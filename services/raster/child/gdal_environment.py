@@ -77,4 +77,5 @@ ENVIRONMENT: Mapping[str, str] = {
 }
 
 # Imported before a child is wanted: together they take a second and more.
-PRELOAD = ("numpy", "rasterio", "rasterio.shutil", "rasterio.vrt", "rasterio.warp", "pyproj")
+PRELOAD = ("numpy", "rasterio", "rasterio.shutil", "rasterio.vrt", "rasterio.warp", "pyproj",
+           "services.raster.child.surveying")  # fmt: skip

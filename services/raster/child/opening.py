@@ -24,7 +24,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from infrastructure.one_file import OneFile
 from services.raster.child import formats
-from services.raster.child.refusals import RefersElsewhere, UnreadableRaster
+from services.raster.child.refusals import RefersElsewhere, UnreadableRaster, words_of
 
 # Set by `services.raster.children` from the app's settings.
 MAX_PIXELS = "GEOFORGE_MAX_RASTER_PIXELS"
@@ -37,7 +37,6 @@ _TIFFS_BESIDE = (".ovr", ".msk")
 # GDAL's documents do not say so: a dataset whose metadata have this item has its overviews read
 # from the file or address that it names (GDALDefaultOverviews::OverviewScan).
 _OVERVIEWS = ("OVERVIEWS", "OVERVIEW_FILE")
-_SHOWN_ERROR = 300
 
 
 @contextmanager
@@ -86,7 +85,7 @@ def _opened(
     except RasterioError as error:
         raise UnreadableRaster(
             f"The file begins as {driver} does but cannot be read as that: it is damaged, or of a "
-            f"kind that is not read. {_plain(error, Path(file))}"
+            f"kind that is not read. {words_of(error, Path(file))}"
         ) from error
     with dataset:
         yield dataset
@@ -180,9 +179,3 @@ def _stay_at_home(dataset: DatasetReader, folder: Path) -> None:
             raise RefersElsewhere(
                 "The file names a part of itself that lies elsewhere, which is not followed."
             )
-
-
-def _plain(error: Exception, file: Path) -> str:
-    """GDAL's words, without the path on this machine."""
-    text = str(error).replace(str(file), file.name).replace(str(file.parent), "")
-    return " ".join(text.split())[:_SHOWN_ERROR]

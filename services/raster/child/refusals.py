@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from core.errors import GeoforgeError
+
+_SHOWN = 300
 
 
 class UnreadableRaster(GeoforgeError):
@@ -15,3 +19,12 @@ class RefersElsewhere(UnreadableRaster):
     """The file, or one beside it, names other files or addresses for GDAL to read."""
 
     code = "refers_elsewhere"
+
+
+def words_of(error: BaseException, file: Path) -> str:
+    """What GDAL says of a failure, without the paths of this machine. rasterio's own words are
+    often only that there was one: GDAL's are its cause."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = str(error).replace(str(file), file.name).replace(f"{file.parent}/", "")
+    return " ".join(text.split())[:_SHOWN]

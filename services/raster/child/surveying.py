@@ -13,7 +13,7 @@ from core.job_definition import JsonObject
 from services.raster import inference, sampling
 from services.raster.child.facts import read_facts
 from services.raster.child.opening import open_ranges, open_raster
-from services.raster.child.refusals import UnreadableRaster
+from services.raster.child.refusals import UnreadableRaster, words_of
 from services.raster.model import Facts, Survey
 from services.raster.sampling import Sample
 
@@ -46,7 +46,7 @@ def _survey(
     except RasterioError as error:
         raise UnreadableRaster(
             "The header can be read, the pixels cannot: the file is damaged or cut off. "
-            f"{' '.join(str(error).split())[:300]}",
+            f"{words_of(error, Path(dataset.name))}",
             code="damaged_pixels",
         ) from error
     if options["nodata"] is not None:

@@ -13,7 +13,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -33,14 +33,16 @@ class Site:
     """A web server that says which paths it was asked for."""
 
     address: str
-    asked: list[str] = field(default_factory=list)
+    asked: list[str]
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
+    asked: list[str] = []
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            site.asked.append(self.path)
+            asked.append(self.path)
             self.send_error(404)
 
         do_HEAD = do_GET  # noqa: N815
@@ -48,10 +50,9 @@ def site() -> Iterator[Site]:
         def log_message(self, *_: object) -> None: ...
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    site = Site(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield site
+    yield Site(f"http://127.0.0.1:{server.server_port}", asked)
     server.shutdown()
     thread.join()
     server.server_close()
