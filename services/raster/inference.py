@@ -35,7 +35,7 @@ from services.raster.sampling import Sample
 
 # Findings are not independent of each other, so their sum claims too much. Fitted on labelled
 # public rasters by `python -m benchmarks.inference`, for probabilities that hold.
-_TEMPERATURE = 1.4
+_TEMPERATURE = 1.1
 # Below, a finding is no argument worth naming, and a subtype not worth claiming.
 _ARGUMENT = 0.3
 _SUBTYPE = 1.0

@@ -77,7 +77,7 @@ def _one_band(subject: Subject, m: Measures) -> Iterator[Finding]:
             weigh(categorical=1.5 if m.distinct <= 100 else 0.5),
             round(m.dense, 4),
         )
-    if m.distinct > 40 and m.dense > 0.8 and m.minimum >= 0 and 90 <= m.maximum <= 101:
+    if m.distinct > 40 and m.dense > 0.8 and m.minimum >= 0 and 70 <= m.maximum <= 101:
         yield Finding(
             "percent",
             "Nearly all whole numbers up to 100 are met, as with percent.",

@@ -99,7 +99,7 @@ def _palette(subject: Subject) -> Iterator[Finding]:
             "palette",
             "Its palette is a ramp of colours, and neighbours have near values: shades of an "
             "amount rather than classes.",
-            weigh(continuous=1.5, categorical=1.0),
+            weigh(continuous=1.0, dem=1.0, categorical=1.0),
             len(palette),
         )
     else:

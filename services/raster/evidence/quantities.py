@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from services.raster.evidence.finding import Finding, weigh
+from services.raster.evidence.measures import Measures
 from services.raster.evidence.subject import Subject
 from services.raster.model import Subtype
+
+_MODIS_FILL, _MODIS_LEAST = -3000.0, -2000.0
 
 
 def find(subject: Subject) -> Iterator[Finding]:
@@ -31,20 +34,8 @@ def find(subject: Subject) -> Iterator[Finding]:
                 value,
                 {Subtype.PROBABILITY: 1.0},
             )
-    elif (
-        subject.dtype == "int16"
-        and m.high > 4000
-        and m.maximum <= 10_000
-        and -4000 <= m.minimum < 0
-        and m.distinct > 200
-    ):
-        yield Finding(
-            "index",
-            "Values reach from below 0 up to 10000, as those of an index times 10000 do, and many "
-            "are higher than land is.",
-            weigh(vegetation_index=2.6, dem=-2.0),
-            value,
-        )
+    elif subject.dtype == "int16" and m.distinct > 200:
+        yield from _scaled_index(subject, m)
     elif subject.floating and m.minimum >= 180 and m.maximum <= 345 and m.distinct > 20:
         yield Finding(
             "kelvin",
@@ -66,4 +57,37 @@ def find(subject: Subject) -> Iterator[Finding]:
             "Neighbours differ much, as in pictures and radar.",
             weigh(continuous=0.5),
             round(m.correlation, 3),
+        )
+
+
+def _scaled_index(subject: Subject, m: Measures) -> Iterator[Finding]:
+    """Vegetation indices are kept times 10000. MODIS gives them from -2000, and -3000 where there
+    is none (user guide of MOD13)."""
+    value = [m.minimum, m.maximum]
+    fill = _MODIS_FILL in (subject.facts.bands[0].nodata, subject.undeclared[0])
+    if fill or (m.minimum == _MODIS_LEAST and m.maximum <= 10_000):
+        yield Finding(
+            "index",
+            "Missing pixels are -3000, or the least value is -2000, as in MODIS vegetation "
+            "indices.",
+            weigh(vegetation_index=3.5, dem=-1.0),
+            value,
+        )
+    elif not (m.high > 4000 and m.maximum <= 10_500 and m.minimum >= -10_100):
+        return
+    elif m.minimum < 0:
+        yield Finding(
+            "index",
+            "Values reach from below 0 up to 10000, as those of an index times 10000 do, and many "
+            "are higher than land is.",
+            weigh(vegetation_index=2.6, dem=-2.0),
+            value,
+        )
+    elif m.mean < m.median:
+        yield Finding(
+            "index",
+            "Most values are high, up to 10000, and few are low, as those of an index times 10000 "
+            "over land with plants.",
+            weigh(vegetation_index=1.5, dem=-0.8),
+            value,
         )

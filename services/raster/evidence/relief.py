@@ -7,12 +7,17 @@ from collections.abc import Iterator
 from services.raster.evidence.finding import Finding, weigh
 from services.raster.evidence.measures import Measures
 from services.raster.evidence.subject import Subject
+from services.raster.model import Subtype
 
 # Metres from the deepest trench to the highest summit; feet reach further up.
 _LOWEST, _HIGHEST, _HIGHEST_FEET = -11_100.0, 9_000.0, 29_100.0
 
+# Mountains of the Earth in a grid of a degree, where they are averaged.
+_HIGHEST_OF_COARSE = 4_000.0
 # Growth (see `Measures`) of interpolated fields; relief that was enlarged comes near it.
 _SMOOTHEST = 3.8
+# Correlation of neighbours below which relief of usual resolutions seldom lies.
+_ROUGH = 0.965
 
 
 def find(subject: Subject) -> Iterator[Finding]:
@@ -21,6 +26,8 @@ def find(subject: Subject) -> Iterator[Finding]:
     m = subject.measured[0]
     yield from _surface(m)
     yield from _range(subject, m)
+    yield from _derived(m)
+    yield from _tail(m)
 
 
 def _surface(m: Measures) -> Iterator[Finding]:
@@ -37,19 +44,40 @@ def _surface(m: Measures) -> Iterator[Finding]:
             says, weight = "It is a surface, as smooth as relief is.", 1.8
         else:
             says, weight = "It is a surface.", 1.2
+        if m.correlation < _ROUGH:
+            weight -= 0.6
         yield Finding("surface", says, weigh(dem=weight), value)
     elif m.correlation < 0.85 or m.growth < 1.6:
         yield Finding("surface", "It is rougher than relief is.", weigh(dem=-2.5), value)
     else:
-        yield Finding("surface", "It is rougher than most relief.", weigh(dem=-0.7), value)
+        yield Finding("surface", "It is rougher than most relief.", weigh(dem=-1.0), value)
 
 
 def _range(subject: Subject, m: Measures) -> Iterator[Finding]:
     value = [m.minimum, m.maximum]
     if m.minimum < _LOWEST or m.high > _HIGHEST_FEET:
         yield Finding("range", "The Earth has no such elevations.", weigh(dem=-5), value)
-    elif m.high > _HIGHEST:
-        yield Finding("range", "In metres the Earth has no such elevations.", weigh(dem=-3), value)
+    elif m.maximum > _HIGHEST:
+        weight = -3 if m.high > _HIGHEST else -2
+        yield Finding(
+            "range", "In metres the Earth has no such elevations.", weigh(dem=weight), value
+        )
+    elif subject.whole_earth and m.maximum < _HIGHEST_OF_COARSE:
+        yield Finding(
+            "range",
+            "It shows the whole Earth, and nothing as high as its mountains.",
+            weigh(dem=-4, continuous=0.5),
+            value,
+        )
+    elif -90 <= m.minimum < -15 and m.maximum <= 60 and not m.whole:
+        yield Finding(
+            "range",
+            "The values are those of temperatures in degrees Celsius; the sea is deeper, and land "
+            "hardly lies below it.",
+            weigh(dem=-0.8, continuous=1.2),
+            value,
+            {Subtype.TEMPERATURE: 0.5},
+        )
     elif max(abs(m.low), abs(m.high)) <= 2:
         yield Finding("range", "The values are too small for relief.", weigh(dem=-4), value)
     elif m.high - m.low <= 3:
@@ -74,3 +102,46 @@ def _range(subject: Subject, m: Measures) -> Iterator[Finding]:
         )
     else:
         yield Finding("range", "The values are in the range of elevations.", weigh(dem=0.3), value)
+
+
+def _derived(m: Measures) -> Iterator[Finding]:
+    """What is computed of elevations, by the range that it has."""
+    value = [m.minimum, m.maximum]
+    if m.minimum < 0 or m.distinct <= 40:
+        return
+    if not m.whole and 355 <= m.maximum <= 360 and m.minimum < 5:
+        yield Finding(
+            "directions",
+            "Values go round from 0 to 360, as directions of slopes do.",
+            weigh(dem=-2, continuous=1.0),
+            value,
+            {Subtype.SLOPE: 0.5},
+        )
+    elif 235 <= m.maximum <= 255:
+        yield Finding(
+            "shades",
+            "Values end where bytes do, as shades of grey.",
+            weigh(dem=-1.2, continuous=0.5),
+            value,
+            {Subtype.HILLSHADE: 0.5},
+        )
+    elif not m.whole and m.minimum < 5 and m.maximum <= 90 and (m.correlation or 1) < 0.97:
+        yield Finding(
+            "angles",
+            "Values lie between 0 and 90 and change fast, as slopes do.",
+            weigh(dem=-0.8, continuous=0.5),
+            value,
+            {Subtype.SLOPE: 0.5},
+        )
+
+
+def _tail(m: Measures) -> Iterator[Finding]:
+    """Pictures have few pixels far brighter than the rest; mountains have broad bases."""
+    spread = m.high - m.low
+    if m.correlation is not None and m.correlation < 0.98 and m.maximum - m.high > spread > 0:
+        yield Finding(
+            "tail",
+            "Few values are far greater than the rest, as in pictures.",
+            weigh(dem=-0.8),
+            [m.high, m.maximum],
+        )

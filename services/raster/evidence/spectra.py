@@ -33,6 +33,7 @@ def find(subject: Subject) -> Iterator[Finding]:
         return
     yield from _scales(subject, pixels)
     yield from _fields(subject)
+    yield from _shares(pixels)
     deviations = pixels.std(axis=1)
     if len(pixels) <= 4 and (deviations > 0).all() and np.isfinite(deviations).all():
         correlation = np.asarray(np.corrcoef(pixels))
@@ -77,6 +78,21 @@ def _fields(subject: Subject) -> Iterator[Finding]:
             "All bands are smoother than pictures are.",
             weigh(continuous=1.5, multispectral=-0.5, rgb=-1, nir=-1),
             [round(correlation, 3), round(growth, 2)],
+        )
+
+
+def _shares(pixels: NDArray[np.float64]) -> Iterator[Finding]:
+    """Probabilities of classes, and shares of what a pixel holds, have one sum everywhere."""
+    total = pixels.sum(axis=0)
+    mean = float(total.mean())
+    varies = float(pixels.std(axis=1).max())
+    if mean > 0 and (pixels >= 0).all() and total.std() < 0.01 * mean and varies > 0.05 * mean:
+        yield Finding(
+            "shares",
+            "At every pixel the bands have the same sum, as shares of a whole do.",
+            weigh(continuous=4, unknown=0.5),
+            round(mean, 3),
+            {Subtype.PROBABILITY: 2.0},
         )
 
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
+from pyproj import CRS
+from pyproj.exceptions import CRSError
 
 from services.raster.evidence import alpha, undeclared
 from services.raster.evidence.measures import Measures, measure
@@ -88,7 +91,26 @@ class Subject:
         return any(band.dtype.startswith("complex") for band in self.facts.bands)
 
     @cached_property
-    def together(self) -> np.ndarray[tuple[int, int], np.dtype[np.float64]] | None:
+    def crs(self) -> CRS | None:
+        """The CRS that the file declares; None where it has none, or one that PROJ cannot read."""
+        if self.facts.crs is None:
+            return None
+        try:
+            return CRS.from_user_input(self.facts.crs)
+        except CRSError:
+            return None
+
+    @cached_property
+    def whole_earth(self) -> bool:
+        """Whether it shows the Earth from west to east and nearly from pole to pole."""
+        if self.facts.transform is None or self.crs is None or not self.crs.is_geographic:
+            return False
+        degrees_east = abs(self.facts.transform[0]) * self.facts.width
+        degrees_north = abs(self.facts.transform[4]) * self.facts.height
+        return 300 <= degrees_east <= 361 and 120 <= degrees_north <= 181
+
+    @cached_property
+    def together(self) -> NDArray[np.float64] | None:
         """Pixels valid in all of `data`, (bands, pixels); None where there are none."""
         if not self.data:
             return None

@@ -32,15 +32,16 @@ ONE_BAND = (
         RasterType.CONTINUOUS,
         "hag, chm, ndsm, canopy, canopy height, tree height, building height, curvature, tri, "
         "tpi, twi, roughness, rugosity, height above ground, flow accumulation, flowacc, "
-        "distance, proximity, uncertainty, stdev",
+        "distance, proximity, uncertainty, stdev, err, sza, saa, vza, vaa, zenith, azimuth, angle, "
+        "angles",
     ),
     _vocabulary(Subtype.MASK, "mask, watermask, landmask, cloudmask, landsea"),
     _vocabulary(Subtype.BIT_FLAGS, "qa, bqa, qa pixel, qa radsat, fmask, quality, qc"),
     _vocabulary(
         Subtype.LAND_COVER,
         "landcover, land cover, lulc, landuse, land use, lc, lccs, nlcd, cdl, cdls, corine, clc, "
-        "worldcover, scl, class, classes, classification, classified, lc type, igbp, cropland, "
-        "crop type, croptype",
+        "worldcover, scl, class, classes, classification, classified, lc type, igbp, crop "
+        "type, croptype",
     ),
     _vocabulary(
         RasterType.CATEGORICAL,
@@ -54,7 +55,7 @@ ONE_BAND = (
     ),
     _vocabulary(
         Subtype.TEMPERATURE,
-        "temperature, tmin, tmax, tmean, tavg, lst, sst, t2m, thermal, st b10, st b6",
+        "temperature, tmin, tmax, tmean, tavg, lst, sst, oisst, t2m, thermal, st b10, st b6",
     ),
     _vocabulary(
         Subtype.PRECIPITATION,
@@ -65,7 +66,8 @@ ONE_BAND = (
     ),
     _vocabulary(
         Subtype.PROBABILITY,
-        "probability, prob, confidence, likelihood, suitability, susceptibility",
+        "probability, probabilities, prob, probs, confidence, conf, likelihood, suitability, "
+        "susceptibility",
     ),
     _vocabulary(Subtype.DEPTH, "flood, flood depth, inundation, water depth, depth"),
     _vocabulary(
@@ -86,7 +88,7 @@ ONE_BAND = (
         "concentration, density, percent, percentage, fraction, carbon, biomass, wind, speed, "
         "velocity, anomaly, aod, no2, ozone, albedo, evapotranspiration, soil moisture, "
         "moisture, ndwi, ndsi, nbr, treecover, tree cover, red, green, blue, nir, swir, coastal, "
-        "lai, fapar, snow, ice",
+        "lai, fapar, snow, ice, bio, bioclim, worldclim, chelsa",
     ),
 )
 SEVERAL_BANDS = (
@@ -104,6 +106,7 @@ SEVERAL_BANDS = (
     _vocabulary(Subtype.VECTOR_FIELD, "wind, u10, v10, uv, current, currents, velocity"),
     _vocabulary(Subtype.TEMPERATURE, "temperature, tmin, tmax, tmean, tavg, bioclim"),
     _vocabulary(Subtype.PRECIPITATION, "precipitation, precip, prec, rainfall"),
+    _vocabulary(Subtype.PROBABILITY, "probability, probabilities, prob, probs"),
     _vocabulary(Subtype.LAND_COVER, "landcover, land cover, lulc, landuse, classification"),
 )
 

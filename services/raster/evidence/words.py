@@ -11,7 +11,7 @@ from services.raster.evidence.subject import Subject
 from services.raster.model import SUBTYPES, RasterType, Subtype
 
 # A file's name may be of the place, the project, or of what the raster was made from.
-_OF_FILE, _OF_TEXT = 1.8, 3.0
+_OF_FILE, _OF_TEXT = 2.8, 3.5
 # Tags that hold texts about the whole: what a product or a variable is called.
 _TELLING_TAGS = frozenset(
     {"tifftag_imagedescription", "long_name", "standard_name", "name", "title", "variable",
