@@ -19,6 +19,8 @@ from services.ingest.rewriting import target_url
 from services.raster.common_names import common_names
 from services.raster.description import BandSummary, DescribedBand, Description
 from services.raster.model import Caveat, Facts, Inference, Survey, Verification
+from services.raster.rendering.model import DEFAULT
+from services.raster.rendering.model import EXTENSION as RENDER_EXTENSION
 from services.raster.time_texts import rfc3339
 from services.raster.times import ItemTime
 
@@ -31,6 +33,7 @@ DOCUMENT = "item.json"
 DATA, THUMBNAIL, OVERVIEW = "data", "thumbnail", "overview"
 PREDECESSOR = "predecessor-version"
 RASTER_TYPE, RASTER_SUBTYPE = "geoforge:raster_type", "geoforge:raster_subtype"
+JOB_ID = "geoforge:job_id"
 DATETIME_SOURCE = "geoforge:datetime_source"
 
 _EXTENSIONS = "https://stac-extensions.github.io/{}/schema.json"
@@ -39,7 +42,6 @@ _RASTER = _EXTENSIONS.format("raster/v1.1.0")
 _EO = _EXTENSIONS.format("eo/v1.1.0")
 FILE_EXTENSION = _EXTENSIONS.format("file/v2.1.0")
 _CLASSIFICATION = _EXTENSIONS.format("classification/v2.0.0")
-_RENDER = _EXTENSIONS.format("render/v2.0.0")
 _VERSION = _EXTENSIONS.format("version/v1.2.0")
 _WEB_MAP_LINKS = _EXTENSIONS.format("web-map-links/v1.2.0")
 
@@ -150,9 +152,12 @@ def make_item(
             **_provenance(origin, when),
             "geoforge:footprint": description.footprint,
             **_verified(verification),
-            **({} if style is None else {"renders": {"default": style}}),
+            **({} if style is None else {"renders": {DEFAULT: style}}),
         },
-        "links": _links(collection_id, item_id, origin, predecessor, version),
+        "links": [
+            *_links(collection_id, item_id, origin.job_id, is_drawn=style is not None),
+            *_links_to_predecessor(predecessor, version),
+        ],
         "assets": {DATA: data, **_images(files)},
     }
     item["stac_extensions"] = _extensions(item)
@@ -230,7 +235,7 @@ def _provenance(origin: Origin, when: ItemTime) -> JsonObject:
         source = {"container": str(origin.container), "blob": str(origin.path)}
     return {
         "geoforge:source": source,
-        "geoforge:job_id": origin.job_id,
+        JOB_ID: origin.job_id,
         DATETIME_SOURCE: when.source,
     }
 
@@ -248,19 +253,13 @@ def _verified(verification: Verification | None) -> JsonObject:
     }
 
 
-def _links(
-    collection_id: str,
-    item_id: str,
-    origin: Origin,
-    predecessor: JsonObject | None,
-    version: str,
-) -> list[JsonObject]:
+def _links(collection_id: str, item_id: str, job_id: str, *, is_drawn: bool) -> list[JsonObject]:
     here = f"/api/raster/{quote(collection_id, safe='')}/{quote(item_id, safe='')}"
-    links: list[JsonObject] = [
+    return [
         {
             "rel": "via",
             "type": "application/json",
-            "href": f"/api/jobs/{origin.job_id}",
+            "href": f"/api/jobs/{job_id}",
             "title": "The job that made it",
         },
         {
@@ -268,28 +267,30 @@ def _links(
             "type": "application/json",
             "href": f"{here}/tilejson.json",
             "title": "Map tiles",
+            # The render extension asks which of the item's renders the tiles show.
+            **({"render": DEFAULT} if is_drawn else {}),
         },
     ]
-    before = _link_to_predecessor(predecessor, version)
-    return links if before is None else [*links, before]
 
 
-def _link_to_predecessor(predecessor: JsonObject | None, version: str) -> JsonObject | None:
+def _links_to_predecessor(predecessor: JsonObject | None, version: str) -> list[JsonObject]:
     """To the version before, or what the same version said of its own."""
     if predecessor is None:
-        return None
+        return []
     if predecessor["properties"].get("version") == version:
-        return next((link for link in predecessor["links"] if link.get("rel") == PREDECESSOR), None)
+        return [link for link in predecessor["links"] if link.get("rel") == PREDECESSOR]
     data = predecessor["assets"].get(DATA)
-    if data is None or "geoforge:job_id" not in predecessor["properties"]:
-        return None  # Somebody's own item, of which no document was kept.
+    if data is None or JOB_ID not in predecessor["properties"]:
+        return []  # Somebody's own item, of which no document was kept.
     parent = str(data["href"]).rpartition("/")[0]
-    return {
-        "rel": PREDECESSOR,
-        "type": "application/geo+json",
-        "href": f"{parent}/{DOCUMENT}",
-        "title": "The version before",
-    }
+    return [
+        {
+            "rel": PREDECESSOR,
+            "type": "application/geo+json",
+            "href": f"{parent}/{DOCUMENT}",
+            "title": "The version before",
+        }
+    ]
 
 
 def _data_asset(files: StoredFiles, survey: Survey, description: Description) -> JsonObject:
@@ -423,5 +424,5 @@ def _extensions(item: JsonObject) -> list[str]:
     if "classification:classes" in data:
         used.add(_CLASSIFICATION)
     if "renders" in item["properties"]:
-        used.add(_RENDER)
+        used.add(RENDER_EXTENSION)
     return sorted(used)

@@ -101,7 +101,7 @@ class _Placement:
     def __init__(self, dataset: Any, shape: tuple[int, ...]) -> None:
         rows, columns = shape
         self.shape = (rows, columns)
-        self._transform = dataset.transform * Affine.scale(
+        self._transform = dataset.transform @ Affine.scale(
             dataset.width / columns, dataset.height / rows
         )
         crs = CRS.from_wkt(dataset.crs.to_wkt())
