@@ -70,4 +70,5 @@ JOB = JobDefinition(
         ),
     ),
     finalize=collection_publishing.job_result,
+    preview=listing.preview,
 )

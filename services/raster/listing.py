@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 
 from config import get_settings
@@ -25,12 +27,15 @@ from services.vector import source_files
 from services.vector.source_files import SourceRef
 
 Context = TaskContext[ProcessRasterCollection]
+Check = Callable[[], None]
 
 STAGE = "inventory"
 
 MAX_FILES = 100_000
 _MAX_BLOBS = 1_000_000
 _CHECK_EVERY = 1000
+_PREVIEW_SECONDS = 20.0
+_PREVIEWED = 20
 
 _SAID: dict[Skip, str] = {
     Skip.NOT_A_RASTER: "have names of no raster format",
@@ -49,9 +54,77 @@ def list_files(context: Context) -> JsonObject:
     workspace), `skipped` says how many blobs were passed over, and why. Raises
     `PermanentTaskError` where nothing is left to be validated.
     """
-    parameters = context.parameters
+    listing = _look(
+        context.parameters,
+        context.check,
+        lambda count: context.progress(blobs_listed=count),
+    )
+    context.check()
+    name = f"listing/{context.attempt}.ndjson"
+    files.write_files(context.workspace, listing.files)
+    refusals.write(context.workspace, name, listing.refused)
+    RasterCollectionProgress(context.job_id).begin(listing.total)
+    return {**listing.as_json(), "refused": len(listing.refused), "refusals": name}
+
+
+def preview(parameters: ProcessRasterCollection) -> JsonObject:
+    """What a job would find, for a dry run: {listed, files, bytes, refused, skipped,
+    skipped_examples, first}. Nothing is written, and no file is opened.
+
+    Raises what `list_files` raises.
+    """
+    deadline = time.monotonic() + _PREVIEW_SECONDS
+
+    def check() -> None:
+        if time.monotonic() > deadline:
+            raise PermanentTaskError(
+                f"{_where(parameters)} cannot be listed within {_PREVIEW_SECONDS:g} seconds: a "
+                "job can.",
+                code="preview_too_slow",
+            )
+
+    listing = _look(parameters, check, lambda _: None)
+    return {
+        "listed": True,
+        **listing.as_json(),
+        "refused": [each.model_dump(mode="json") for each in listing.refused[:_PREVIEWED]],
+        "first": [
+            {"path": each.name, "item_id": each.item_id, "bytes": each.ref.size}
+            for each in listing.files[:_PREVIEWED]
+        ],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """The files of a collection, and what was left out of it."""
+
+    files: list[RasterFile]
+    refused: list[Refused]
+    selection: Selection
+
+    @property
+    def total(self) -> int:
+        return len(self.files) + len(self.refused)
+
+    def as_json(self) -> JsonObject:
+        return {
+            "files": len(self.files),
+            "bytes": sum(each.ref.size for each in self.files),
+            "skipped": {
+                reason.value: count for reason, count in sorted(self.selection.skipped.items())
+            },
+            "skipped_examples": [
+                {"path": path, "reason": reason.value} for path, reason in self.selection.examples
+            ],
+        }
+
+
+def _look(
+    parameters: ProcessRasterCollection, check: Check, progress: Callable[[int], None]
+) -> _Listing:
     try:
-        selection = _selection(context)
+        selection = _selection(parameters, check, progress)
     except NotFound as error:
         raise PermanentTaskError(error.message, code=error.error_code) from error
     if len(selection.rasters) > MAX_FILES:
@@ -65,36 +138,25 @@ def list_files(context: Context) -> JsonObject:
     refused += [_missing(parameters, name) for name in _names(parameters) if name not in present]
     if not found:
         raise _nothing(parameters, selection, refused)
-    context.check()
-    name = f"listing/{context.attempt}.ndjson"
-    files.write_files(context.workspace, found)
-    refusals.write(context.workspace, name, refused)
-    RasterCollectionProgress(context.job_id).begin(len(found) + len(refused))
-    return {
-        "files": len(found),
-        "refused": len(refused),
-        "refusals": name,
-        "bytes": sum(each.ref.size for each in found),
-        "skipped": {reason.value: count for reason, count in sorted(selection.skipped.items())},
-        "skipped_examples": [
-            {"path": path, "reason": reason.value} for path, reason in selection.examples
-        ],
-    }
+    return _Listing(found, refused, selection)
 
 
-def _selection(context: Context) -> Selection:
-    parameters = context.parameters
+def _selection(
+    parameters: ProcessRasterCollection, check: Check, progress: Callable[[int], None]
+) -> Selection:
     container = parameters.container_name
     if parameters.prefix is not None:
-        own = _made_before(parameters)
-        return select(_listed(context, container, parameters.prefix), own=own)
+        blobs = _listed(container, parameters.prefix, check, progress)
+        return select(blobs, own=_made_before(parameters))
     names = frozenset(parameters.blob_names)
     wanted = names.union(*(sidecar_names(name) for name in names))
-    found = blob_lookup.find(container, wanted, check=context.check)
+    found = blob_lookup.find(container, wanted, check=check)
     return select(found.values(), named=names)
 
 
-def _listed(context: Context, container: str, prefix: str) -> Iterator[BlobVersion]:
+def _listed(
+    container: str, prefix: str, check: Check, progress: Callable[[int], None]
+) -> Iterator[BlobVersion]:
     with blob_storage.faults(container):
         blobs = blob_storage.container_client(container).list_blobs(
             name_starts_with=prefix or None, include=["metadata"]
@@ -107,8 +169,8 @@ def _listed(context: Context, container: str, prefix: str) -> Iterator[BlobVersi
                     code="too_many_files",
                 )
             if count % _CHECK_EVERY == 0:
-                context.check()
-                context.progress(blobs_listed=count)
+                check()
+                progress(count)
             yield BlobVersion.of(container, blob)
 
 

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from affine import Affine
+
 from infrastructure import blob_storage, stac_repository
 from jobs.process_raster_collection import JOB
 from tests.support import rasters
@@ -30,7 +32,7 @@ def put_raster(
 ) -> str:
     """Write a GeoTIFF as a blob, `place` tiles east of the first; its path."""
     west = rasters.UTM.c + place * _TILE_METRES
-    transform = rasters.Affine(30, 0, west, 0, -30, rasters.UTM.f)
+    transform = Affine(30, 0, west, 0, -30, rasters.UTM.f)
     local = folder / f"{next(_RUNS)}.tif"
     rasters.write(local, pixels, transform=transform, **more)
     return put(path, local.read_bytes())

@@ -13,6 +13,7 @@ from cogeo_mosaic.mosaic import MosaicJSON
 
 from core.errors import PermanentTaskError
 from infrastructure import blob_storage
+from services.raster import listing
 from tests.support import raster_collection as collections
 from tests.support import rasters
 from tests.support.raster_collection import job, put, put_raster, report, result_of
@@ -137,6 +138,16 @@ class TestNames:
             )
             assert result["read"] == 2
         assert result["skipped_by_reason"]["made_by_geoforge"] > 0
+
+
+def test_a_dry_run_lists_the_files_and_opens_none(tmp_path: Path) -> None:
+    put_tiles(tmp_path, "dry/", 1)
+    put("dry/broken.tif", b"no raster at all")
+    put("dry/notes.txt", b"Heights")
+    preview = listing.preview(job(prefix="dry/", collection_id="dry").parameters)
+    assert (preview["files"], preview["refused"]) == (2, [])
+    assert preview["skipped"] == {"not_a_raster": 1}
+    assert [each["item_id"] for each in preview["first"]] == ["broken", "n00"]
 
 
 class TestRefusals:
