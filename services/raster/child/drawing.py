@@ -29,7 +29,7 @@ def png(image: ImageData, style: RenderStyle, palette: Colours | None = None) ->
     valid = _opacity(image)
     if values.dtype.kind == "f":
         valid = np.where(np.isfinite(values).all(axis=0), valid, 0).astype(np.uint8)
-    colours = _colours(style) or palette
+    colours = _colours(style) or palette or None  # a palette may be without colours
     if style.rescale is None and colours is not None and len(values) == 1:
         picture, alpha = _classes(values[0], colours)
         return _encoded(picture, np.minimum(valid, alpha))

@@ -27,13 +27,24 @@ from services.raster.child import header_statistics
 from services.raster.child.comparisons import Comparison, comparison
 from services.raster.child.moments import BandMoments
 from services.raster.child.wrapping import wrapped
-from services.raster.model import CogPlan, Verification
+from services.raster.model import BandStatistics, CogPlan, Verification
 
 # Of the child's memory. A window is held twice, as source and as COG, and so is the next.
 _CACHE_SHARE = 4
 _WINDOW_SHARE = 16
 # Values that are compared at a time.
 _RUN = 1 << 18
+
+# Complex values: none of them is the smallest.
+_NO_ORDER = BandStatistics(
+    minimum=None,
+    maximum=None,
+    mean=None,
+    stdev=None,
+    percentiles=None,
+    valid_share=0.0,
+    distinct=0,
+)
 
 Pixels = NDArray[Any]
 
@@ -53,8 +64,9 @@ def verify(source: str, target: str, plan: dict[str, Any], memory_mb: int) -> di
             for difference in _differences(expected, cog):
                 raise _failed(difference)
             outcome, moments = _compare(expected, cog, cog_plan, (memory_mb << 20) // _WINDOW_SHARE)
-        if moments and header_statistics.has_places(target):
-            header_statistics.fill(target, [each.statistics() for each in moments])
+        if header_statistics.has_places(target):
+            known = [each.statistics() for each in moments]
+            header_statistics.fill(target, known or [_NO_ORDER] * expected.count)
         valid, errors, warnings = cog_validate(target, strict=True, quiet=True)
     if not valid:
         raise _failed(f"it is no valid COG: {'; '.join(errors)}")
