@@ -111,7 +111,7 @@ def _statistics(band: BandSample) -> BandStatistics:
     # and is no number to report.
     with np.errstate(over="ignore", invalid="ignore"):
         mean, stdev = float(exact.mean()), float(exact.std())
-    low, high = np.percentile(exact, (2, 98))
+        low, high = np.percentile(exact, (2, 98))
     return BandStatistics(
         minimum=float(exact.min()),
         maximum=float(exact.max()),

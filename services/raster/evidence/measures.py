@@ -69,8 +69,8 @@ def measure(band: BandSample) -> Measures | None:
     exact = values.astype(np.float64)
     share = counts / counts.sum()
     whole = bool((exact == np.floor(exact)).all()) and bool((np.abs(exact) < 2**53).all())
-    low, median, high = np.percentile(band.values.astype(np.float64), (2, 50, 98))
     with np.errstate(over="ignore", invalid="ignore"):
+        low, median, high = np.percentile(band.values.astype(np.float64), (2, 50, 98))
         mean = float((exact * share).sum())
         stdev = float(np.sqrt(((exact - mean) ** 2 * share).sum()))
     return Measures(

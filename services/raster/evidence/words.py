@@ -54,8 +54,9 @@ def _texts(subject: Subject) -> Iterator[str]:
 
 
 def _parted(text: str) -> str:
-    """The words of a name in small letters, with single spaces between and around them."""
-    humps = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
+    """The words of a name in small letters, with single spaces between and around them; a year
+    is a word of its own."""
+    humps = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=(?:19|20)\d\d(?!\d))", " ", text)
     return f" {' '.join(re.findall(r'[a-z0-9%]+', humps.lower()))} "
 
 
