@@ -45,6 +45,8 @@ def test_what_geoforge_serves_itself_gets_the_address_where_it_does() -> None:
     assets = linked_collection(stored, AT)["assets"]
     assert assets["own"] == {"href": "https://geoforge.test/api/styles/c", "roles": ["style"]}
     assert assets["foreign"]["href"] == "https://source.test/api/c.tif"
+    item = {"id": "i", "collection": "c", "links": [{"rel": "via", "href": "/api/jobs/1"}]}
+    assert linked_item(item, AT)["links"][-1]["href"] == "https://geoforge.test/api/jobs/1"
     assert "assets" not in linked_collection({"id": "c"}, AT)
 
 
