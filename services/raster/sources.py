@@ -18,6 +18,7 @@ Check = Callable[[], None]
 Progress = Callable[..., None]
 
 _UNPACKING = "services.raster.child.unpacking"
+_PRJ = "services.raster.child.prj"
 _ARCHIVE = "archive"
 _RASTER = "raster"
 _NAME = "name.json"
@@ -56,11 +57,19 @@ def local_copy(
 
 
 def raster_path(source: LocalSource, child: Sandbox, check: Check | None) -> Path:
-    """The raster itself: the file, or what was unpacked from a zip archive that holds one.
+    """The raster itself: the file, or what was unpacked from a zip archive that holds one. The
+    CRS of a .prj beside it is heeded, whatever the format.
 
     Raises `PermanentTaskError`: no_raster_in_archive, several_rasters_in_archive, and others for
-    an archive that cannot be unpacked.
+    an archive that cannot be unpacked, or a raster that cannot be opened.
     """
+    path = _raster_in(source, child, check)
+    if path.with_suffix(".prj").exists():
+        children.call(child, f"{_PRJ}:heed", {"path": str(path)}, check=check, what=path.name)
+    return path
+
+
+def _raster_in(source: LocalSource, child: Sandbox, check: Check | None) -> Path:
     file = source.files[0]
 
     def unpack(into: Path) -> None:

@@ -64,8 +64,9 @@ _REFUSED_DRIVERS = (
 ENVIRONMENT: Mapping[str, str] = {
     # Split at commas where there are any, so that names may hold spaces.
     "GDAL_SKIP": ",".join(_REFUSED_DRIVERS),
-    # World files, overviews and masks are found beside a raster.
+    # World files, overviews and masks are found beside a raster, and so is its .aux.xml.
     "GDAL_DISABLE_READDIR_ON_OPEN": "FALSE",
+    "GDAL_PAM_ENABLED": "YES",
     # There is no network in the child where the kernel lets it give that up. Where it does not:
     # no address is this file's name, and no proxy listens on the port of "discard" (RFC 863).
     "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",

@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from rasterio.crs import CRS
 
 from config import get_settings
 from core.errors import NotFound, PermanentTaskError
 from infrastructure import blob_storage
-from services.raster import children, sources
+from services.raster import children, sources, surveying
+from services.raster.parameters import RasterOptions
 from services.vector.source_files import SourceRef
 from tests.support.raster_files import write_raster
 from tests.support.settings import app_settings
@@ -57,8 +59,9 @@ def raster_of(ref: SourceRef) -> tuple[str, list[str], bytes]:
         return path.name, beside, path.read_bytes()
 
 
-def test_a_raster_comes_with_what_belongs_to_it(storage: None) -> None:
-    put("in/Dem.TIF", "in/dem.tfw", "in/Dem.TIF.aux.xml", "in/DEM.TIF.OVR", "in/Dem.prj")
+def test_a_raster_comes_with_what_belongs_to_it(storage: None, tmp_path: Path) -> None:
+    put("in/Dem.TIF", "in/DEM.TIF.OVR", data=write_raster(tmp_path / "dem.tif").read_bytes())
+    put("in/dem.tfw", "in/Dem.TIF.aux.xml", "in/Dem.prj")
     put("in/Dem.txt", "in/Dem_2.tfw", "Dem.tfw", "in/Dem.tif.bak", "in/deep/Dem.tfw")
     ref = sources.pin(CONTAINER, "in/Dem.TIF")
 
@@ -135,3 +138,18 @@ def test_an_archive_that_fills_disks_is_refused(storage: None) -> None:
     with pytest.raises(PermanentTaskError) as caught:
         raster_of(sources.pin(CONTAINER, "bomb.zip"))
     assert caught.value.error_code == "archive_too_large"
+
+
+def test_the_crs_of_a_prj_beside_the_raster_is_heeded(storage: None, tmp_path: Path) -> None:
+    raster = write_raster(tmp_path / "dem.tif", crs=None).read_bytes()
+    prj = CRS.from_epsg(32633).to_wkt(version="WKT1_ESRI")
+    put("loose/dem.tif", data=raster)
+    put("loose/DEM.PRJ", data=prj.encode())
+    put("packed.zip", data=packed({"dem.tif": raster, "dem.prj": prj.encode()}))
+
+    for name in ("loose/dem.tif", "packed.zip"):
+        ref = sources.pin(CONTAINER, name)
+        with sources.local_copy(ref) as source, children.brief_child(source, 60) as child:
+            path = sources.raster_path(source, child, None)
+            found = surveying.survey(child, path, name, RasterOptions(), None)
+        assert found.facts.crs == "EPSG:32633"
