@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -147,6 +147,7 @@ def make_item(
             "version": version,
             **({} if description.gsd is None else {"gsd": description.gsd}),
             **_projection(description),
+            **_cloud_cover(survey.facts.tags),
             **_inferred(survey.inference),
             **_warnings((*survey.inference.warnings, *when.warnings)),
             **_provenance(origin, when),
@@ -191,6 +192,16 @@ def _projection(description: Description) -> JsonObject:
         "proj:bbox": list(description.bounds),
         "proj:centroid": {"lat": latitude, "lon": longitude},
     }
+
+
+def _cloud_cover(tags: Mapping[str, str]) -> JsonObject:
+    """As GDAL's IMAGERY domain has it, https://gdal.org/en/stable/user/raster_data_model.html,
+    in per cent; 999 is how some say that they do not know."""
+    try:
+        share = float(tags.get("CLOUDCOVER", ""))
+    except ValueError:
+        return {}
+    return {"eo:cloud_cover": share} if 0 <= share <= 100 else {}
 
 
 def _inferred(inference: Inference) -> JsonObject:
@@ -419,7 +430,7 @@ def _extensions(item: JsonObject) -> list[str]:
     """The schemas of the fields that the item has."""
     data = item["assets"][DATA]
     used = {_PROJECTION, _RASTER, FILE_EXTENSION, _VERSION, _WEB_MAP_LINKS}
-    if "eo:bands" in data:
+    if "eo:bands" in data or "eo:cloud_cover" in item["properties"]:
         used.add(_EO)
     if "classification:classes" in data:
         used.add(_CLASSIFICATION)

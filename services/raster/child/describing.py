@@ -14,6 +14,7 @@ from rasterio.errors import NodataShadowWarning
 
 from core.job_definition import JsonObject
 from services.raster.child.footprint import OVERVIEW_PIXELS, footprint
+from services.raster.child.refusals import UnreadableRaster
 from services.raster.description import BandSummary, DescribedBand, Description, PaletteEntry
 
 # Values of one band's palette that are described: those that occur, to this number.
@@ -25,9 +26,9 @@ _BLOCK_CACHE_SHARE = 4
 def describe(path: str, memory_mb: int) -> JsonObject:
     """The `Description` of a GeoTIFF as JSON.
 
-    GDAL's cache of blocks takes at most a quarter of `memory_mb`. Raises ValueError for a file
-    without CRS, `services.raster.child.footprint.NoFootprint` for one that lies nowhere, and
-    what rasterio raises for one that cannot be read.
+    GDAL's cache of blocks takes at most a quarter of `memory_mb`. Raises `UnreadableRaster`
+    (crs_missing, not_on_earth) for a file that lies nowhere, and what rasterio raises for one
+    that cannot be read.
     """
     cache = memory_mb * 1024 * 1024 // _BLOCK_CACHE_SHARE
     with (
@@ -42,7 +43,7 @@ def describe(path: str, memory_mb: int) -> JsonObject:
 
 def _described(dataset: Any) -> Description:
     if dataset.crs is None:
-        raise ValueError("the COG has no CRS")
+        raise UnreadableRaster("The COG has no CRS.", code="crs_missing")
     crs = CRS.from_wkt(dataset.crs.to_wkt())
     found = footprint(dataset)
     middle = found.geometry.representative_point()

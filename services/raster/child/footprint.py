@@ -19,9 +19,11 @@ import numpy.typing as npt
 import shapely
 from affine import Affine
 from pyproj import CRS, Transformer
+from pyproj.exceptions import ProjError
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.features import shapes
 
+from services.raster.child.refusals import UnreadableRaster
 from services.vector.geometry import antimeridian
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -42,8 +44,10 @@ _GRID = 10.0**-_DECIMALS
 _TURN, _HALF = 360.0, 180.0
 
 
-class NoFootprint(Exception):
+class NoFootprint(UnreadableRaster):
     """No pixel of the raster has a place on Earth that its CRS can tell."""
+
+    code = "not_on_earth"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,10 @@ class _Placement:
         crs = CRS.from_wkt(dataset.crs.to_wkt())
         self.is_geographic = crs.is_geographic
         self._in_degrees = crs.is_geographic and crs.axis_info[0].unit_name == "degree"
-        self._to_degrees = Transformer.from_crs(crs, "OGC:CRS84", always_xy=True)
+        try:
+            self._to_degrees = Transformer.from_crs(crs, "OGC:CRS84", always_xy=True)
+        except ProjError as error:
+            raise NoFootprint(f"The CRS {crs.name} cannot be told in degrees.") from error
 
     def degrees(self, points: Points) -> Points:
         """Longitudes and latitudes of (column, row) points; infinite where there are none."""

@@ -142,6 +142,17 @@ def test_colours_have_their_common_names() -> None:
     assert names == ["red", "green", "blue", "nir"]
 
 
+@pytest.mark.parametrize(
+    ("text", "share"), [("12.5", 12.5), ("0", 0.0), ("999", None), ("NaN", None), ("some", None)]
+)
+def test_clouds_are_told_where_the_file_counts_them(text: str, share: float | None) -> None:
+    found = survey()
+    facts = found.facts.model_copy(update={"tags": {"CLOUDCOVER": text}})
+    item = read(make_item(survey=Survey(facts=facts, inference=found.inference, statistics=())))
+    assert item.properties.get("eo:cloud_cover") == share
+    assert EOExtension.has_extension(item) is (share is not None)
+
+
 def test_only_the_extensions_in_use_are_named() -> None:
     plain = make_item()
     assert not [each for each in plain["stac_extensions"] if "/eo/" in each or "/render/" in each]

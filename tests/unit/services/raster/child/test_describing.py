@@ -13,6 +13,7 @@ import rasterio.shutil
 from affine import Affine
 
 from services.raster.child.describing import describe
+from services.raster.child.refusals import UnreadableRaster
 from services.raster.description import DescribedBand, Description
 
 UTM = Affine(30, 0, 500_000, 0, -30, 5_000_000)
@@ -178,5 +179,6 @@ def test_without_a_crs_nothing_is_told(tmp_path: Path) -> None:
         path, "w", driver="GTiff", width=8, height=8, count=1, dtype="uint8", transform=UTM
     ) as dataset:
         dataset.write(np.ones((1, 8, 8), dtype=np.uint8))
-    with pytest.raises(ValueError, match="no CRS"):
+    with pytest.raises(UnreadableRaster, match="no CRS") as caught:
         describe(str(path), 512)
+    assert caught.value.error_code == "crs_missing"

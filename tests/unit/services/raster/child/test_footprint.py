@@ -197,6 +197,15 @@ def test_a_raster_beside_the_earth_has_none() -> None:
         footprint(dataset)
 
 
+def test_a_crs_of_no_place_has_none() -> None:
+    local = 'LOCAL_CS["Cartesian (Meter)",UNIT["metre",1],AXIS["X",EAST],AXIS["Y",NORTH]]'
+    with (
+        raster(ones(10, 10), local, UTM) as dataset,
+        pytest.raises(NoFootprint, match="cannot be told in degrees"),
+    ):
+        footprint(dataset)
+
+
 def test_a_ragged_mask_has_a_bounded_outline_that_covers_it() -> None:
     noise = np.random.default_rng(7).random((1500, 1500)) < 0.1
     noise[:, 700:] = False
