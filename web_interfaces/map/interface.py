@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -33,19 +34,34 @@ _ITEMS_A_PAGE = 24
 _CHOICES = ("asset", "bidx", "rescale", "colormap")
 _JOB_TYPES = ("process_raster", "process_raster_collection", "ingest_collection")
 
+# What people call the types; others are called as they are named.
+_KINDS = {
+    "rgb": "Colour picture (RGB)",
+    "rgba": "Colour picture (RGBA)",
+    "nir": "Picture with near infrared",
+    "dem": "Elevation (DEM)",
+    "sar": "Radar (SAR)",
+    "unknown": "Not known",
+}
+
 bp = df.Blueprint()
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The raster that the page shows. `info` is what the API tells of it; `query` are the choices
-    of how it is drawn, as a query string."""
+    """The raster that the page shows. `info` is what the API tells of it, `choices` are the
+    parameters that say how it is drawn."""
 
     raster: PublishedRaster
     style: RenderStyle
     info: JsonObject
     assets: tuple[str, ...]
-    query: str
+    choices: Mapping[str, str]
+
+    @property
+    def query(self) -> str:
+        """The choices as a query string, for pictures of this version."""
+        return urlencode({**self.choices, "v": self.info["version"]})
 
     @property
     def address(self) -> str:
@@ -59,16 +75,33 @@ class Shown:
         return job_id if isinstance(job_id, str) else None
 
     @property
+    def kind(self) -> str:
+        """What the raster is, in words."""
+        name: str = self.info["subtype"] or self.info["type"]
+        return _KINDS.get(name, name.replace("_", " ").capitalize())
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether it is drawn otherwise than by itself."""
+        return bool(self.choices.keys() - {"asset"})
+
+    @property
+    def chosen_range(self) -> str:
+        """The range of values that was asked for, as it was: low,high or six numbers."""
+        if "rescale" not in self.choices:
+            return ""
+        return ",".join(f"{bound:g}" for pair in self.style.rescale or () for bound in pair)
+
+    @property
     def bands(self) -> list[JsonObject]:
         """Those that can be chosen to be drawn alone."""
         bands: list[JsonObject] = self.info["bands"]
         return bands
 
     @property
-    def band(self) -> int | None:
-        """The one band that is drawn; None for pictures of three, and for expressions."""
-        drawn = self.style.bidx or (1,)
-        return drawn[0] if len(drawn) == 1 and self.style.expression is None else None
+    def chosen_band(self) -> str:
+        """The number of the one band that was asked for."""
+        return self.choices.get("bidx", "")
 
 
 @bp.route(route="api/interface/map", methods=["GET"], auth_level=auth_level())
@@ -116,5 +149,4 @@ def _shown(req: func.HttpRequest, collection: str, item: str) -> dict[str, Any]:
         info = views.info(raster, style, "")
     except GeoforgeError as error:
         return {"trouble": error}
-    query = urlencode({**chosen, "v": info["version"]})
-    return {"shown": Shown(raster, style, info, browsing.raster_assets(raster.item), query)}
+    return {"shown": Shown(raster, style, info, browsing.raster_assets(raster.item), chosen)}

@@ -17,6 +17,18 @@ export function startRasterMap() {
   for (const field of document.querySelectorAll("[data-submit]")) {
     field.addEventListener("change", () => field.form.requestSubmit());
   }
+  for (const picture of document.querySelectorAll(".raster-items img")) replaceBroken(picture);
+}
+
+/** A picture that cannot be drawn says so. */
+function replaceBroken(picture) {
+  const replace = () => {
+    const told = element("span", "cannot be drawn");
+    told.className = "raster-none";
+    picture.replaceWith(told);
+  };
+  if (picture.complete && picture.naturalWidth === 0 && picture.currentSrc) replace();
+  else picture.addEventListener("error", replace);
 }
 
 class RasterMap {
