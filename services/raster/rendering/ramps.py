@@ -51,7 +51,12 @@ _STOPS: dict[str, str] = {
     "ylorrd": "ffffcc feec9f fed875 fdb14b fc8c3b fc4e2a e31a1c bd0025 800026",
 }
 
-NAMES: tuple[str, ...] = tuple(sorted([*_STOPS, *(f"{name}_r" for name in _STOPS)]))
+# rio-tiler has it one way only.
+_ONE_WAY = frozenset({"schwarzwald"})
+
+NAMES: tuple[str, ...] = tuple(
+    sorted([*_STOPS, *(f"{name}_r" for name in _STOPS if name not in _ONE_WAY)])
+)
 
 
 def colours(name: str) -> tuple[str, ...] | None:
