@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -26,8 +26,8 @@ from services.raster.model import BandStatistics
 _PIXELS = 2_000_000
 # No band is sampled with fewer, however many there are.
 _PIXELS_OF_A_BAND = 1_024
-# Windows along a side of the image; the second where the first meets no valid pixel.
-_GRIDS = (5, 16)
+# Windows along a side of the image; the second where the first meet nothing, or one value only.
+_GRIDS = (5, 12)
 # An overview of more pixels is not worth reading only to see where data lies.
 _LOCATING_PIXELS = 1_000_000
 
@@ -89,7 +89,7 @@ def take(dataset: DatasetReader) -> Sample:
     located = _located(dataset)
     for grid in _GRIDS:
         sample = _read(dataset, _layout(dataset, grid, budget, located), whole=False)
-        if any(band.values.size for band in sample.bands):
+        if any(len(band.counted[0]) > 1 for band in sample.bands):
             break
     return sample
 
@@ -191,16 +191,15 @@ def _start(centre: float, side: int, length: int, block: int) -> int:
 def _read(dataset: DatasetReader, windows: list[Window], *, whole: bool) -> Sample:
     pixels: list[list[Pixels]] = [[] for _ in range(dataset.count)]
     masks: list[list[Mask]] = [[] for _ in range(dataset.count)]
-    # All bands of a window before the next one: pixel-interleaved blocks are then decoded once.
+    declared = any(_declares_validity(dataset, i + 1) for i in range(dataset.count))
     for window in windows:
-        for i in range(dataset.count):
-            read = dataset.read(i + 1, window=window)
-            if np.iscomplexobj(read):
-                read = np.abs(read)
-            valid = np.isfinite(read)
-            if _declares_validity(dataset, i + 1):
-                valid &= dataset.read_masks(i + 1, window=window) > 0
-            pixels[i].append(read)
+        validity = dataset.read_masks(window=window) if declared else None
+        for i, read in enumerate(_bands(dataset, window)):
+            values = np.abs(read) if np.iscomplexobj(read) else read
+            valid = np.isfinite(values)
+            if validity is not None and _declares_validity(dataset, i + 1):
+                valid &= validity[i] > 0
+            pixels[i].append(values)
             masks[i].append(valid)
     return Sample(
         bands=tuple(
@@ -209,6 +208,14 @@ def _read(dataset: DatasetReader, windows: list[Window], *, whole: bool) -> Samp
         ),
         whole=whole,
     )
+
+
+def _bands(dataset: DatasetReader, window: Window) -> Iterable[Pixels]:
+    """All bands of a window, (rows, columns) each."""
+    if len(set(dataset.dtypes)) == 1:
+        return list(dataset.read(window=window))
+    # rasterio reads bands together only where they are of one type.
+    return (dataset.read(i + 1, window=window) for i in range(dataset.count))
 
 
 def _declares_validity(dataset: DatasetReader, number: int) -> bool:

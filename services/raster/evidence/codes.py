@@ -85,6 +85,13 @@ def _one_band(subject: Subject, m: Measures) -> Iterator[Finding]:
             [m.minimum, m.maximum],
             {Subtype.PROBABILITY: 0.5},
         )
+    elif m.distinct >= 25 and m.dense > 0.9 and 0 <= m.minimum <= 1:
+        yield Finding(
+            "no gaps",
+            "From 0 or 1 on, all whole numbers are met, as with counts and shades.",
+            weigh(categorical=-1.2, continuous=0.5),
+            [m.minimum, m.maximum],
+        )
     if m.lone > 0.02 and m.count > 2000:
         yield Finding(
             "lone values",

@@ -96,10 +96,6 @@ def _range(subject: Subject, m: Measures) -> Iterator[Finding]:
             weigh(dem=-0.7, continuous=0.5),
             value,
         )
-    elif subject.dtype == "int16" and m.whole and m.distinct > 50:
-        yield Finding(
-            "range", "Whole numbers in the range of elevations in metres.", weigh(dem=0.5), value
-        )
     else:
         yield Finding("range", "The values are in the range of elevations.", weigh(dem=0.3), value)
 

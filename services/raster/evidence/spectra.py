@@ -38,6 +38,8 @@ def find(subject: Subject) -> Iterator[Finding]:
     if len(pixels) <= 4 and (deviations > 0).all() and np.isfinite(deviations).all():
         correlation = np.asarray(np.corrcoef(pixels))
         yield _three(correlation) if len(pixels) == 3 else _four(correlation)
+        if len(pixels) == 3 and subject.floating and correlation.min() > _TOGETHER:
+            yield from _floating_picture(pixels)
 
 
 def _two(pixels: NDArray[np.float64]) -> Iterator[Finding]:
@@ -106,6 +108,17 @@ def _three(correlation: NDArray[np.float64]) -> Finding:
         says = "The bands do not go together as red, green and blue do."
         return Finding("correlation", says, weigh(rgb=-1.2, rgba=-0.5, multispectral=0.5), value)
     return Finding("correlation", "The bands go together moderately.", weigh(rgb=0.2), value)
+
+
+def _floating_picture(pixels: NDArray[np.float64]) -> Iterator[Finding]:
+    """Software that computes with pictures keeps them as shares of full brightness."""
+    if pixels.min() >= 0 and pixels.max() <= 1.001:
+        yield Finding(
+            "brightness",
+            "All three bands lie between 0 and 1, as those of a picture in floating point.",
+            weigh(rgb=2.0),
+            [float(pixels.min()), float(pixels.max())],
+        )
 
 
 def _four(correlation: NDArray[np.float64]) -> Finding:

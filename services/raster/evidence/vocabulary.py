@@ -9,18 +9,22 @@ from services.raster.model import SUBTYPES, RasterType, Subtype
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Words, or several of them with single spaces between, that speak for one type."""
+    """Words, or several of them with single spaces between, that speak for one type.
+
+    `strength` is below 1 for words that rasters of other types bear as well.
+    """
 
     type: RasterType
     words: frozenset[str]
     subtype: Subtype | None = None
+    strength: float = 1.0
 
 
-def _vocabulary(kind: RasterType | Subtype, words: str) -> Vocabulary:
+def _vocabulary(kind: RasterType | Subtype, words: str, strength: float = 1.0) -> Vocabulary:
     listed = frozenset(word.strip() for word in words.split(","))
     if isinstance(kind, Subtype):
-        return Vocabulary(SUBTYPES[kind], listed, kind)
-    return Vocabulary(kind, listed)
+        return Vocabulary(SUBTYPES[kind], listed, kind, strength)
+    return Vocabulary(kind, listed, strength=strength)
 
 
 # Of rasters of one band. The first that is met counts: what is derived of something bears the
@@ -88,7 +92,12 @@ ONE_BAND = (
         "concentration, density, percent, percentage, fraction, carbon, biomass, wind, speed, "
         "velocity, anomaly, aod, no2, ozone, albedo, evapotranspiration, soil moisture, "
         "moisture, ndwi, ndsi, nbr, treecover, tree cover, red, green, blue, nir, swir, coastal, "
-        "lai, fapar, snow, ice, bio, bioclim, worldclim, chelsa",
+        "lai, fapar, bio, bioclim, worldclim, chelsa",
+    ),
+    _vocabulary(
+        RasterType.CONTINUOUS,
+        "snow, ice, cropland, forest, water, fire, soil",
+        strength=0.3,
     ),
 )
 SEVERAL_BANDS = (

@@ -12,6 +12,8 @@ from services.raster.model import SUBTYPES, RasterType, Subtype
 
 # A file's name may be of the place, the project, or of what the raster was made from.
 _OF_FILE, _OF_TEXT = 2.8, 3.5
+# A name that says what the texts say already adds little.
+_OF_FILE_AGAIN = 0.7
 # Tags that hold texts about the whole: what a product or a variable is called.
 _TELLING_TAGS = frozenset(
     {"tifftag_imagedescription", "long_name", "standard_name", "name", "title", "variable",
@@ -34,7 +36,9 @@ def find(subject: Subject) -> Iterator[Finding]:
     name = _parted(subject.name.rpartition(".")[0] or subject.name)
     named = _met(subject, name)
     if named is not None:
-        yield _finding("file name", "The file's name says", named, _OF_FILE)
+        again = said is not None and said[0].type is named[0].type
+        weight = _OF_FILE_AGAIN if again else _OF_FILE
+        yield _finding("file name", "The file's name says", named, weight)
     elif subject.data_bands == 1 and (channel := re.search(rf" ({_CHANNEL.pattern}) ", name)):
         yield Finding(
             "file name",
@@ -74,8 +78,9 @@ def _finding(
     name: str, says: str, met: tuple[vocabulary.Vocabulary, str], weight: float
 ) -> Finding:
     known, word = met
-    subtypes = {} if known.subtype is None else {known.subtype: weight}
-    return Finding(name, f"{says} “{word}”.", {known.type: weight}, word, subtypes)
+    log_odds = weight * known.strength
+    subtypes = {} if known.subtype is None else {known.subtype: log_odds}
+    return Finding(name, f"{says} “{word}”.", {known.type: log_odds}, word, subtypes)
 
 
 def _unit(subject: Subject) -> Iterator[Finding]:

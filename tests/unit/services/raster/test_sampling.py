@@ -40,9 +40,9 @@ class _Counting:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._dataset, name)
 
-    def read(self, band: int, window: Window) -> NDArray[Any]:
+    def read(self, window: Window) -> NDArray[Any]:
         self.windows.append(window)
-        return np.asarray(self._dataset.read(band, window=window))
+        return np.asarray(self._dataset.read(window=window))
 
 
 def _huge(path: Path, side: int, **profile: Any) -> Path:
@@ -57,7 +57,12 @@ def _huge(path: Path, side: int, **profile: Any) -> Path:
 
 def test_of_a_huge_raster_few_blocks_all_over_it_are_read(tmp_path: Path) -> None:
     side = 36_000
-    with rasterio.open(_huge(tmp_path / "huge.tif", side)) as dataset:
+    path = _huge(tmp_path / "huge.tif", side)
+    with rasterio.open(path, "r+") as dataset:
+        # Values that differ, in the middle: a sample of one value would be followed by another.
+        middle = Window(17_920, 17_920, 512, 512)
+        dataset.write(rasters.rgb(512)[:1], window=middle)
+    with rasterio.open(path) as dataset:
         counting = _Counting(dataset)
         sample = sampling.take(counting)
     windows = counting.windows
@@ -79,19 +84,28 @@ def test_of_a_huge_raster_few_blocks_all_over_it_are_read(tmp_path: Path) -> Non
 def test_windows_lie_where_the_overview_shows_data(tmp_path: Path) -> None:
     path = _huge(tmp_path / "islands.tif", 20_000, nodata=0)
     with rasterio.open(path, "r+") as dataset:
-        dataset.write(np.full((1, 512, 512), 7, np.uint8), window=Window(15_360, 1_024, 512, 512))
+        island = np.full((1, 512, 512), 7, np.uint8)
+        island[:, ::2] = 8
+        dataset.write(island, window=Window(15_360, 1_024, 512, 512))
         dataset.build_overviews([32], Resampling.nearest)
     band = _take(path).bands[0]
     assert band.values.size > 50_000
-    assert set(band.values.tolist()) == {7}
+    assert set(band.values.tolist()) == {7, 8}
 
 
 def test_data_missed_by_the_first_windows_is_looked_for_by_more(tmp_path: Path) -> None:
     path = _huge(tmp_path / "missed.tif", 20_000, nodata=0)
     with rasterio.open(path, "r+") as dataset:
-        # Off the middles of 25 parts of the image, on those of 256.
+        # Off the middles of 25 parts of the image, on those of 144.
         dataset.write(np.full((1, 1_300, 20_000), 9, np.uint8), window=Window(0, 0, 20_000, 1_300))
     assert 9 in _take(path).bands[0].values
+
+
+def test_where_the_first_windows_meet_one_value_others_are_looked_for(tmp_path: Path) -> None:
+    path = _huge(tmp_path / "nearly_constant.tif", 20_000)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.write(np.full((1, 1_300, 20_000), 9, np.uint8), window=Window(0, 0, 20_000, 1_300))
+    assert set(_take(path).bands[0].values.tolist()) == {0, 9}
 
 
 def test_an_image_without_any_valid_pixel_gives_a_sample_of_none(tmp_path: Path) -> None:
