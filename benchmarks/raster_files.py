@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import rasterio
-from rasterio.transform import from_origin
+from rasterio.transform import Affine
 from rasterio.windows import Window
 
 _STRIP_ROWS = 512
@@ -87,7 +87,7 @@ def _new(file: Path, side: int, **profile: Any) -> Iterator[Any]:
         rasterio.Env(GDAL_CACHEMAX=128),
         rasterio.open(
             file, "w", driver="GTiff", width=side, height=side, crs=_CRS, BIGTIFF="IF_SAFER",
-            transform=from_origin(500_000, 4_500_000, _METRES, _METRES), **profile,
+            transform=Affine(_METRES, 0, 500_000, 0, -_METRES, 4_500_000), **profile,
         ) as dataset,
     ):  # fmt: skip
         yield dataset
