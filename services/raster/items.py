@@ -1,14 +1,10 @@
 """The STAC Item of a published raster.
 
-Items are of STAC 1.1 and describe bands twice: in its own `bands`, and in the fields of the
-raster and eo extensions of 1.0, which most clients still read. Addresses within geoforge begin
-with /api/: the STAC API puts in front where it is served.
+Addresses within geoforge begin with /api/: the STAC API puts in front where it is served.
 """
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,9 +12,9 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from services.ingest.rewriting import target_url
-from services.raster.common_names import common_names
-from services.raster.description import BandSummary, DescribedBand, Description
-from services.raster.model import Caveat, Facts, Inference, Survey, Verification
+from services.raster import item_bands
+from services.raster.description import Description
+from services.raster.model import Caveat, Inference, Survey, Verification
 from services.raster.rendering.model import DEFAULT
 from services.raster.rendering.model import EXTENSION as RENDER_EXTENSION
 from services.raster.time_texts import rfc3339
@@ -51,14 +47,6 @@ _SHA256 = "1220"
 _VERSION_DIGITS = 12
 _MAX_CANDIDATES = 3
 _MAX_WARNINGS = 20
-_MAX_CLASSES = 256
-_DATA_TYPES = {
-    "complex_int16": "cint16",
-    "complex_int32": "cint32",
-    "complex64": "cfloat32",
-    "complex128": "cfloat64",
-}
-_NOT_IN_A_CLASS_NAME = re.compile(r"[^0-9A-Za-z_-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +219,7 @@ def _warnings(caveats: Sequence[Caveat]) -> JsonObject:
         return {}
     return {
         "geoforge:warnings": [
-            {"code": each.code, "message": each.message} for each in caveats[:_MAX_WARNINGS]
+            each.model_dump(mode="json", exclude_none=True) for each in caveats[:_MAX_WARNINGS]
         ]
     }
 
@@ -305,110 +293,15 @@ def _links_to_predecessor(predecessor: JsonObject | None, version: str) -> list[
 
 
 def _data_asset(files: StoredFiles, survey: Survey, description: Description) -> JsonObject:
-    names = common_names(description.bands, survey.inference.type)
-    asset: JsonObject = {
+    return {
         "href": target_url(files.container, files.cog.path),
         "type": COG,
         "title": "Cloud-optimized GeoTIFF",
         "roles": ["data"],
         "file:size": files.cog.bytes,
         "file:checksum": f"{_SHA256}{files.cog.sha256}",
-        "bands": [_band(band, name) for band, name in zip(description.bands, names, strict=True)],
-        "raster:bands": [_raster_band(band, description) for band in description.bands],
+        **item_bands.band_fields(description, survey.facts, survey.inference.type),
     }
-    if any(names):
-        asset["eo:bands"] = [
-            _eo_band(band, name) for band, name in zip(description.bands, names, strict=True)
-        ]
-    classes = _classes(survey.facts, description)
-    if classes:
-        asset["classification:classes"] = classes
-    return asset
-
-
-def _band(band: DescribedBand, common_name: str | None) -> JsonObject:
-    """A band as STAC 1.1 has it."""
-    return {**_eo_band(band, None), **_values(band)} | (
-        {} if common_name is None else {"eo:common_name": common_name}
-    )
-
-
-def _eo_band(band: DescribedBand, common_name: str | None) -> JsonObject:
-    fields = {"name": f"b{band.number}"}
-    if band.description is not None:
-        fields["description"] = band.description
-    if common_name is not None:
-        fields["common_name"] = common_name
-    return fields
-
-
-def _raster_band(band: DescribedBand, description: Description) -> JsonObject:
-    fields = _values(band) | {"sampling": description.area_or_point.lower()}
-    if description.gsd is not None:
-        fields["spatial_resolution"] = description.gsd
-    if (band.scale, band.offset) != (1.0, 0.0):
-        fields |= {"scale": band.scale, "offset": band.offset}
-    return fields
-
-
-def _values(band: DescribedBand) -> JsonObject:
-    """What both ways of describing a band say of its values."""
-    fields: JsonObject = {"data_type": _DATA_TYPES.get(band.dtype, band.dtype)}
-    if band.nodata is not None:
-        fields["nodata"] = _number(band.nodata)
-    if band.unit is not None:
-        fields["unit"] = band.unit
-    if band.statistics is not None:
-        fields["statistics"] = _statistics(band.statistics)
-        if band.statistics.approximate:
-            fields["geoforge:statistics"] = "approximate"
-    return fields
-
-
-def _statistics(summary: BandSummary) -> JsonObject:
-    values = {
-        "minimum": summary.minimum,
-        "maximum": summary.maximum,
-        "mean": summary.mean,
-        "stddev": summary.stddev,
-        "valid_percent": summary.valid_percent,
-    }
-    return {
-        name: value for name, value in values.items() if value is not None and math.isfinite(value)
-    }
-
-
-def _number(value: float) -> float | str:
-    """A number as both STAC 1.1 and the raster extension write it, where JSON has none."""
-    if math.isnan(value):
-        return "nan"
-    if math.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    return value
-
-
-def _classes(facts: Facts, description: Description) -> list[JsonObject]:
-    """The classes of a single band, by its palette or by the names of its categories."""
-    if len(description.bands) != 1:
-        return []
-    palette = {entry.value: entry.colour for entry in description.bands[0].palette}
-    categories = {
-        value: name.strip() for value, name in enumerate(facts.bands[0].categories) if name.strip()
-    }
-    return [
-        _class(value, categories.get(value), palette.get(value))
-        for value in sorted(palette or categories)[:_MAX_CLASSES]
-    ]
-
-
-def _class(value: int, name: str | None, colour: str | None) -> JsonObject:
-    short = _NOT_IN_A_CLASS_NAME.sub("_", name or "").strip("_").lower()
-    fields: JsonObject = {"value": value, "name": short or f"class_{value}"}
-    if name is not None:
-        fields["title"] = name
-    if colour is not None:
-        fields["color_hint"] = colour
-    return fields
 
 
 def _images(files: StoredFiles) -> JsonObject:
@@ -430,9 +323,9 @@ def _extensions(item: JsonObject) -> list[str]:
     """The schemas of the fields that the item has."""
     data = item["assets"][DATA]
     used = {_PROJECTION, _RASTER, FILE_EXTENSION, _VERSION, _WEB_MAP_LINKS}
-    if "eo:bands" in data or "eo:cloud_cover" in item["properties"]:
+    if item_bands.EO_BANDS in data or "eo:cloud_cover" in item["properties"]:
         used.add(_EO)
-    if "classification:classes" in data:
+    if item_bands.CLASSES in data:
         used.add(_CLASSIFICATION)
     if "renders" in item["properties"]:
         used.add(RENDER_EXTENSION)

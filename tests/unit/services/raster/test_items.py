@@ -201,7 +201,7 @@ def test_the_inference_is_told_with_its_doubts() -> None:
     properties = make_item(
         survey=survey(
             RasterType.CONTINUOUS, subtype=Subtype.SLOPE, confidence=0.51239,
-            candidates=candidates, warnings=(Caveat(code="constant", message="All one."),),
+            candidates=candidates, warnings=(Caveat(code="constant", message="All one.", band=2),),
             overridden=True, conflict="The evidence says dem.",
         )
     )["properties"]  # fmt: skip
@@ -215,7 +215,7 @@ def test_the_inference_is_told_with_its_doubts() -> None:
             {"type": "dem", "probability": 0.3},
             {"type": "unknown", "probability": 0.1},
         ],
-        "geoforge:warnings": [{"code": "constant", "message": "All one."}],
+        "geoforge:warnings": [{"code": "constant", "message": "All one.", "band": 2}],
         "geoforge:overridden": True,
         "geoforge:conflict": "The evidence says dem.",
         "geoforge:source": {"container": "bronze-rasters", "blob": "in/dem.tif"},
