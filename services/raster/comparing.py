@@ -19,6 +19,8 @@ from services.raster.refusals import Refused
 
 # Surer than this of its own type, a file is not counted to another.
 CERTAIN = 0.8
+# A type of fewer than these is not that of the collection.
+_MAJORITY = 0.5
 _NEVER_ZERO = 0.001
 _SHOWN = 5
 _EVIDENCE = "collection"
@@ -247,7 +249,7 @@ def _may_be(
 ) -> bool:
     """Whether a file may be counted to the type of the others: its bands and data type are
     those of a file that is of the type, and it is not sure to be something else."""
-    if not shares:
+    if shares.get(kind, 0.0) <= _MAJORITY:
         return False
     fits = any(
         (other.bands, other.dtypes) == (profile.bands, profile.dtypes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 _LONGEST = 128
@@ -25,10 +25,13 @@ def item_ids(paths: Sequence[str], of_name: Callable[[str], str]) -> list[str]:
             _id(path, parents, depth, of_name)
             for path, parents, depth in zip(paths, folders, depths, strict=True)
         ]
-        counts = Counter(ids)
+        places: defaultdict[str, set[tuple[str, ...]]] = defaultdict(set)
+        for identifier, parents in zip(ids, folders, strict=True):
+            places[identifier].add(tuple(parents))
         grew = False
         for number, (identifier, parents) in enumerate(zip(ids, folders, strict=True)):
-            if counts[identifier] > 1 and depths[number] < len(parents):
+            # Of files of one folder, no folder tells one from another.
+            if len(places[identifier]) > 1 and depths[number] < len(parents):
                 depths[number] += 1
                 grew = True
         if not grew:

@@ -163,6 +163,12 @@ class TestJoining:
         assert found.type is DEM
         assert len(found.joined) == 9
 
+    def test_in_a_mixed_collection_there_is_nothing_to_join(self) -> None:
+        kinds = [profile(), profile(CLASSES), profile(RGB, bands=3, dtype="uint8")]
+        found = compare([*kinds, profile(UNKNOWN, 0.9, empty=True)], allow_mixed=True)
+        assert not found.joined
+        assert len(found.accepted) == 4
+
     def test_where_all_show_nothing_they_stay_what_they_are(self) -> None:
         files = [profile(UNKNOWN, 0.9, empty=True) for _ in range(3)]
         found = compare(files)

@@ -40,7 +40,7 @@ def test_an_id_that_grew_into_anothers_grows_on() -> None:
 
 def test_files_that_differ_in_their_ending_share_an_id_and_are_found() -> None:
     found = ids("a/dem.tif", "a/dem.img", "b/other.tif")
-    assert found == ["a_dem", "a_dem", "other"]
+    assert found == ["dem", "dem", "other"]
     assert shared(found) == {1: 0}
 
 
