@@ -26,7 +26,7 @@ def test_colours_are_rio_tiler_s(name: str) -> None:
 def _apart(colour: str, drawn: Sequence[int]) -> int:
     """The greatest difference of red, green and blue."""
     parts = bytes.fromhex(colour.removeprefix("#"))
-    return max(abs(one - other) for one, other in zip(parts, drawn[:3], strict=True))
+    return max(abs(one - int(other)) for one, other in zip(parts, drawn[:3], strict=True))
 
 
 def test_what_is_not_known_has_no_colours() -> None:
