@@ -313,6 +313,8 @@ def _images(files: StoredFiles) -> JsonObject:
             "title": title,
             "roles": [name, "visual"] if name == OVERVIEW else [name],
             "file:size": image.bytes,
+            # Else it would have the COG's, by the item's properties.
+            "proj:shape": [image.height, image.width],
         }
         for name, title, image in found
         if image is not None

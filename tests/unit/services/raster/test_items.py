@@ -69,6 +69,7 @@ def test_it_is_a_valid_item_with_its_files() -> None:
         "thumbnail": ["thumbnail"],
         "overview": ["overview", "visual"],
     }
+    assert ProjectionExtension.ext(item.assets["overview"]).shape == [512, 1024]
     version = ItemVersionExtension.ext(item).version
     assert item.assets["data"].href == f"{ACCOUNT}/silver-rasters/heights/dem/{version}/dem.tif"
     assert item.assets["data"].media_type == pystac.MediaType.COG
