@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from functools import cache, lru_cache
 from typing import Any
 
+from config import get_settings
 from core.errors import Conflict, Unavailable
 from core.job_definition import JsonObject
 from infrastructure import blob_blocks
@@ -30,9 +31,9 @@ _CHILD = "services.raster.child"
 _LIMITS = Limits(memory_bytes=768 << 20, cpu_seconds=20, wall_seconds=30)
 _PRELOAD = (*PRELOAD, "rio_tiler.io", f"{_CHILD}.rendering", f"{_CHILD}.surveying")
 
-# Pictures that are drawn at the same time. Others wait for as long, then are turned away.
+# Pictures that are drawn at the same time. Others wait a while, then are turned away.
 _AT_ONCE = max(2, os.cpu_count() or 1)
-_WAIT_SECONDS = 30.0
+_WAIT_SECONDS = 15.0
 # Options of a survey: nothing is said of the raster but what its file says.
 _AS_IT_IS = {"raster_type": "auto", "nodata": None, "source_crs": None}
 # A person who looks at a map moves it every few seconds.
@@ -120,7 +121,7 @@ def _call(
         _pool().borrow(
             f"{blob.container}/{blob.path}#{blob.etag}",
             limits=_LIMITS,
-            environment=ENVIRONMENT,
+            environment=_environment(),
             preload=_PRELOAD,
             readable=[],
         ) as child,
@@ -144,6 +145,10 @@ def _told(blob: BlobVersion, error: SandboxError) -> Conflict | Unavailable:
     if error.fault is SandboxFault.KILLED:
         return Unavailable(message, code="rendering_stopped")
     return Conflict(message, code=error.raised_code or "raster_not_drawn")
+
+
+def _environment() -> dict[str, str]:
+    return {**ENVIRONMENT, "GEOFORGE_MAX_RASTER_PIXELS": str(get_settings().max_raster_pixels)}
 
 
 _turns = threading.BoundedSemaphore(_AT_ONCE)
