@@ -69,11 +69,6 @@ def caveats(facts: Facts, parameters: RasterOptions) -> tuple[Caveat, ...]:
     )
 
 
-def crs_of(facts: Facts, parameters: RasterOptions) -> str | None:
-    """The CRS that counts: what the user says, else what the file says (or its GCPs)."""
-    return parameters.source_crs or facts.crs or facts.gcps_crs
-
-
 def _without_transform(facts: Facts, name: str) -> PermanentTaskError:
     if facts.gcps:
         return PermanentTaskError(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+# rasterio has no public name for it.
+from rasterio._err import CPLE_OutOfMemoryError
+
 from core.errors import GeoforgeError
 
 _SHOWN = 300
@@ -19,6 +22,14 @@ class RefersElsewhere(UnreadableRaster):
     """The file, or one beside it, names other files or addresses for GDAL to read."""
 
     code = "refers_elsewhere"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether GDAL failed for want of memory, which says nothing of the file."""
+    causes: list[BaseException] = [error]
+    while causes[-1].__cause__ is not None:
+        causes.append(causes[-1].__cause__)
+    return any(isinstance(each, CPLE_OutOfMemoryError) for each in causes)
 
 
 def words_of(error: BaseException, file: Path) -> str:

@@ -13,8 +13,8 @@ from core.job_definition import JsonObject
 from services.raster import inference, sampling
 from services.raster.child.facts import read_facts
 from services.raster.child.opening import open_ranges, open_raster
-from services.raster.child.refusals import UnreadableRaster, words_of
-from services.raster.model import Facts, Survey
+from services.raster.child.refusals import UnreadableRaster, is_out_of_memory, words_of
+from services.raster.model import Caveat, Facts, Survey
 from services.raster.sampling import Sample
 
 
@@ -40,10 +40,12 @@ def survey_ranges(raster: BinaryIO, size: int, name: str, options: dict[str, Any
 def _survey(
     dataset: DatasetReader, file_bytes: int, name: str, options: dict[str, Any]
 ) -> JsonObject:
-    facts = read_facts(dataset, file_bytes)
     try:
+        facts = read_facts(dataset, file_bytes)
         sample = sampling.take(dataset)
     except RasterioError as error:
+        if is_out_of_memory(error):
+            raise MemoryError from error
         raise UnreadableRaster(
             "The header can be read, the pixels cannot: the file is damaged or cut off. "
             f"{words_of(error, Path(dataset.name))}",
@@ -54,9 +56,26 @@ def _survey(
     inferred = inference.infer(_as_told(facts, options["source_crs"]), sample, name)
     if options["raster_type"] != "auto":
         inferred = inference.overridden(inferred, options["raster_type"])
+    inferred = inferred.model_copy(
+        update={"warnings": (*inferred.warnings, *_more_images(dataset))}
+    )
     return Survey(
         facts=facts, inference=inferred, statistics=sampling.statistics(sample)
     ).model_dump(mode="json")
+
+
+def _more_images(dataset: DatasetReader) -> tuple[Caveat, ...]:
+    """That a file has more images than the one that is read, if it has."""
+    count = len(dataset.subdatasets)
+    if count < 2:
+        return ()
+    return (
+        Caveat(
+            code="more_images",
+            message=f"There are {count:,} images in the file: the first is taken. Send each of "
+            "the others by itself.",
+        ),
+    )
 
 
 def _as_told(facts: Facts, source_crs: str | None) -> Facts:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 
 from core.errors import PermanentTaskError, TaskCancelled, TransientTaskError
 from infrastructure.file_cache import Entry
@@ -123,6 +124,17 @@ def test_a_huge_raster_is_surveyed_within_the_limits(child: Sandbox, folder: Pat
     found = survey(child, path)
 
     assert found.facts.decoded_bytes == 36_000**2
+
+
+def test_a_file_with_more_images_says_that_the_first_is_taken(child: Sandbox, folder: Path) -> None:
+    path, other = write_raster(folder / "a.tif"), write_raster(folder / "b.tif", relief(20, 20))
+    rasterio.shutil.copy(other, path, driver="GTiff", append_subdataset="YES")
+
+    found = survey(child, path)
+
+    [caveat] = [each for each in found.inference.warnings if each.code == "more_images"]
+    assert "2 images" in caveat.message
+    assert (found.facts.width, found.facts.height) == (80, 64)
 
 
 def test_more_pixels_than_the_setting_allows(child: Sandbox, folder: Path) -> None:
