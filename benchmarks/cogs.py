@@ -198,4 +198,4 @@ class CogRuns:
 
 
 def _title(kind: Kind, side: int) -> str:
-    return f"{side * side * kind.pixel_bytes / 1e9:,.1f} GB of {kind.title}"
+    return f"{side:,} x {side:,} of {kind.title}"
