@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from core.errors import PermanentTaskError
 from services.raster import refusals
 from services.raster.refusals import Refused
@@ -39,5 +41,8 @@ def test_reasons_are_counted_the_commonest_first() -> None:
 
 
 def test_results_of_tasks_tell_which_files_were_refused() -> None:
-    results = [{"file": 0}, {"file": 1, "refused": refused(1).model_dump(mode="json")}]
+    results: list[dict[str, Any]] = [
+        {"file": 0},
+        {"file": 1, "refused": refused(1).model_dump(mode="json")},
+    ]
     assert list(refusals.of_results(results)) == [refused(1)]
