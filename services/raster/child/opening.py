@@ -33,6 +33,7 @@ _MAX_BANDS = 4096
 # Of the memory that a child has left, what one block may take: it is held several times, packed
 # and unpacked, by GDAL and by whoever works on it.
 _BLOCK_SHARE = 4
+_IN_RANGES = "raster"
 _TIFFS_BESIDE = (".ovr", ".msk")
 # GDAL's documents do not say so: a dataset whose metadata have this item has its overviews read
 # from the file or address that it names (GDALDefaultOverviews::OverviewScan).
@@ -67,6 +68,8 @@ def open_ranges(raster: BinaryIO, name: str, size: int) -> Iterator[DatasetReade
     """
     driver = formats.driver_for(formats.head_of(raster), name, size)
     FileContainer.register(OneFile)
+    # rasterio would take some names for addresses; the one driver that goes by names has its own.
+    name = name if driver == "SRTMHGT" else _IN_RANGES
     with _opened(name, driver, OneFile(raster, size, name)) as dataset:
         _check(dataset)
         yield dataset

@@ -77,7 +77,7 @@ def test_a_raster_of_any_size_is_read_in_ranges(
     path = write_raster(
         tmp_path / "large.tif", pixels, tiled=True, blockxsize=256, blockysize=256
     )  # fmt: skip
-    name = put(path)
+    name = put(path, "in/zip+file!dem #2.tif")
     whole = inspect(client, name).json()
     monkeypatch.setattr(surveying, "_PREVIEW_COPY_BYTES", 1000)
     monkeypatch.setattr(sources, "local_copy", _not_wanted)
