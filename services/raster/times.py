@@ -100,7 +100,7 @@ def resolve(
         found.append(("filename", named))
     warnings = () if sidecar is None else sidecar.warnings
     if not found:
-        return ItemTime(None, BEGINNING, max(known_by, BEGINNING), UNKNOWN, warnings)
+        return ItemTime(None, BEGINNING, known_by, UNKNOWN, warnings)
     source, span = found[0]
     return _item_time(span, source, (*warnings, *_disagreements(found)))
 

@@ -2,7 +2,7 @@
 
 It is drawn from the mask of an overview, so it is as exact as that overview's pixels; where the
 mask is too ragged for that, from a coarser one, whose pixels are valid where any pixel in them
-is. The outline never has more than `MAX_POINTS` points.
+is. So an outline has some `MAX_POINTS` points at most.
 
 Reprojected, an edge is a curve: edges are cut into short pieces first. What crosses the
 antimeridian or goes around a pole is cut there, as RFC 7946 (section 3.1.9) asks.
