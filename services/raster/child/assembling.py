@@ -35,7 +35,12 @@ from services.raster.child import header_statistics, tiff_tiles
 from services.raster.child.encoding import creation_options
 from services.raster.child.outlines import Outline, Piece
 from services.raster.child.tiff_tiles import Directory
-from services.raster.child.windows import bounded, without_overviews, write_cog
+from services.raster.child.windows import (
+    bounded,
+    failures_told,
+    without_overviews,
+    write_cog,
+)
 from services.raster.child.wrapping import wrapped
 from services.raster.model import CogPlan, Encoded
 
@@ -125,19 +130,13 @@ class _Work:
         self.ghost = b""
 
     def images(self) -> list[_Image]:
-        """The full image and its overviews, with the tags that they shall have.
-
-        The smaller an overview is, the later it comes, as in the COG.
-        """
+        """The full image and its overviews, the largest first, with their tags in the COG."""
         full, overview = self._template()
         strips = [(strip, _read(strip).directories[0]) for strip in self._strips]
         self._require_all([directory for _, directory in strips], full)
         images = [_Image(_sized(full, self._whole.width, self._whole.height), tuple(strips))]
-        levels = int(self._options["OVERVIEW_COUNT"])
-        if not levels:
-            return images
         largest = self._largest_overview(strips)
-        cog = self._overviews(largest, levels)
+        cog = self._overviews(largest)
         largest.unlink()
         for directory in _read(cog).directories:
             _require_alike(directory, overview)
@@ -189,13 +188,15 @@ class _Work:
         _create_empty(overview, self._whole)
         # Of these names only this one is spelt otherwise in GDAL's options and in rasterio.
         method = self._plan.overview_resampling.replace("cubicspline", "cubic_spline")
-        with rasterio.open(mosaic, "r+", driver="VRT") as dataset:
+        with failures_told(), rasterio.open(mosaic, "r+", driver="VRT") as dataset:
             [factor] = dataset.overviews(1)
             dataset.build_overviews([factor], Resampling[method])
         return overview
 
-    def _overviews(self, largest: Path, levels: int) -> Path:
+    def _overviews(self, largest: Path) -> Path:
         """A COG whose images are the overviews of the whole."""
+        # There is one at least: what has several strips is larger than a tile.
+        levels = int(self._options["OVERVIEW_COUNT"])
         width, height = max(1, self._whole.width // 2), max(1, self._whole.height // 2)
         cog = self._folder / "overviews.tif"
         options = _of_overviews(self._options)

@@ -6,8 +6,10 @@ those that a single pass makes of the same rows.
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +70,20 @@ def write_cog(dataset: DatasetReader, target: str, options: Mapping[str, str]) -
 
     Raises `PermanentTaskError` with the code `cog_failed`.
     """
-    try:
+    with failures_told():
         rasterio.shutil.copy(dataset, target, driver="COG", strict=False, **options)
-    except (RasterioError, CPLE_BaseError) as error:
-        raise PermanentTaskError(
-            f"GDAL could not make the COG: {error}", code="cog_failed"
-        ) from error
     Path(f"{target}.aux.xml").unlink(missing_ok=True)
+
+
+@contextmanager
+def failures_told() -> Iterator[None]:
+    """What GDAL fails in is raised as `PermanentTaskError` with the code `cog_failed`."""
+    try:
+        yield
+    except (RasterioError, CPLE_BaseError) as error:
+        # By the names that datasets have in memory nobody knows them.
+        text = re.sub(r"\S*\.vrt(, band \d+)?: ", "", str(error))
+        raise PermanentTaskError(
+            f"The COG cannot be made, most often because the raster is damaged or cut off: {text}",
+            code="cog_failed",
+        ) from error

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
@@ -238,6 +239,26 @@ def test_strips_of_another_plan_are_refused(child: Sandbox, tmp_path: Path) -> N
         )  # fmt: skip
 
     assert refused.value.error_code == "strips_do_not_fit"
+
+
+def test_a_raster_that_is_cut_off_is_refused_by_the_strip_that_misses_pixels(
+    child: Sandbox, tmp_path: Path
+) -> None:
+    case = Case()
+    source = tmp_path / "cut.tif"
+    whole = case.write(tmp_path / "whole.tif")
+    rasterio.shutil.copy(whole, source, driver="COG", overviews="NONE", blocksize=_BLOCK)
+    data = source.read_bytes()  # header first, then tiles from north to south
+    source.write_bytes(data[: len(data) * 3 // 5])
+    first, last = ((0, _STRIP), (2 * _STRIP, 803 - 2 * _STRIP))
+
+    target = tmp_path / "strip.tif"
+    windows.encode_strip(child, source, target, case.cog_plan, first, _MEMORY_MB, check=_go_on)
+    with pytest.raises(PermanentTaskError, match="damaged or cut off") as refused:
+        windows.encode_strip(child, source, target, case.cog_plan, last, _MEMORY_MB, check=_go_on)
+
+    assert refused.value.error_code == "cog_failed"
+    assert "vsimem" not in refused.value.message
 
 
 def _in_a_single_pass(child: Sandbox, source: Path, target: Path, plan: CogPlan) -> Encoded:
