@@ -97,10 +97,14 @@ def compare(
         return Comparison(None, None, None, None, [])
     shares = _shares(profiles)
     kind = _most(shares)[0] if shares else RasterType.UNKNOWN
+    # What a file has to have to be of that type: the bands and data types of those that are.
+    forms = {(each.bands, each.dtypes) for each in profiles if each.type is kind}
     joined = {
         each.index: _believed(each, shares)
         for each in profiles
-        if each.type is not kind and _may_be(each, kind, shares, profiles)
+        if each.type is not kind
+        and (each.bands, each.dtypes) in forms
+        and _may_be(each, kind, shares)
     }
     left = list(profiles)
     refused: list[Refused] = []
@@ -241,22 +245,12 @@ def _believed(profile: Profile, shares: Mapping[RasterType, float]) -> dict[Rast
     return {kind: weight / total for kind, weight in weights.items()}
 
 
-def _may_be(
-    profile: Profile,
-    kind: RasterType,
-    shares: Mapping[RasterType, float],
-    profiles: Sequence[Profile],
-) -> bool:
-    """Whether a file may be counted to the type of the others: its bands and data type are
-    those of a file that is of the type, and it is not sure to be something else."""
+def _may_be(profile: Profile, kind: RasterType, shares: Mapping[RasterType, float]) -> bool:
+    """Whether a file may be counted to the type of the others: most are of it, and this one is
+    not sure to be something else."""
     if shares.get(kind, 0.0) <= _MAJORITY:
         return False
-    fits = any(
-        (other.bands, other.dtypes) == (profile.bands, profile.dtypes)
-        for other in profiles
-        if other.type is kind
-    )
-    if not fits or (profile.confidence >= CERTAIN and not _says_nothing(profile)):
+    if profile.confidence >= CERTAIN and not _says_nothing(profile):
         return False
     return _most(_believed(profile, shares))[0] is kind
 
