@@ -74,7 +74,7 @@ def _one_band(subject: Subject, m: Measures) -> Iterator[Finding]:
         yield Finding(
             "gaps",
             "Few of the whole numbers between the least and the greatest are met, as with codes.",
-            weigh(categorical=1.5 if m.distinct <= 100 else 0.5),
+            weigh(categorical=1.5 if m.distinct <= 100 and _neighbours(m) >= 0 else 0.4),
             round(m.dense, 4),
         )
     if m.distinct > 40 and m.dense > 0.8 and m.minimum >= 0 and 70 <= m.maximum <= 101:

@@ -94,11 +94,10 @@ def _palette(subject: Subject) -> Iterator[Finding]:
             len(palette),
             {Subtype.PANCHROMATIC: 1.0},
         )
-    elif _is_ramp(used) and m.distinct > 60 and m.jump is not None and m.jump < 0.3:
+    elif subject.dtype != "uint8" and _is_ramp(used) and m.jump is not None and m.jump < 0.3:
         yield Finding(
             "palette",
-            "Its palette is a ramp of colours, and neighbours have near values: shades of an "
-            "amount rather than classes.",
+            "Its palette is a ramp of colours for amounts.",
             weigh(continuous=1.0, dem=1.0, categorical=1.0),
             len(palette),
         )

@@ -82,6 +82,13 @@ def _range(subject: Subject, m: Measures) -> Iterator[Finding]:
         yield Finding("range", "The values are too small for relief.", weigh(dem=-4), value)
     elif m.high - m.low <= 3:
         yield Finding("range", "The values differ little for relief.", weigh(dem=-1.5), value)
+    elif m.minimum < 0 and m.maximum - m.minimum <= 10:
+        yield Finding(
+            "range",
+            "The values lie close around 0, which relief seldom does.",
+            weigh(dem=-1),
+            value,
+        )
     elif m.minimum >= 0 and m.zeros > 0.3:
         yield Finding(
             "range",

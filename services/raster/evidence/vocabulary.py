@@ -11,7 +11,8 @@ from services.raster.model import SUBTYPES, RasterType, Subtype
 class Vocabulary:
     """Words, or several of them with single spaces between, that speak for one type.
 
-    `strength` is below 1 for words that rasters of other types bear as well.
+    `strength` is below 1 for words that rasters of other types bear as well, and above for words
+    that mean nothing else.
     """
 
     type: RasterType
@@ -56,6 +57,7 @@ ONE_BAND = (
     _vocabulary(
         RasterType.VEGETATION_INDEX,
         "ndvi, evi, evi2, savi, msavi, osavi, gndvi, ndre, vegetation index, arvi, vari",
+        strength=2.0,
     ),
     _vocabulary(
         Subtype.TEMPERATURE,

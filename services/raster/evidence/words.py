@@ -20,6 +20,9 @@ _TELLING_TAGS = frozenset(
      "netcdf_varname", "description", "product", "layer_type", "grib_element", "grib_comment"}
 )  # fmt: skip
 _TAG_CHARACTERS = 500
+# Names that software gives where nobody did.
+_NUMBERED = re.compile(r"(?:band|layer|channel|b)? ?\d+")
+_WAVELENGTH = re.compile(r"\d (?:nm|um|nanometers|micrometers|nanometres|micrometres)")
 # One channel of a sensor has a file of its own: b04, sr_b4, band4, b8a.
 _CHANNEL = re.compile(r"(?:sr )?b(?:and)? ?(?:0?[1-9]|1[0-2]|8a)")
 
@@ -99,18 +102,28 @@ def _band_names(subject: Subject) -> Iterator[Finding]:
     if subject.data_bands < 2:
         return
     names = [_parted(band.description or "").strip() for band in subject.facts.bands]
-    spectral = [
-        name for name in names if name in vocabulary.SPECTRAL or re.fullmatch(r"b(\d\d|8a)", name)
-    ]
+    given = [name for name in names if name and not _NUMBERED.fullmatch(name)]
+    spectral = [name for name in given if _spectral(name)]
     visible = {vocabulary.VISIBLE[name] for name in names if name in vocabulary.VISIBLE}
     infrared = any(name in vocabulary.INFRARED for name in names)
+    weights = {RasterType.MULTISPECTRAL: 4.0}
     if len(visible) == 3 and infrared and subject.data_bands == 4:
-        kind = RasterType.NIR
+        weights = {RasterType.NIR: 4.0}
     elif len(visible) == 3 and subject.data_bands == 3:
-        kind = RasterType.RGB
-    elif len(spectral) >= 2:
-        kind = RasterType.MULTISPECTRAL
-    else:
+        weights = {RasterType.RGB: 4.0}
+    elif len(given) >= 2 and not spectral:
+        weights = {RasterType.CONTINUOUS: 1.5, RasterType.MULTISPECTRAL: -0.7}
+    elif len(spectral) < 2:
         return
     shown = [name for name in names if name][:16]
-    yield Finding("band names", f"Bands are named {', '.join(shown[:6])}.", {kind: 4.0}, shown)
+    yield Finding("band names", f"Bands are named {', '.join(shown[:6])}.", weights, shown)
+
+
+def _spectral(name: str) -> bool:
+    """Whether a band's name is that of a channel, or says a wavelength."""
+    parts = name.split()
+    return (
+        name in vocabulary.SPECTRAL
+        or any(part in vocabulary.SPECTRAL or re.fullmatch(r"b\d{1,2}|b8a", part) for part in parts)
+        or _WAVELENGTH.search(name) is not None
+    )
