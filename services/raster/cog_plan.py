@@ -120,7 +120,12 @@ def plan(survey: Survey, parameters: RasterOptions) -> CogPlan:
 
 
 def overview_count(width: int, height: int, block_size: int) -> int:
-    """How many overviews a COG of this size has, each half of the one before."""
+    """How many overviews a COG of this size has, each half of the one before.
+
+    None for a single column: readers tell an overview's factor by its width.
+    """
+    if width == 1:
+        return 0
     largest = min(block_size, _SMALLEST_OVERVIEW)
     count = 0
     while max(width, height) > largest:

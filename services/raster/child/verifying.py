@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import rasterio
+from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader
@@ -47,6 +48,7 @@ _NO_ORDER = BandStatistics(
 )
 
 Pixels = NDArray[Any]
+Number = Any  # a float, or an array of them
 
 
 def verify(source: str, target: str, plan: dict[str, Any], memory_mb: int) -> dict[str, Any]:
@@ -67,7 +69,8 @@ def verify(source: str, target: str, plan: dict[str, Any], memory_mb: int) -> di
         if header_statistics.has_places(target):
             known = [each.statistics() for each in moments]
             header_statistics.fill(target, known or [_NO_ORDER] * expected.count)
-        valid, errors, warnings = cog_validate(target, strict=True, quiet=True)
+        # Strictly, a long raster is asked for overviews, which a single column cannot have.
+        valid, errors, warnings = cog_validate(target, strict=expected.width > 1, quiet=True)
     if not valid:
         raise _failed(f"it is no valid COG: {'; '.join(errors)}")
     return Verification(
@@ -195,6 +198,8 @@ def _differences(expected: DatasetReader, cog: DatasetReader) -> Iterator[str]:
     pairs = {
         "size": ((expected.width, expected.height), (cog.width, cog.height)),
         "types of the bands": (expected.dtypes, cog.dtypes),
+        # As texts, in which NaN is the same as NaN.
+        "values without data": (_texts(expected.nodatavals), _texts(cog.nodatavals)),
         "descriptions of the bands": (expected.descriptions, cog.descriptions),
         "units": (_texts(expected.units), _texts(cog.units)),
         "scales": (expected.scales, cog.scales),
@@ -208,8 +213,6 @@ def _differences(expected: DatasetReader, cog: DatasetReader) -> Iterator[str]:
         if wanted != found:
             yield f"{name}: {_shown(wanted)} became {_shown(found)}"
             return
-    if not all(map(_same_number, expected.nodatavals, cog.nodatavals)):
-        yield f"value without data: {expected.nodatavals} became {cog.nodatavals}"
     if not _same_grid(expected, cog):
         yield f"transform: {tuple(expected.transform)[:6]} became {tuple(cog.transform)[:6]}"
     if not _same_place(expected, cog):
@@ -221,8 +224,8 @@ def _shown(value: object) -> str:
     return text if len(text) <= 300 else f"{text[:300]} ..."
 
 
-def _texts(values: tuple[str | None, ...]) -> tuple[str, ...]:
-    return tuple(value or "" for value in values)
+def _texts(values: tuple[object, ...]) -> tuple[str, ...]:
+    return tuple("" if value is None else str(value) for value in values)
 
 
 def _alpha(dataset: DatasetReader) -> tuple[bool, ...]:
@@ -244,17 +247,19 @@ def _point(dataset: DatasetReader) -> bool:
     return bool(dataset.tags().get("AREA_OR_POINT", "Area").lower() == "point")
 
 
-def _same_number(one: float | None, other: float | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return one == other or (math.isnan(one) and math.isnan(other))
-
-
 def _same_grid(expected: DatasetReader, cog: DatasetReader) -> bool:
     """Whether every pixel is where it was, to a millionth of a pixel."""
     corners = [(0, 0), (expected.width, 0), (0, expected.height)]
-    inverse = ~expected.transform
-    return all(math.dist(inverse * (cog.transform * corner), corner) <= 1e-6 for corner in corners)
+    back = ~expected.transform
+    return all(
+        math.dist(_at(back, *_at(cog.transform, *corner)), corner) <= 1e-6 for corner in corners
+    )
+
+
+def _at(transform: Affine, x: Number, y: Number) -> tuple[Number, Number]:
+    """Where a transform takes a point: by its numbers, as affine 2 and 3 differ in the operator."""
+    a, b, c, d, e, f = transform[:6]
+    return a * x + b * y + c, d * x + e * y + f
 
 
 def _same_place(expected: DatasetReader, cog: DatasetReader) -> bool:
@@ -269,7 +274,7 @@ def _same_place(expected: DatasetReader, cog: DatasetReader) -> bool:
     columns, rows = np.meshgrid(
         np.linspace(0, expected.width, 5), np.linspace(0, expected.height, 5)
     )
-    x, y = expected.transform * (columns.ravel(), rows.ravel())
+    x, y = _at(expected.transform, columns.ravel(), rows.ravel())
     ways = [np.array(transform_points(crs, "EPSG:4326", x, y)[:2]) for crs in
             (expected.crs, cog.crs)]  # fmt: skip
     known = np.isfinite(ways[0])

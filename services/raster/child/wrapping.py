@@ -158,6 +158,11 @@ def _warped(
     kernel is that of the whole raster, where GDAL would take that of the window (XSCALE, YSCALE:
     https://gdal.org/en/stable/api/gdalwarp_cpp.html#_CPPv4N15GDALWarpOptions16papszWarpOptionsE).
     """
+    if below.crs is None and not below.gcps[0]:
+        raise PermanentTaskError(
+            f"The raster cannot be warped to {plan.warp_to}: its own CRS is not known.",
+            code="warp_failed",
+        )
     options: dict[str, Any] = {
         "crs": plan.warp_to,
         "resampling": _RESAMPLING[plan.resampling],
