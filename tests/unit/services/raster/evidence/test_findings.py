@@ -18,6 +18,7 @@ from tests.support.raster_subjects import subject
 Find = Callable[[Subject], Iterator[Finding]]
 _VISIBLE = [{"colour": colour} for colour in ("red", "green", "blue")]
 _RAMP = np.stack([np.arange(256)] * 3 + [np.full(256, 255)], axis=1).astype(np.uint8)
+_TINTED = _RAMP // [1, 2, 4, 1]
 _CLASSES = np.random.default_rng(4).integers(0, 255, (256, 4)).astype(np.uint8)
 
 
@@ -94,7 +95,7 @@ def _weight(finding: Finding, kind: RasterType) -> float:
         ),
         (
             colours.find,
-            subject(rasters.rgb(64)[0], bands=[{"colour": "palette"}], palette=_RAMP // [1, 2, 4, 1]),
+            subject(rasters.rgb(64)[0], bands=[{"colour": "palette"}], palette=_TINTED),
             "palette",
             "categorical",
             1,
