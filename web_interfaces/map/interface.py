@@ -75,6 +75,11 @@ class Shown:
         return job_id if isinstance(job_id, str) else None
 
     @property
+    def days(self) -> str:
+        """When it was taken."""
+        return browsing.days(self.raster.item) or "unknown"
+
+    @property
     def kind(self) -> str:
         """What the raster is, in words."""
         name: str = self.info["subtype"] or self.info["type"]

@@ -9,17 +9,20 @@ from core.job_definition import JsonObject
 from infrastructure import stac_repository
 from infrastructure.stac_repository import SearchRefused
 from services.orchestration.paging import bad_query
+from services.raster.items import DATETIME_SOURCE
 from services.raster.rendering.published import is_geotiff, located
+from services.raster.times import UNKNOWN
 from services.stac import values
 
 
 @dataclass(frozen=True, slots=True)
 class ListedItem:
-    """An item in a list. `assets` are the keys of its rasters that this app can draw."""
+    """An item in a list. `days` says when it was taken, `assets` are the keys of its rasters that
+    this app can draw."""
 
     item_id: str
     title: str | None
-    time: str | None
+    days: str | None
     assets: tuple[str, ...]
 
 
@@ -73,10 +76,21 @@ def raster_assets(item: JsonObject) -> tuple[str, ...]:
     )
 
 
+def days(item: JsonObject) -> str | None:
+    """The day on which an item's raster was taken, or the first and the last; None if unknown."""
+    said = item["properties"]
+    if said.get("datetime"):
+        return str(said["datetime"])[:10]
+    if said.get(DATETIME_SOURCE) == UNKNOWN:
+        # The range is then one that is true of everything.
+        return None
+    ends = [str(said[name])[:10] for name in ("start_datetime", "end_datetime") if said.get(name)]
+    return " to ".join(dict.fromkeys(ends)) or None
+
+
 def _listed(item: JsonObject) -> ListedItem:
-    properties = item["properties"]
-    time = properties.get("datetime") or properties.get("start_datetime")
-    return ListedItem(item["id"], properties.get("title"), time, raster_assets(item))
+    title = item["properties"].get("title")
+    return ListedItem(item["id"], title, days(item), raster_assets(item))
 
 
 def _is_storable(text: str) -> bool:
