@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field, field_validator, model_validator
@@ -151,7 +150,7 @@ class ProcessRaster(RasterOptions):
         default=None,
         description="When the raster was taken, in place of what its tags, its sidecar or its "
         "name say",
-        examples=[datetime.fromisoformat("2024-06-17T00:00:00Z")],
+        examples=["2024-06-17T00:00:00Z"],
     )
 
     @model_validator(mode="after")

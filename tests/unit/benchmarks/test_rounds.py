@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import catalog, prefect_peer, procrastinate_peer
 from benchmarks.catalog import CatalogLoad
+from benchmarks.cogs import CogRun, CogRuns, Kind
 from benchmarks.curated import CuratedUpdates
 from benchmarks.engine import Engine, EngineRun
 from benchmarks.errors import BenchmarkError
@@ -65,6 +66,15 @@ def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return run
 
+    def cogs(contender: str) -> Any:
+        def run(_self: CogRuns, kind: Kind, side: int) -> CogRun:
+            ran.append(f"{contender} {kind.pixel_bytes} {side}")
+            return CogRun(kind.title, contender, 1, 1.0, 1, 0)
+
+        return run
+
+    monkeypatch.setattr(CogRuns, "ours", cogs("cog"))
+    monkeypatch.setattr(CogRuns, "peer", cogs("gdal_translate"))
     monkeypatch.setattr(EventUpdates, "everything", events("all events"))
     monkeypatch.setattr(EventUpdates, "peer", events("load only events"))
     monkeypatch.setattr(EventUpdates, "changes", events("changes of events"))
@@ -95,10 +105,13 @@ def test_rounds_alternate_and_what_takes_long_comes_once_at_the_end(
     there = ["engine 10", "engine 20"]
     there += [f"procrastinate {number} {size}" for number, size in procrastinate_peer.VARIANTS]
     there += ["prefect", "vector 250000", "ogr2ogr 250000"]
+    for pixel_bytes in (4, 3, 1):
+        there += [f"cog {pixel_bytes} 8192", f"gdal_translate {pixel_bytes} 8192"]
     warm_up = ["engine 1000", "vector 1000"]
     once = ["engine 100000", "stac", "vector 1000000", "vector 4000000", "vector 2500000"]
     once += ["update 1", "load only 1", "update 2"]
     once += ["all events", "load only events", *["changes of events 5000"] * 2]
+    once += ["cog 4 16384", "cog 4 51200"]
     assert order == [*warm_up, *there, *reversed(there), *once]
     assert [run.tasks for run in results.engine] == [10, 20, 20, 10, 100_000]
     assert len(results.peers) == 12
