@@ -137,6 +137,8 @@ class TestDashboard:
             assert "Read 18.0 GB Written 3.0 GB" in shown
             assert f"Current file dem/{EVIL}.tif" in shown
             assert EVIL not in html(get(page))
+        progress.refused("compare", files=27)
+        assert "Current file" not in text(get(f"/api/interface/jobs/{job_id}"))
 
 
 class TestJob:
