@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
@@ -31,6 +32,10 @@ class Space(StrEnum):
     DDL = "ddl"
     PGSTAC_LOAD = "pgstac_load"
     SOURCE_TOKEN = "source_token"
+    RASTERS = "rasters"
+
+
+_POLL_SECONDS = (0.05, 1.0)
 
 
 def key(space: Space, *parts: str | int) -> int:
@@ -51,6 +56,31 @@ def try_lock(connection: Connection, space: Space, *parts: str | int) -> bool:
         "SELECT pg_try_advisory_xact_lock(%s) AS locked", (key(space, *parts),)
     ).fetchone()
     return row is not None and bool(row["locked"])
+
+
+def lock_patiently(
+    connection: Connection, check: Callable[[], None], space: Space, *parts: str | int
+) -> None:
+    """As `lock`, looking up between attempts: `check` may raise, to stop the wait."""
+    delay, longest = _POLL_SECONDS
+    while not try_lock(connection, space, *parts):
+        check()
+        time.sleep(delay)
+        delay = min(delay * 1.5, longest)
+
+
+@contextmanager
+def held(check: Callable[[], None], space: Space, *parts: str | int) -> Iterator[None]:
+    """Hold a lock over work that is more than one transaction, on a connection of its own.
+
+    Waits for it as `lock_patiently` does. Where the connection is lost on the way the lock is
+    as well, and the end of the block raises.
+    """
+    connection = database.connect()
+    with connection, connection.transaction():
+        lock_patiently(connection, check, space, *parts)
+        yield
+        connection.execute("SELECT 1")
 
 
 @contextmanager

@@ -8,7 +8,6 @@ proves the count before the commit.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -25,7 +24,7 @@ from pypgstac.load import Loader, Methods
 from core.errors import PermanentTaskError, TransientTaskError, Unavailable
 from infrastructure import database, queries
 from infrastructure.database import Connection
-from infrastructure.locks import Space, try_lock
+from infrastructure.locks import Space, lock_patiently
 from infrastructure.stac_comparison import Comparison, Difference, wkb
 
 JsonObject = dict[str, Any]
@@ -33,7 +32,6 @@ JsonObject = dict[str, Any]
 # As in the Loader: so many items are written by one COPY.
 CHUNK_ITEMS = 10_000
 NOTED_AT_ONCE = 1_000
-_LOCK_POLL_SECONDS = (0.05, 1.0)
 # How much of a time's text says its month, and how much there is to the second.
 _MONTH = len("2020-01")
 _SECONDS = len("2020-01-01T00:00:00Z")
@@ -137,7 +135,7 @@ def load(request: CatalogLoad) -> LoadOutcome:
 
 
 def _load(connection: Connection, request: CatalogLoad) -> LoadOutcome:
-    _wait_for_turn(connection, request.check)
+    lock_patiently(connection, request.check, Space.PGSTAC_LOAD)
     connection.execute(_SQL["configure"])
     earlier = connection.execute(_SQL["recorded"], {"job_id": request.job_id}).fetchone()
     if earlier is not None:
@@ -219,15 +217,6 @@ class _Sorting:
         if not self._ids_are_noted:
             self._connection.execute(_SQL["add_loaded"], {"ids": ids})
         self._request.progress(self.counts.total())
-
-
-def _wait_for_turn(connection: Connection, check: Callable[[], None]) -> None:
-    """Take the catalog's writer lock, to the end of the transaction."""
-    delay, longest = _LOCK_POLL_SECONDS
-    while not try_lock(connection, Space.PGSTAC_LOAD):
-        check()
-        time.sleep(delay)
-        delay = min(delay * 1.5, longest)
 
 
 def _has_others(connection: Connection, request: CatalogLoad) -> bool:

@@ -13,9 +13,10 @@ from functools import partial
 from config import get_settings
 from core.errors import PermanentTaskError, TransientTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext
-from infrastructure import blob_storage
+from infrastructure import blob_storage, locks
 from infrastructure.blob_copy import CopyRefused, CopyRules, copy_blob
 from infrastructure.blob_lookup import head
+from infrastructure.locks import Space
 from services.ingest.rewriting import target_url
 from services.raster import catalog, files, items, times
 from services.raster.files import Image, Made, RasterFile
@@ -31,8 +32,15 @@ Context = TaskContext[RasterOptions]
 
 def publish_raster(context: TaskContext[ProcessRaster]) -> JsonObject:
     """Publish the one raster of process_raster. Returns the job's result."""
+    blob_storage.ensure_container(context.parameters.target_container)
+    with locks.held(context.check, Space.RASTERS, context.parameters.collection_id):
+        return _publish(context)
+
+
+def _publish(context: TaskContext[ProcessRaster]) -> JsonObject:
+    """While no other job changes the collection: of two versions of an item one comes after the
+    other, and which one was before is known."""
     parameters = context.parameters
-    blob_storage.ensure_container(parameters.target_container)
     file = files.read_file(context.workspace, 0)
     made = files.made(context.workspace, 0)
     collection_id = parameters.collection_id

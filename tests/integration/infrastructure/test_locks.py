@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from core.errors import TaskCancelled
 from infrastructure import database, locks
-from infrastructure.locks import Space, key, lock, singleton, try_lock
+from infrastructure.locks import Space, held, key, lock, singleton, try_lock
 
 # With it, the settings name a database.
 pytestmark = pytest.mark.usefixtures("ledger")
@@ -68,6 +69,23 @@ def test_those_who_wait_come_one_after_the_other() -> None:
         list(threads.map(work, range(24)))
     assert len(most) == 24
     assert set(most) == {1}
+
+
+def test_a_lock_is_held_over_transactions_and_who_waits_can_be_stopped() -> None:
+    looks = []
+
+    def stop() -> None:
+        looks.append(1)
+        raise TaskCancelled("The job was cancelled.")
+
+    with held(lambda: None, Space.RASTERS, "dem"):
+        with held(lambda: None, Space.RASTERS, "other"):
+            pass
+        with pytest.raises(TaskCancelled), held(stop, Space.RASTERS, "dem"):
+            pass
+    assert looks == [1]
+    with held(stop, Space.RASTERS, "dem"):
+        assert looks == [1]
 
 
 def test_a_timer_runs_once_at_a_time() -> None:
