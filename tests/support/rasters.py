@@ -40,7 +40,7 @@ def surface(size: int = 256, seed: int = 0, exponent: float = 2.0) -> NDArray[np
 
 def dem(size: int = 256, seed: int = 0, low: float = 120.0, high: float = 1800.0) -> Pixels:
     """Elevations in metres, float32."""
-    return (low + (high - low) * surface(size, seed)).astype(np.float32)
+    return np.asarray(low + (high - low) * surface(size, seed), np.float32)
 
 
 def landcover(size: int = 256, seed: int = 0, codes: Sequence[int] = (1, 2, 3, 4, 5, 6)) -> Pixels:
