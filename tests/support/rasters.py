@@ -35,7 +35,8 @@ def surface(size: int = 256, seed: int = 0, exponent: float = 2.0) -> NDArray[np
     amplitudes = random.rayleigh(size=frequency.shape) * frequency**-exponent
     amplitudes[0, 0] = 0.0
     field = np.fft.irfft2(amplitudes * phases, (size, size))
-    return np.asarray((field - field.min()) / np.ptp(field))
+    scaled: NDArray[np.float64] = (field - field.min()) / np.ptp(field)
+    return scaled
 
 
 def dem(size: int = 256, seed: int = 0, low: float = 120.0, high: float = 1800.0) -> Pixels:
@@ -46,7 +47,8 @@ def dem(size: int = 256, seed: int = 0, low: float = 120.0, high: float = 1800.0
 def landcover(size: int = 256, seed: int = 0, codes: Sequence[int] = (1, 2, 3, 4, 5, 6)) -> Pixels:
     """Areas of classes, uint8: at each pixel the class whose own surface is highest there."""
     surfaces = np.stack([surface(size, seed * 100 + i, 1.7) for i in range(len(codes))])
-    return np.asarray(codes, np.uint8)[surfaces.argmax(axis=0)]
+    classes: Pixels = np.asarray(codes, np.uint8)[surfaces.argmax(axis=0)]
+    return classes
 
 
 def mask(size: int = 256, seed: int = 0) -> Pixels:
