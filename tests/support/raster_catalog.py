@@ -74,7 +74,7 @@ def hills(rows: int = 700, columns: int = 600) -> NDArray[np.float32]:
     down, across = np.mgrid[0:rows, 0:columns]
     heights = 500 + 300 * np.sin(down / 90) + 200 * np.cos(across / 70)
     heights[:100, :100] = -9999
-    return heights.astype(np.float32)[np.newaxis]
+    return np.asarray(heights[np.newaxis], np.float32)
 
 
 def make(folder: Path) -> dict[str, Path]:
