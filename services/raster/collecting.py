@@ -61,17 +61,17 @@ def compare_files(context: Context) -> JsonObject:
             profiles.append(Profile.model_validate(each.result["profile"]))
             strips[each.result["file"]] = each.result["strips"]
     earlier = [*_refused_by_inventory(context), *_refused_by(context, VALIDATE)]
-    comparison = compare(
+    found = compare(
         profiles,
         allow_mixed=parameters.mixed == "allow",
         # Those that are warped, or are all said to be in one CRS, may have any.
         ignore_crs=(parameters.target_crs or parameters.source_crs) is not None,
     )
-    judge(context, len(comparison.accepted), [*earlier, *comparison.refused])
-    for number, beliefs in comparison.joined.items():
-        context.check()
-        strips[number] = _planned_anew(context, number, beliefs)
-    return _recorded(context, comparison, strips)
+    judge(context, len(found.accepted), [*earlier, *found.refused])
+    if found.joined:
+        found = found.without(_plan_joined(context, found, profiles, strips))
+        judge(context, len(found.accepted), [*earlier, *found.refused])
+    return _recorded(context, found, strips)
 
 
 def plan_strips(context: Job) -> Iterator[TaskSpec]:
@@ -174,6 +174,24 @@ def _or_refused(
 
 def _task(stage: str, file: RasterFile) -> str:
     return f"{stage}:{file.index}"
+
+
+def _plan_joined(
+    context: Context, found: Comparison, profiles: list[Profile], strips: dict[int, int]
+) -> list[Refused]:
+    """Plan those anew that took another type, and note how many strips they have now. Returns
+    those that the job's settings do not fit any more."""
+    unfit: list[Refused] = []
+    for profile in profiles:
+        beliefs = found.joined.get(profile.index)
+        if beliefs is None:
+            continue
+        context.check()
+        try:
+            strips[profile.index] = _planned_anew(context, profile.index, beliefs)
+        except PermanentTaskError as error:
+            unfit.append(Refused.because(error, profile.path, profile.index))
+    return unfit
 
 
 def _planned_anew(context: Context, number: int, beliefs: dict[RasterType, float]) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from core.counting import counted
@@ -82,6 +82,16 @@ class Comparison:
     accepted: list[int]
     joined: dict[int, dict[RasterType, float]] = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
+
+    def without(self, refused: Sequence[Refused]) -> Comparison:
+        """The same, with more files refused."""
+        out = {each.index for each in refused}
+        return replace(
+            self,
+            accepted=[index for index in self.accepted if index not in out],
+            joined={index: each for index, each in self.joined.items() if index not in out},
+            refused=[*self.refused, *refused],
+        )
 
 
 def compare(

@@ -18,6 +18,7 @@ from services.raster.model import (
     RasterType,
     Survey,
 )
+from services.raster.refusals import Refused
 
 DEM, CLASSES, RGB = RasterType.DEM, RasterType.CATEGORICAL, RasterType.RGB
 CONTINUOUS, UNKNOWN = RasterType.CONTINUOUS, RasterType.UNKNOWN
@@ -162,6 +163,14 @@ class TestJoining:
         found = compare([profile(), *sea])
         assert found.type is DEM
         assert len(found.joined) == 9
+
+    def test_one_that_cannot_be_stored_as_that_type_is_taken_out_again(self) -> None:
+        sea = profile(UNKNOWN, 0.9, empty=True)
+        refused = Refused(path=sea.path, code="settings_do_not_fit", message="No.", index=sea.index)
+        found = compare([profile(), profile(), sea]).without([refused])
+        assert not found.joined
+        assert len(found.accepted) == 2
+        assert found.refused == [refused]
 
     def test_in_a_mixed_collection_there_is_nothing_to_join(self) -> None:
         kinds = [profile(), profile(CLASSES), profile(RGB, bands=3, dtype="uint8")]
