@@ -1,19 +1,19 @@
 """Put the COG of a large raster together of its strips, in the sandboxed child.
 
 The strips hold the tiles of the full image, encoded; they are copied as they are. What is left
-to make is the overviews, by the same steps of GDAL's that its COG driver takes for a raster in a
-single pass:
+to make is the overviews and the tags. GDAL's COG driver makes both, so that they are those of a
+raster in a single pass:
 
-1. The largest overview, half the size of the image, is computed from all strips together, so
-   that it has no seams.
-2. The COG driver makes a COG of that overview: its full image and its overviews are the
-   overviews of the whole, each computed from the one before and encoded.
-3. The tags come from a template that the COG driver makes of the image's upper left corner. The
-   only ones that depend on the size of an image are its width, its length and those that say
-   where its tiles are.
+1. Of all strips together it makes a COG of which only the largest overview is wanted: that is
+   half the size of the image, and has no seams. The full image of that COG is next to nothing.
+2. It makes a COG of that overview, whose full image and overviews are the overviews of the
+   whole, each computed from the one before and encoded.
+3. It makes a template of the image's upper left corner. The only tags that depend on the size of
+   an image are its width, its length and those that say where its tiles are.
 
-GDAL halves the size of an overview rounding down, while `build_overviews` of a dataset rounds
-up; so in the first step it is not asked for a new overview but made to fill one that is there.
+`build_overviews` of a dataset will not do for the first step: it rounds sizes up where the COG
+driver rounds them down, and computes large overviews in other portions, whose edges show where
+the size of the image is odd.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import rasterio
-from rasterio.enums import Resampling
 from rasterio.io import DatasetReader
 
 from core.errors import PermanentTaskError
@@ -35,26 +34,19 @@ from services.raster.child import header_statistics, tiff_tiles
 from services.raster.child.encoding import creation_options
 from services.raster.child.outlines import Outline, Piece
 from services.raster.child.tiff_tiles import Directory
-from services.raster.child.windows import (
-    bounded,
-    failures_told,
-    without_overviews,
-    write_cog,
-)
+from services.raster.child.windows import bounded, without_overviews, write_cog
 from services.raster.child.wrapping import wrapped
 from services.raster.model import CogPlan, Encoded
 
-# Tags in which images of one COG differ: where their tiles are, and what only the full image
-# says of the whole (GeoTIFF's, GDAL's metadata and value without data).
-_OF_ONE_IMAGE = frozenset(
-    {
-        tiff_tiles.NEW_SUBFILE_TYPE, tiff_tiles.IMAGE_WIDTH, tiff_tiles.IMAGE_LENGTH,
-        tiff_tiles.TILE_OFFSETS, tiff_tiles.TILE_BYTE_COUNTS,
-        33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113,
-    }
-)  # fmt: skip
+# What says how a tile is encoded: BitsPerSample, Compression, PhotometricInterpretation, FillOrder,
+# SamplesPerPixel, PlanarConfiguration, Predictor, TileWidth, TileLength, ExtraSamples,
+# SampleFormat, JPEGTables, YCbCrSubSampling, ReferenceBlackWhite, and the parameters of LERC.
+_OF_ENCODING = (258, 259, 262, 266, 277, 284, 317, 322, 323, 338, 339, 347, 530, 532, 50674)
 # A tag that says what holds without it may be there or not: TIFF 6.0, section 14 (Predictor).
 _DEFAULTS = {317: tiff_tiles.Field(3, 1, b"\1\0")}
+_LERC_DTYPES = frozenset(
+    {"int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +163,7 @@ class _Work:
             raise _do_not_fit(f"they have {rows:,} rows, not {height:,}")
 
     def _largest_overview(self, strips: Sequence[tuple[Path, Directory]]) -> Path:
-        """The image at half its size, decoded, computed from all strips."""
+        """A file whose second image is the whole at half its size, computed from all strips."""
         pieces: list[Piece] = []
         begin = 0
         for strip, directory in strips:
@@ -182,16 +174,10 @@ class _Work:
             # A single pass computes the overviews of what the source has, not of what is left
             # of it after a lossy compression.
             pieces = [Piece(self._whole.name, 0, self._whole.height)]
-        mosaic = self._folder / "strips.vrt"
-        mosaic.write_bytes(self._outline.text(self._whole.width, self._whole.height, pieces))
-        overview = self._folder / "strips.vrt.ovr"  # where GDAL looks for it
-        _create_empty(overview, self._whole)
-        # Of these names only this one is spelt otherwise in GDAL's options and in rasterio.
-        method = self._plan.overview_resampling.replace("cubicspline", "cubic_spline")
-        with failures_told(), rasterio.open(mosaic, "r+", driver="VRT") as dataset:
-            [factor] = dataset.overviews(1)
-            dataset.build_overviews([factor], Resampling[method])
-        return overview
+        file = self._folder / "largest.tif"
+        with self._outline.opened(self._whole.width, self._whole.height, *pieces) as dataset:
+            write_cog(dataset, str(file), _for_one_overview(self._options, dataset.dtypes[0]))
+        return file
 
     def _overviews(self, largest: Path) -> Path:
         """A COG whose images are the overviews of the whole."""
@@ -205,34 +191,31 @@ class _Work:
             if levels > 1
             else without_overviews(options)
         )
-        with self._outline.opened(width, height, Piece(str(largest), 0, height)) as dataset:
+        with self._outline.opened(
+            width, height, Piece(f"GTIFF_DIR:2:{largest}", 0, height)
+        ) as dataset:
             write_cog(dataset, str(cog), options)
         return cog
 
 
-def _create_empty(path: Path, whole: DatasetReader) -> None:
-    """An overview file of half the size of `whole`, in which no pixel is stored yet.
+def _for_one_overview(options: Mapping[str, str], dtype: str) -> dict[str, str]:
+    """The COG driver's options for a file of which only the largest overview is wanted.
 
-    It is packed as GDAL's COG driver packs the overviews that it has not encoded yet; band by
-    band, as GDAL fills it.
+    That is kept without loss. Where LERC knows the type of the values, an error that no value
+    exceeds leaves next to nothing of the full image, and takes next to no time.
     """
-    profile: dict[str, Any] = {
-        "driver": "GTiff",
-        "width": max(1, whole.width // 2),
-        "height": max(1, whole.height // 2),
-        "count": whole.count,
-        "dtype": whole.dtypes[0],
-        "nodata": whole.nodata,
-        "tiled": True,
-        "blockxsize": 512,
-        "blockysize": 512,
-        "interleave": "band",
-        "compress": "ZSTD",
-        "sparse_ok": True,
-        "bigtiff": "YES",
+    full = {"COMPRESS": "ZSTD", "LEVEL": "1"}
+    if dtype in _LERC_DTYPES:
+        full = {"COMPRESS": "LERC", "MAX_Z_ERROR": "1e30"}
+    return {
+        **full,
+        "OVERVIEW_COMPRESS": "ZSTD",
+        "OVERVIEWS": "IGNORE_EXISTING",
+        "OVERVIEW_COUNT": "1",
+        "OVERVIEW_RESAMPLING": options["OVERVIEW_RESAMPLING"],
+        "BIGTIFF": "YES",
+        "NUM_THREADS": options["NUM_THREADS"],
     }
-    with rasterio.open(path, "w", **profile):
-        pass
 
 
 def _of_overviews(options: Mapping[str, str]) -> dict[str, str]:
@@ -297,12 +280,11 @@ def _sized(tags: Directory, width: int, height: int) -> Directory:
 
 def _require_alike(directory: Directory, template: Directory) -> None:
     """Refuse tiles that are not encoded as the template's tags say."""
-    tags = (directory.keys() | template.keys()) - _OF_ONE_IMAGE
-    differing = sorted(
+    differing = [
         tag
-        for tag in tags
+        for tag in _OF_ENCODING
         if directory.get(tag, _DEFAULTS.get(tag)) != template.get(tag, _DEFAULTS.get(tag))
-    )
+    ]
     if differing:
         names = ", ".join(map(str, differing))
         raise _do_not_fit(f"their tiles are encoded otherwise than the COG's (TIFF tags {names})")

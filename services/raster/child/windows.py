@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,16 +69,8 @@ def write_cog(dataset: DatasetReader, target: str, options: Mapping[str, str]) -
 
     Raises `PermanentTaskError` with the code `cog_failed`.
     """
-    with failures_told():
-        rasterio.shutil.copy(dataset, target, driver="COG", strict=False, **options)
-    Path(f"{target}.aux.xml").unlink(missing_ok=True)
-
-
-@contextmanager
-def failures_told() -> Iterator[None]:
-    """What GDAL fails in is raised as `PermanentTaskError` with the code `cog_failed`."""
     try:
-        yield
+        rasterio.shutil.copy(dataset, target, driver="COG", strict=False, **options)
     except (RasterioError, CPLE_BaseError) as error:
         # By the names that datasets have in memory nobody knows them.
         text = re.sub(r"\S*\.vrt(, band \d+)?: ", "", str(error))
@@ -87,3 +78,4 @@ def failures_told() -> Iterator[None]:
             f"The COG cannot be made, most often because the raster is damaged or cut off: {text}",
             code="cog_failed",
         ) from error
+    Path(f"{target}.aux.xml").unlink(missing_ok=True)

@@ -69,7 +69,8 @@ class Case:
             dataset.set_band_description(1, "first")
             dataset.units = ("m",) * self.bands
             dataset.scales = (0.5,) * self.bands
-            dataset.update_tags(ACQUIRED="2024-06-17")
+            dataset.update_tags(ACQUIRED="2024-06-17", TIFFTAG_SOFTWARE="a program")
+            dataset.update_tags(TIFFTAG_XRESOLUTION="72", TIFFTAG_DATETIME="2024:06:17 10:00:00")
             dataset.update_tags(1, SENSOR="one")
         return path
 
@@ -125,6 +126,9 @@ CASES = {
     "whole-tiles": Case(size=(5 * _BLOCK, 7 * _BLOCK)),
     "narrow": Case(size=(40, 1301)),
     "wide": Case(size=(2100, _STRIP + 9)),
+    # So large that GDAL computes its overviews in several portions.
+    "portions": Case("uint8", size=(2659, 2667)),
+    "portions-mode": Case("uint8", size=(2659, 2667), plan={"overview_resampling": "mode"}),
     "warp": Case(nodata=-9999, plan={"predictor": "FLOATING_POINT", "warp_to": "EPSG:4326"}),
     "warp-cubic": Case("int16", nodata=-1, plan={"warp_to": "EPSG:3857", "resampling": "cubic"}),
 }
