@@ -6,6 +6,8 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from core.errors import GeoforgeError
 from infrastructure import blob_storage, stac_repository
 from infrastructure.stac_repository import JsonObject
@@ -39,12 +41,11 @@ def publish(blob: str, **parameters: Any) -> JsonObject:
 
 def refusal(blob: str, **parameters: Any) -> GeoforgeError:
     """What a job fails with."""
-    try:
-        result = job(blob, **parameters).run()
-    except TaskFailed as failed:
-        assert isinstance(failed.__cause__, GeoforgeError), failed.__cause__
-        return failed.__cause__
-    raise AssertionError(f"{blob} was published: {result}")
+    with pytest.raises(TaskFailed) as failed:
+        job(blob, **parameters).run()
+    cause = failed.value.__cause__
+    assert isinstance(cause, GeoforgeError), cause
+    return cause
 
 
 def item_of(result: JsonObject) -> JsonObject:
