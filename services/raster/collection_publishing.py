@@ -15,9 +15,10 @@ import orjson
 from core.counting import counted
 from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext
-from infrastructure import blob_storage, stac_loader
+from infrastructure import blob_storage, locks, stac_loader
 from infrastructure.blob_lookup import CONCURRENCY
 from infrastructure.job_progress_contexts import RasterCollectionProgress
+from infrastructure.locks import Space
 from infrastructure.stac_loader import LoadOutcome
 from services.ingest.documents import DocumentError, check_item
 from services.raster import catalog, collecting, files, items, mosaic, publishing, refusals
@@ -42,8 +43,13 @@ def publish_collection(context: Context) -> JsonObject:
     Returns the job's result. Raises `PermanentTaskError` where nothing is left to be published,
     in strict mode where any file was refused, and where the counts do not add up.
     """
+    blob_storage.ensure_container(context.parameters.target_container)
+    with locks.held(context.check, Space.RASTERS, context.parameters.collection_id):
+        return _publish(context)
+
+
+def _publish(context: Context) -> JsonObject:
     parameters = context.parameters
-    blob_storage.ensure_container(parameters.target_container)
     refused = collecting.all_refused(context)
     made = [each.result for each in context.results(collecting.COGS) if _is_made(each.result)]
     collecting.judge(context, len(made), refused)
