@@ -17,14 +17,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import rasterio
-from affine import Affine
-from numpy.typing import NDArray
-from rasterio.windows import Window
-
+from benchmarks import raster_files
 from benchmarks.errors import BenchmarkError
 from benchmarks.memory import MemoryWatch
 from benchmarks.programs import run
@@ -43,8 +37,6 @@ _WINDOW_GB: float = ProcessRaster.model_fields["window_gb"].default
 
 _GIGABYTE = 1_000_000_000
 _SECONDS = 2 * 3600.0
-_PATTERN = 2048
-_STRIP_ROWS = 512
 # What is on the disk at once: source, strips, overviews while they are made, and the COG.
 _DISK_FOR_EACH_BYTE = 4
 
@@ -111,43 +103,6 @@ def measure(
         yield MemoryRun(gigabytes, way, seconds, watch.peak["all"], target.stat().st_size, strips)
         target.unlink()
     source.unlink()
-
-
-def make_terrain(file: Path, side: int) -> None:
-    """Elevations in float32 of so many pixels a side, none of whose tiles is like another.
-
-    A pattern is repeated, on a slope, with noise that begins anywhere: so it takes minutes where
-    computing every pixel would take an hour.
-    """
-    chance = np.random.default_rng(20_261_123)
-    pattern = _pattern(chance)
-    noise = chance.normal(0, 0.35, 1 << 24).astype(np.float32)
-    profile: dict[str, Any] = {
-        "driver": "GTiff", "width": side, "height": side, "count": 1, "dtype": "float32",
-        "nodata": -9999.0, "crs": "EPSG:32618", "BIGTIFF": "IF_SAFER",
-        "transform": Affine(10, 0, 500_000, 0, -10, 4_500_000),
-    }  # fmt: skip
-    columns = np.arange(side)
-    with rasterio.Env(GDAL_CACHEMAX=128), rasterio.open(file, "w", **profile) as dataset:
-        for top in range(0, side, _STRIP_ROWS):
-            rows = np.arange(top, min(top + _STRIP_ROWS, side))
-            heights = pattern[rows % _PATTERN][:, columns % _PATTERN]
-            heights += (0.01 * columns + 0.02 * rows[:, np.newaxis]).astype(np.float32)
-            for row in heights:
-                begin = int(chance.integers(0, len(noise) - side))
-                row += noise[begin : begin + side]
-            dataset.write(np.round(heights, 2), 1, window=Window(0, top, side, len(rows)))
-
-
-def _pattern(chance: np.random.Generator) -> NDArray[np.float32]:
-    """Hills that fit to themselves where they are repeated."""
-    angle = np.linspace(0, 2 * np.pi, _PATTERN, endpoint=False)
-    x, y = angle[np.newaxis, :], angle[:, np.newaxis]
-    hills = np.zeros((_PATTERN, _PATTERN))
-    for octave in range(1, 9):
-        across, down = chance.integers(1, 2**octave + 1, 2)
-        hills += np.sin(across * x + octave) * np.cos(down * y - octave) / 2**octave
-    return (900 + 700 * hills).astype(np.float32)
 
 
 def _single_pass(source: Path, target: Path, _side: int) -> int:
@@ -222,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, help="where the files are; default: a new one")
     options = parser.parse_args(arguments)
     if options.make is not None:
-        make_terrain(Path(options.make[0]), int(options.make[1]))
+        raster_files.terrain(Path(options.make[0]), int(options.make[1]))
         return 0
     with tempfile.TemporaryDirectory(prefix="raster-memory-", dir=options.folder) as folder:
         for gigabytes in options.gigabytes:

@@ -125,6 +125,7 @@ def _encoded(context: Context, desk: _Desk, target: Path) -> tuple[Encoded, Veri
         target,
         plan,
         parameters.memory_mb,
+        statistics=parameters.verify,
         check=context.check,
         progress=context.progress,
     )

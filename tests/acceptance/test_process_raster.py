@@ -123,6 +123,8 @@ def test_a_single_pass_makes_the_same_pixels(api: Api, undisturbed: JsonObject) 
         assert one.overviews(1) == other.overviews(1)
         assert (one.read(1) == other.read(1)).all()
         assert one.checksum(1) == other.checksum(1)
+        assert "STATISTICS_MEAN" in one.tags(1)
+        assert one.tags(1) == other.tags(1)
 
 
 def test_the_host_is_killed_in_every_stage(
