@@ -226,7 +226,8 @@ def _feature_collection(
 ) -> JsonObject:
     features = page["features"]
     if parameters.wants_links:
-        features = [linked_item(feature, at) for feature in features]
+        is_whole = parameters.fields is None
+        features = [linked_item(feature, at, is_whole=is_whole) for feature in features]
     answer = {"type": "FeatureCollection", "features": features, "links": links}
     answer |= {key: page[key] for key in ("numberMatched", "numberReturned") if key in page}
     return answer

@@ -110,12 +110,12 @@ def linked_collection(stored: JsonObject, at: Addresses) -> JsonObject:
     return {**stored, **served, "links": links + _foreign(stored, at)}
 
 
-def linked_item(stored: JsonObject, at: Addresses) -> JsonObject:
-    """The Item with the links of this API.
-
-    An item of which the `fields` extension left neither id nor collection has none.
+def linked_item(stored: JsonObject, at: Addresses, *, is_whole: bool = True) -> JsonObject:
+    """The Item with the links of this API. `is_whole` is False for one of which the `fields`
+    extension has left parts only: without id or collection it has no links.
     """
-    stored = _with_datetime(stored)
+    if is_whole:
+        stored = _with_datetime(stored)
     item_id, collection_id = stored.get("id"), stored.get("collection")
     if item_id is None or collection_id is None:
         return stored

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 
-def freeze(pid: int, condition: Callable[[], bool], seconds: float = 60.0) -> None:
+def freeze(pid: int, condition: Callable[[], bool], seconds: float = 240.0) -> None:
     """Stop a process at a moment when the condition holds, which stays so while it stands."""
     deadline = time.monotonic() + seconds
     while True:

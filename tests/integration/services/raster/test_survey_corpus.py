@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,8 +61,7 @@ def test_every_raster_is_surveyed_or_refused_for_what_it_is(child: Sandbox, fold
 
 def _verdict(child: Sandbox, file: Path, folder: Path) -> str | None:
     """The code of the refusal of a raster, None where there is none."""
-    place = folder / file.name.replace(".", "_")
-    place.mkdir()
+    place = Path(tempfile.mkdtemp(dir=folder))
     copy = Path(shutil.copy(file, place))
     parameters = RasterOptions()
     try:

@@ -60,6 +60,7 @@ def test_an_item_with_a_range_says_that_it_has_no_single_time() -> None:
     ranged = {"start_datetime": "2020-01-01T00:00:00Z", "end_datetime": "2020-12-31T00:00:00Z"}
     item = {"id": "a", "collection": "b", "links": [], "properties": ranged}
     assert linked_item(item, AT)["properties"] == {"datetime": None, **ranged}
+    assert linked_item(item, AT, is_whole=False)["properties"] == ranged
     timed = {**item, "properties": {**ranged, "datetime": "2020-06-01T00:00:00Z"}}
     assert linked_item(timed, AT)["properties"] == timed["properties"]
     assert "datetime" not in linked_item({**item, "properties": {"gsd": 10}}, AT)["properties"]
