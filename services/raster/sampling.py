@@ -128,7 +128,7 @@ def _located(dataset: DatasetReader) -> Mask | None:
     for factor in dataset.overviews(1):
         shape = (math.ceil(dataset.height / factor), math.ceil(dataset.width / factor))
         if shape[0] * shape[1] <= _LOCATING_PIXELS:
-            if _declares_validity(dataset, 1):
+            if _declaring_validity(dataset)[0]:
                 return np.asarray(dataset.read_masks(1, out_shape=shape)) > 0
             return None
     return None
@@ -191,13 +191,13 @@ def _start(centre: float, side: int, length: int, block: int) -> int:
 def _read(dataset: DatasetReader, windows: list[Window], *, whole: bool) -> Sample:
     pixels: list[list[Pixels]] = [[] for _ in range(dataset.count)]
     masks: list[list[Mask]] = [[] for _ in range(dataset.count)]
-    declared = any(_declares_validity(dataset, i + 1) for i in range(dataset.count))
+    declaring = _declaring_validity(dataset)
     for window in windows:
-        validity = dataset.read_masks(window=window) if declared else None
+        validity = dataset.read_masks(window=window) if any(declaring) else None
         for i, read in enumerate(_bands(dataset, window)):
             values = np.abs(read) if np.iscomplexobj(read) else read
             valid = np.isfinite(values)
-            if validity is not None and _declares_validity(dataset, i + 1):
+            if validity is not None and declaring[i]:
                 valid &= validity[i] > 0
             pixels[i].append(values)
             masks[i].append(valid)
@@ -218,9 +218,15 @@ def _bands(dataset: DatasetReader, window: Window) -> Iterable[Pixels]:
     return (dataset.read(i + 1, window=window) for i in range(dataset.count))
 
 
-def _declares_validity(dataset: DatasetReader, number: int) -> bool:
-    flags = dataset.mask_flag_enums[number - 1]
-    return MaskFlags.all_valid not in flags and MaskFlags.alpha not in flags
+def _declaring_validity(dataset: DatasetReader) -> list[bool]:
+    """For each band whether a nodata value or a mask says which of its pixels are valid.
+
+    rasterio asks GDAL for the flags of all bands at once: to be called once for a raster.
+    """
+    return [
+        MaskFlags.all_valid not in flags and MaskFlags.alpha not in flags
+        for flags in dataset.mask_flag_enums
+    ]
 
 
 def _palette(dataset: DatasetReader, number: int) -> NDArray[np.uint8] | None:

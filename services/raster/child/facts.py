@@ -56,26 +56,38 @@ def read_facts(dataset: DatasetReader, file_bytes: int) -> Facts:
 
 def _bands(dataset: DatasetReader) -> tuple[Band, ...]:
     categories = _categories(dataset)
+    # Each of these asks GDAL for what all bands say.
+    of_all = zip(
+        dataset.indexes,
+        dataset.dtypes,
+        dataset.nodatavals,
+        dataset.colorinterp,
+        dataset.descriptions,
+        dataset.units,
+        dataset.scales,
+        dataset.offsets,
+        strict=True,
+    )
     return tuple(
         Band(
             number=number,
-            dtype=dataset.dtypes[number - 1],
-            nodata=dataset.nodatavals[number - 1],
-            colour=dataset.colorinterp[number - 1].name,
-            description=_short(dataset.descriptions[number - 1]),
-            unit=_short(dataset.units[number - 1]),
-            scale=_number(dataset.scales[number - 1], 1.0),
-            offset=_number(dataset.offsets[number - 1], 0.0),
-            palette_entries=_palette_entries(dataset, number),
+            dtype=dtype,
+            nodata=nodata,
+            colour=colour.name,
+            description=_short(description),
+            unit=_short(unit),
+            scale=_number(scale, 1.0),
+            offset=_number(offset, 0.0),
+            palette_entries=_palette_entries(dataset, number, colour),
             categories=categories.get(number, ()),
             tags=_bounded(dataset.tags(number)),
         )
-        for number in dataset.indexes
+        for number, dtype, nodata, colour, description, unit, scale, offset in of_all
     )
 
 
-def _palette_entries(dataset: DatasetReader, number: int) -> int:
-    if dataset.colorinterp[number - 1] is not ColorInterp.palette:
+def _palette_entries(dataset: DatasetReader, number: int, colour: ColorInterp) -> int:
+    if colour is not ColorInterp.palette:
         return 0
     try:
         return len(dataset.colormap(number))

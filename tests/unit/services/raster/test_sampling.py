@@ -31,11 +31,18 @@ def test_a_small_raster_is_read_whole(tmp_path: Path) -> None:
 
 
 class _Counting:
-    """A dataset of which is known which windows were read."""
+    """A dataset of which is known which windows were read, and how often it was asked whether its
+    bands have masks."""
 
     def __init__(self, dataset: rasterio.DatasetReader) -> None:
         self._dataset = dataset
         self.windows: list[Window] = []
+        self.flags_asked = 0
+
+    @property
+    def mask_flag_enums(self) -> Any:
+        self.flags_asked += 1
+        return self._dataset.mask_flag_enums
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._dataset, name)
@@ -173,3 +180,19 @@ def test_many_bands_of_a_large_raster_stay_within_the_budget(tmp_path: Path) -> 
     sample = _take(path)
     assert len(sample.bands) == 40
     assert sum(band.size for band in sample.bands) <= 2_000_000
+
+
+@pytest.mark.parametrize("nodata", [None, 0])
+def test_masks_of_many_bands_are_asked_for_once(tmp_path: Path, nodata: int | None) -> None:
+    # rasterio finds out of all bands whenever it is asked.
+    path = rasters.write(
+        tmp_path / "many.tif",
+        np.ones((60, 200, 200), "uint8") + np.arange(200, dtype="uint8"),
+        nodata=nodata,
+    )
+    with rasterio.open(path) as dataset:
+        counting = _Counting(dataset)
+        sample = sampling.take(counting)
+        assert len(counting.windows) > 1
+        assert counting.flags_asked == 1
+    assert len(sample.bands) == 60
