@@ -68,6 +68,24 @@ def flags(size: int = 256, seed: int = 0) -> Pixels:
     )
 
 
+def days(size: int = 256, seed: int = 0) -> Pixels:
+    """Snow on each of eight days, a bit for each, uint8: what is covered changes from day to day
+    along its edges."""
+    season = surface(size, seed * 100, 2.0)
+    planes = [season + 0.25 * surface(size, seed * 100 + day, 1.6) > 0.6 for day in range(1, 9)]
+    return sum(
+        (plane.astype(np.uint8) << bit for bit, plane in enumerate(planes)),
+        np.zeros((size, size), np.uint8),
+    )
+
+
+def shades(size: int = 256, seed: int = 0, levels: int = 23, step: float = 8.25) -> Pixels:
+    """A grey picture of few levels, uint8, whose contrast was stretched: a level every `step`."""
+    light = surface(size, seed, 1.0) + 0.05 * np.random.default_rng(seed).normal(size=(size, size))
+    light = (light - light.min()) / np.ptp(light)
+    return np.floor(np.floor(light * (levels - 0.01)) * step).astype(np.uint8)
+
+
 def rgb(size: int = 256, seed: int = 0) -> Pixels:
     """A picture in red, green and blue, uint8: one brightness with a little colour."""
     light = surface(size, seed, 1.2)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.raster.evidence import neighbours
 from services.raster.sampling import BandSample
 
-# Pairs of pixels are compared up to so many: more do not make the averages better.
-_PAIRS = 300_000
-_FEW_PAIRS = 20
 # Squares of larger deviations are not finite.
 _LARGEST = 1e150
 
@@ -27,9 +26,14 @@ class Measures:
 
     The others compare neighbours, and are None where there are too few:
     `equal`: share of neighbouring pixels with the same value.
+    `borders`: number of the compared neighbours with different values.
+    `difference`: mean absolute difference of neighbours.
     `clumped`: how far that exceeds what chance would give, 0 for none, 1 for all that is possible.
     `jump`: how far apart unequal neighbours lie in the order of the values, as a share of what it
-    is for unequal pixels of anywhere: near 0 for a surface, near 1 for codes and for noise.
+    would be by chance: near 0 for a surface, near 1 for codes and for noise.
+    `peak`: how many times as often a neighbour has the same value as the next one in the order:
+    near 1 for pictures, where values flow, many times for codes and for flat surfaces.
+    `flips`: share of neighbours well apart that differ in one high bit only; of whole numbers.
     `correlation`: of neighbouring pixels.
     `growth`: mean square difference of pixels two apart as a multiple of that of neighbours:
     1 for noise, 2 for a random walk, 4 for a smooth surface; the Earth's relief has 2.4 to 3.7.
@@ -50,10 +54,19 @@ class Measures:
     commonest: float
     lone: float
     equal: float | None = None
+    borders: int | None = None
+    difference: float | None = None
     clumped: float | None = None
     jump: float | None = None
+    peak: float | None = None
+    flips: float | None = None
     correlation: float | None = None
     growth: float | None = None
+
+    @property
+    def bits(self) -> int:
+        """How many bits the greatest value takes; 0 where values are negative or have fractions."""
+        return int(self.maximum).bit_length() if self.whole and self.minimum >= 0 else 0
 
     @property
     def dense(self) -> float:
@@ -88,7 +101,7 @@ def measure(band: BandSample) -> Measures | None:
         zeros=float(share[exact == 0].sum()),
         commonest=float(share.max()),
         lone=float(counts[counts < 3].sum() / counts.sum()),
-        **_beside(band, exact, share, stdev),
+        **_beside(band, exact, share, stdev, whole),
     )
 
 
@@ -99,48 +112,31 @@ def _step(exact: NDArray[np.float64]) -> float:
 
 
 def _beside(
-    band: BandSample, values: NDArray[np.float64], share: NDArray[np.float64], stdev: float
-) -> dict[str, float | None]:
-    near = _pairs(band, 1)
-    if len(near) < _FEW_PAIRS:
+    band: BandSample, values: NDArray[np.float64], share: NDArray[np.float64], stdev: float,
+    whole: bool,
+) -> dict[str, Any]:  # fmt: skip
+    near = neighbours.pairs(band, 1)
+    if len(near) < neighbours.FEW_PAIRS:
         return {}
     differs = near[:, 0] != near[:, 1]
     equal = 1 - float(differs.mean())
     by_chance = float((share**2).sum())
-    found: dict[str, float | None] = {"equal": equal}
+    found: dict[str, Any] = {"equal": equal, "borders": int(differs.sum())}
     if by_chance < 1:
         found["clumped"] = max(0.0, (equal - by_chance) / (1 - by_chance))
+    ranks = np.searchsorted(values, near)
     if differs.any():
-        found["jump"] = _jump(np.searchsorted(values, near[differs]), share)
+        found["jump"] = neighbours.jump(ranks[differs], len(values))
+    found["peak"] = neighbours.peak(ranks, share)
+    if whole:
+        found["flips"] = neighbours.flips(near)
     if not (0 < stdev < _LARGEST):
         return found
+    found["difference"] = float(np.abs(near[:, 0] - near[:, 1]).mean())
     # In deviations, so that large values far from 0 lose no digits when squared.
     squares = float((((near[:, 0] - near[:, 1]) / stdev) ** 2).mean())
     found["correlation"] = max(-1.0, 1 - squares / 2)
-    far = _pairs(band, 2)
-    if len(far) >= _FEW_PAIRS and squares > 0:
+    far = neighbours.pairs(band, 2)
+    if len(far) >= neighbours.FEW_PAIRS and squares > 0:
         found["growth"] = float((((far[:, 0] - far[:, 1]) / stdev) ** 2).mean()) / squares
     return found
-
-
-def _pairs(band: BandSample, apart: int) -> NDArray[np.float64]:
-    """Values of valid pixels so many pixels apart, below and beside each other: (pairs, 2)."""
-    found = []
-    for window, valid in zip(band.windows, band.valid, strict=True):
-        for turned, sound in ((window, valid), (window.T, valid.T)):
-            first, second = turned[:-apart], turned[apart:]
-            both = sound[:-apart] & sound[apart:]
-            found.append(np.stack((first[both], second[both]), axis=1))
-    pairs = np.concatenate(found)
-    return pairs[:: len(pairs) // _PAIRS + 1].astype(np.float64)
-
-
-def _jump(unequal: NDArray[np.intp], share: NDArray[np.float64]) -> float:
-    """How far apart unequal neighbours lie in the order of values, beside unequal pixels chosen
-    by chance."""
-    # The mean distance of two draws, by the shares below and above each step of the order.
-    below = np.cumsum(share)[:-1]
-    distance = 2 * float((below * (1 - below)).sum())
-    unlike = 1 - float((share**2).sum())
-    neighbours = float(np.abs(unequal[:, 0] - unequal[:, 1]).mean())
-    return neighbours / (distance / unlike) if distance > 0 else 0.0

@@ -16,8 +16,15 @@ _LOWEST, _HIGHEST, _HIGHEST_FEET = -11_100.0, 9_000.0, 29_100.0
 _HIGHEST_OF_COARSE = 4_000.0
 # Growth (see `Measures`) of interpolated fields; relief that was enlarged comes near it.
 _SMOOTHEST = 3.8
-# Correlation of neighbours below which relief of usual resolutions seldom lies.
-_ROUGH = 0.965
+# Correlation of neighbours of surfaces, and that below which relief of usual resolutions
+# seldom lies.
+_SURFACE, _ROUGH = 0.93, 0.965
+# Mean slopes (rise over run, in metres): of hills and mountains, and those that neither plains nor
+# walls reach, with some room for elevations in feet.
+_HILLY = (0.01, 1.5)
+_FLATTEST, _STEEPEST = 0.002, 3.0
+# In metres: pixels above are so wide that slopes and roughness are averaged away.
+_COARSE = 5_000.0
 
 
 def find(subject: Subject) -> Iterator[Finding]:
@@ -26,6 +33,7 @@ def find(subject: Subject) -> Iterator[Finding]:
     m = subject.measured[0]
     yield from _surface(m)
     yield from _range(subject, m)
+    yield from _steepness(subject, m)
     yield from _derived(m)
     yield from _tail(m)
 
@@ -37,13 +45,13 @@ def _surface(m: Measures) -> Iterator[Finding]:
     # Rounding to whole metres roughens gentle relief.
     rounded = m.whole and m.equal is not None and m.equal > 0.1
     least_growth = 1.9 if rounded else 2.1
-    if m.correlation >= 0.93 and m.growth >= least_growth and (m.jump is None or m.jump < 0.35):
+    if m.correlation >= _SURFACE and m.growth >= least_growth and (m.jump is None or m.jump < 0.35):
         if m.growth > _SMOOTHEST:
             says, weight = "It is a surface, and smoother than most relief is.", 0.6
         elif m.growth >= 2.4:
-            says, weight = "It is a surface, as smooth as relief is.", 1.8
+            says, weight = "It is a surface, as smooth as relief is.", 1.5
         else:
-            says, weight = "It is a surface.", 1.2
+            says, weight = "It is a surface.", 1.0
         if m.correlation < _ROUGH:
             weight -= 0.6
         yield Finding("surface", says, weigh(dem=weight), value)
@@ -105,6 +113,26 @@ def _range(subject: Subject, m: Measures) -> Iterator[Finding]:
         )
     else:
         yield Finding("range", "The values are in the range of elevations.", weigh(dem=0.3), value)
+
+
+def _steepness(subject: Subject, m: Measures) -> Iterator[Finding]:
+    """How steep it would be, were its values metres."""
+    if not subject.pixel_metres or m.difference is None:
+        return
+    slope = m.difference / subject.pixel_metres
+    value = float(f"{slope:.3g}")
+    if slope > _STEEPEST:
+        yield Finding(
+            "steepness", "As elevations it would be steeper than land is.", weigh(dem=-2.5), value
+        )
+    elif slope < _FLATTEST and subject.pixel_metres < _COARSE:
+        yield Finding(
+            "steepness", "As elevations it would be flatter than land is.", weigh(dem=-1.2), value
+        )
+    elif _HILLY[0] <= slope <= _HILLY[1] and (m.correlation or 0) >= _SURFACE:
+        yield Finding(
+            "steepness", "As elevations it would be as steep as land is.", weigh(dem=0.4), value
+        )
 
 
 def _derived(m: Measures) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,6 +18,7 @@ from services.raster.sampling import BandSample, Sample
 
 # Of rasters with very many bands the first ones speak for all.
 _MEASURED_BANDS = 16
+_EARTH_RADIUS = 6_371_000.0
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,17 @@ class Subject:
             return CRS.from_user_input(self.facts.crs)
         except CRSError:
             return None
+
+    @cached_property
+    def pixel_metres(self) -> float | None:
+        """Height of a pixel on the ground; None where grid or CRS do not tell it."""
+        if self.facts.transform is None or self.crs is None or not self.crs.axis_info:
+            return None
+        height = math.hypot(self.facts.transform[1], self.facts.transform[4])
+        factor = self.crs.axis_info[0].unit_conversion_factor
+        if self.crs.is_geographic:
+            return height * factor * _EARTH_RADIUS
+        return height * factor if self.crs.is_projected else None
 
     @cached_property
     def whole_earth(self) -> bool:

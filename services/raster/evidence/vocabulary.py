@@ -37,8 +37,8 @@ ONE_BAND = (
         RasterType.CONTINUOUS,
         "hag, chm, ndsm, canopy, canopy height, tree height, building height, curvature, tri, "
         "tpi, twi, roughness, rugosity, height above ground, flow accumulation, flowacc, "
-        "distance, proximity, uncertainty, stdev, err, sza, saa, vza, vaa, zenith, azimuth, angle, "
-        "angles",
+        "distance, proximity, diff, difference, dod, residual, residuals, uncertainty, stdev, err, "
+        "sza, saa, vza, vaa, zenith, azimuth, angle, angles",
     ),
     _vocabulary(Subtype.MASK, "mask, watermask, landmask, cloudmask, landsea"),
     _vocabulary(Subtype.BIT_FLAGS, "qa, bqa, qa pixel, qa radsat, fmask, quality, qc"),

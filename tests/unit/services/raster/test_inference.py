@@ -73,6 +73,21 @@ _BARE: dict[str, tuple[str, Callable[[int], np.ndarray]]] = {
         lambda seed: (100 * rasters.surface(seed=seed, exponent=1.2)).astype("uint8"),
     ),
     "grey": ("continuous", lambda seed: rasters.rgb(seed=seed)[0]),
+    "percent, at both ends": (
+        "continuous",
+        lambda seed: (100 * np.clip(3 * rasters.surface(seed=seed, exponent=1.2) - 1, 0, 1)).astype(
+            "uint8"
+        ),
+    ),
+    "grey, stretched": ("continuous", lambda seed: rasters.shades(seed=seed)),
+    "grey, stretched, small": ("continuous", lambda seed: rasters.shades(20, seed)),
+    "grey of 16 levels": ("continuous", lambda seed: rasters.shades(seed=seed, levels=16, step=17)),
+    "bits of days": ("categorical", lambda seed: rasters.days(seed=seed)),
+    "120 classes": ("categorical", lambda seed: rasters.landcover(256, seed, range(1, 121))),
+    "zones": (
+        "categorical",
+        lambda seed: np.floor(8 * rasters.surface(seed=seed)).astype("uint8"),
+    ),
     "vectors": (
         "continuous",
         lambda seed: 20 * np.stack([rasters.surface(seed=s) for s in (seed, seed + 9)]) - 10,
@@ -124,7 +139,18 @@ def test_a_name_helps_and_does_not_decide() -> None:
 def test_subtypes_are_of_the_type() -> None:
     assert _infer(rasters.mask()).subtype is Subtype.MASK
     assert _infer(rasters.flags()).subtype is Subtype.BIT_FLAGS
+    assert _infer(rasters.days()).subtype is Subtype.BIT_FLAGS
     assert _infer(rasters.dem()).subtype is None
+
+
+def test_smoothness_alone_makes_nobody_sure() -> None:
+    relief = rasters.dem(64)
+    nowhere = _infer(relief, transform=None)
+    hills = _infer(relief)
+    flat = _infer(rasters.dem(64, low=120, high=121.5))
+    assert nowhere.type is hills.type is RasterType.DEM
+    assert nowhere.confidence < hills.confidence
+    assert flat.type is not RasterType.DEM
 
 
 def test_what_holds_nothing_is_unknown() -> None:

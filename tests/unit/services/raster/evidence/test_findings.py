@@ -86,12 +86,25 @@ def _weight(finding: Finding, kind: RasterType) -> float:
             "categorical",
             1,
         ),
+        (codes.find, subject(rasters.shades()), "even gaps", "categorical", -1),
+        (codes.find, subject(rasters.shades(step=8)), "neighbours", "categorical", -1),
+        (codes.find, subject(rasters.days()), "single bits", "categorical", 1),
+        (relief.find, subject(rasters.dem()), "steepness", "dem", 1),
+        (relief.find, subject(rasters.dem(high=30_000)), "steepness", "dem", -1),
+        (relief.find, subject(rasters.dem(high=122)), "steepness", "dem", -1),
         (
             codes.find,
             subject((60 * rasters.surface(exponent=1.2)).astype("uint8")),
             "no gaps",
             "categorical",
             -1,
+        ),
+        (
+            codes.find,
+            subject(np.stack([rasters.mask(64, seed) for seed in (1, 2, 3)])),
+            "classes in all bands",
+            "categorical",
+            1,
         ),
         (
             colours.find,
@@ -170,10 +183,57 @@ def test_what_is_found(find: Find, looked_at: Subject, name: str, kind: str, sig
 
 
 @pytest.mark.parametrize(
+    "pixels",
+    [
+        rasters.landcover(codes=range(10, 101, 10)),
+        rasters.landcover(codes=(11, 21, 22, 23, 24, 31, 41, 42, 43, 52, 71, 81, 82, 90, 95)),
+        rasters.rgb()[0],
+        rasters.dem().astype("int16"),
+    ],
+)
+def test_gaps_of_codes_and_values_without_gaps_are_not_those_of_a_stretched_picture(
+    pixels: np.ndarray,
+) -> None:
+    assert "even gaps" not in _found(codes.find, subject(pixels))
+
+
+@pytest.mark.parametrize("levels", [16, 64])
+def test_levels_of_a_picture_are_no_bits(levels: int) -> None:
+    picture = rasters.shades(levels=levels, step=256 // levels)
+    assert "single bits" not in _found(codes.find, subject(picture))
+
+
+def test_few_borders_say_little_of_what_borders_on_what() -> None:
+    many = rasters.landcover(256, codes=range(1, 121))
+    few = np.zeros_like(many)
+    few[100:112, 100:112] = many[::22, ::22]
+    weights = [
+        _weight(_found(codes.find, subject(pixels))["neighbours"], RasterType.CATEGORICAL)
+        for pixels in (few, many)
+    ]
+    assert 0 < weights[0] < weights[1]
+
+
+@pytest.mark.parametrize("known", [{"crs": None}, {"transform": None}, {"crs": "nonsense"}])
+def test_without_a_size_on_the_ground_nothing_is_steep(known: dict[str, Any]) -> None:
+    assert "steepness" not in _found(relief.find, subject(rasters.dem(), **known))
+
+
+@pytest.mark.parametrize(
+    ("crs", "height", "metres"),
+    [("EPSG:32633", 30.0, 30.0), ("EPSG:2263", 10.0, 3.048), ("EPSG:4326", 1 / 3600, 30.89)],
+)
+def test_the_height_of_a_pixel_is_told_in_metres(crs: str, height: float, metres: float) -> None:
+    looked_at = subject(rasters.dem(8), crs=crs, transform=(height, 0.0, 0.0, 0.0, -height, 0.0))
+    assert looked_at.pixel_metres == pytest.approx(metres, rel=1e-3)
+
+
+@pytest.mark.parametrize(
     ("pixels", "known", "word", "kind", "subtype"),
     [
         (rasters.dem(32), {"name": "srtm_12_03.tif"}, "srtm", "dem", None),
         (rasters.dem(32), {"name": "alps-DEM-slope.tif"}, "slope", "continuous", Subtype.SLOPE),
+        (rasters.dem(32), {"name": "dem_diff.tif"}, "diff", "continuous", None),
         (rasters.dem(32), {"name": "S2A_NDVI_2020.tif"}, "ndvi", "vegetation_index", None),
         (rasters.dem(32), {"name": "LC08_SR_B4.TIF"}, "sr b4", "continuous", None),
         (rasters.dem(32), {"name": "landCover2019.tif"}, "land cover", "categorical",
