@@ -52,6 +52,7 @@ def make_cog(
     }
     try:
         made = children.call(child, _ENCODE, arguments, check=written, what=source.name)
+        written()
         encoded = Encoded.model_validate(made)
         if not parameters.verify:
             return encoded, None
@@ -92,6 +93,15 @@ def threads() -> int:
     return min(_MOST_THREADS, os.cpu_count() or 1)
 
 
+def bytes_of(file: Path) -> int:
+    """How large a file is that the child writes, or removes, at this moment; 0 where there is
+    none."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 class _Written:
     """A check that tells how many bytes there are, when their number has changed."""
 
@@ -103,7 +113,7 @@ class _Written:
 
     def __call__(self) -> None:
         self._check()
-        written = sum(file.stat().st_size for file in self._files if file.exists())
+        written = sum(map(bytes_of, self._files))
         if written > self._told:
             self._told = written
             self._progress(bytes_written=written)

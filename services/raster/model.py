@@ -212,7 +212,6 @@ class CogPlan(RasterModel):
     predictor: Literal["NO", "STANDARD", "FLOATING_POINT"] = "NO"
     max_z_error: float | None = None
     block_size: int = 512
-    interleave: Literal["PIXEL", "BAND"] = "PIXEL"
     overview_resampling: str
     resampling: str
     source_crs: str | None = None
@@ -225,7 +224,8 @@ class CogPlan(RasterModel):
 
 
 class Encoded(RasterModel):
-    """The COG that was made. `statistics` are exact, of all valid pixels of each band."""
+    """The COG that was made: its size in pixels, the `bytes` of its file and the `decoded_bytes` of
+    its full image, how long it took, and by how much each overview is smaller than the image."""
 
     width: int
     height: int

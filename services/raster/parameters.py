@@ -97,6 +97,7 @@ class RasterOptions(JobParameters):
         default=False,
         description="Refuse what has any warning about its georeference, type or nodata",
     )
+    overwrite: bool = Field(default=False, description="Replace items that came from another file")
     verify: bool = Field(default=True, description="Compare every pixel of the COG with the source")
 
     @field_validator("raster_type")
@@ -111,8 +112,6 @@ class RasterOptions(JobParameters):
         begin, end = self.start_datetime, self.end_datetime
         if (begin is None) != (end is None):
             raise ValueError("start_datetime and end_datetime belong together: give both")
-        if (begin is None) != (end is None):
-            raise ValueError("start_datetime and end_datetime come together")
         if begin is not None and end is not None and end < begin:
             raise ValueError("end_datetime must not lie before start_datetime")
         return self

@@ -14,7 +14,7 @@ from typing import Any
 from core.job_definition import JsonObject
 from infrastructure.sandbox import Sandbox
 from services.raster import children
-from services.raster.encoding import Progress, threads
+from services.raster.encoding import Progress, bytes_of, threads
 from services.raster.model import CogPlan, Encoded, Facts, Nodata
 
 Check = Callable[[], None]
@@ -95,7 +95,7 @@ def assemble(
 
     def look() -> None:
         check()
-        progress(bytes_written=_bytes_of(target) + sum(map(_bytes_of, folder.glob("*"))))
+        progress(bytes_written=bytes_of(target) + sum(map(bytes_of, folder.glob("*"))))
 
     arguments = {
         "strips": [str(strip) for strip in strips],
@@ -126,11 +126,3 @@ def _arguments(source: Path, target: Path, plan: CogPlan, memory_mb: int) -> dic
 def _pixel_bytes(facts: Facts) -> float:
     """Bytes of one pixel of all bands."""
     return facts.decoded_bytes / (facts.width * facts.height)
-
-
-def _bytes_of(file: Path) -> int:
-    """How large a file is that the child writes, or removes, at this moment."""
-    try:
-        return file.stat().st_size
-    except FileNotFoundError:
-        return 0

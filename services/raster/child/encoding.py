@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,10 +56,7 @@ def encode(
         _readable(dataset, target, cog_plan) as pixels,
     ):
         options = creation_options(cog_plan, dataset.width, dataset.height, threads)
-        _copy(pixels, target, driver="COG", **options)
-        # Names of categories and attribute tables do not fit in a GeoTIFF; GDAL puts them
-        # beside it, where no reader of the published COG would look.
-        Path(f"{target}.aux.xml").unlink(missing_ok=True)
+        write_cog(pixels, target, options)
         return _encoded(dataset, target, began).model_dump(mode="json")
 
 
@@ -79,6 +76,17 @@ def _readable(dataset: DatasetReader, target: str, plan: CogPlan) -> Iterator[Da
     finally:
         warped.unlink(missing_ok=True)
         Path(f"{warped}.aux.xml").unlink(missing_ok=True)
+
+
+def write_cog(dataset: DatasetReader, target: str, options: Mapping[str, str]) -> None:
+    """Have GDAL's COG driver write a dataset, and nothing beside it.
+
+    Raises `PermanentTaskError` with the code `cog_failed`.
+    """
+    _copy(dataset, target, driver="COG", **options)
+    # Names of categories and attribute tables do not fit in a GeoTIFF; GDAL puts them beside it,
+    # where no reader of the published COG would look.
+    Path(f"{target}.aux.xml").unlink(missing_ok=True)
 
 
 def _copy(dataset: DatasetReader, target: str, **options: str) -> None:

@@ -7,6 +7,7 @@ place. The tag of the TIFF keeps its length: what the numbers leave is filled wi
 the XML, which no reader looks at.
 
 The tags are GDAL's: https://gdal.org/en/stable/user/raster_data_model.html#raster-band
+They stand in the XML of TIFF tag 42112: https://gdal.org/en/stable/drivers/raster/gtiff.html#metadata
 """
 
 from __future__ import annotations
@@ -15,27 +16,17 @@ import re
 from collections.abc import Sequence
 from typing import BinaryIO
 
+from services.raster.child import tiff_tiles
 from services.raster.model import BandStatistics
 
 _NAMES = ("MINIMUM", "MAXIMUM", "MEAN", "STDDEV", "VALID_PERCENT")
 # As many characters as the longest text of a double, -1.7976931348623157e+308, has.
 _WIDTH = 24
-# A COG begins with all that is said of its pixels: where each tile of some 10^11 pixels lies takes
-# 6 MB of it, before the metadata.
-_HEADER_BYTES = 32 << 20
-_BEGIN, _END = b"<GDALMetadata>", b"</GDALMetadata>"
 
 
 def reserved(band: int) -> dict[str, str]:
     """The tags of a band (from 1), each with a text that stands where its number will."""
     return {f"STATISTICS_{name}": _placeholder(band, place) for place, name in enumerate(_NAMES)}
-
-
-def has_places(path: str) -> bool:
-    """Whether the COG at `path` was made with places for statistics that are still empty."""
-    with open(path, "rb") as file:
-        _, text = _metadata(file)
-    return _placeholder(1, 0).encode() in text
 
 
 def fill(path: str, statistics: Sequence[BandStatistics]) -> None:
@@ -49,17 +40,16 @@ def fill(path: str, statistics: Sequence[BandStatistics]) -> None:
         length = len(text)
         for band, values in enumerate(statistics, start=1):
             for place, number in enumerate(_numbers(values)):
-                text = _filled(text, _placeholder(band, place).encode(), number)
+                text = _filled(text, band, place, number)
         file.seek(begin)
         file.write(text.ljust(length))
 
 
 def _metadata(file: BinaryIO) -> tuple[int, bytes]:
     """Where GDAL's metadata begin in a TIFF, and their XML; empty where there are none."""
-    header = file.read(_HEADER_BYTES)
-    begin = header.find(_BEGIN)
-    end = header.find(_END, max(begin, 0))
-    return (0, b"") if begin < 0 or end < 0 else (begin, header[begin : end + len(_END)])
+    begin, length = tiff_tiles.place_of(file, tiff_tiles.GDAL_METADATA) or (0, 0)
+    file.seek(begin)
+    return begin, file.read(length).rstrip(b"\0")
 
 
 def _placeholder(band: int, place: int) -> str:
@@ -76,10 +66,14 @@ def _numbers(values: BandStatistics) -> list[float | None]:
     ]
 
 
-def _filled(text: bytes, placeholder: bytes, number: float | None) -> bytes:
-    if placeholder not in text:
-        raise ValueError(f"there is no place for the statistics {placeholder.decode()}")
-    if number is not None:
-        return text.replace(placeholder, repr(number).encode(), 1)
-    item = rb"\s*<Item [^<>]*>" + re.escape(placeholder) + rb"</Item>"
-    return re.sub(item, b"", text, count=1)
+def _filled(text: bytes, band: int, place: int, number: float | None) -> bytes:
+    name, placeholder = _NAMES[place], _placeholder(band, place)
+    # By its name as well: somebody's tag may have the same text.
+    item = re.compile(
+        rf'(\s*<Item name="STATISTICS_{name}"[^<>]*>){re.escape(placeholder)}(</Item>)'.encode()
+    )
+    filling = b"" if number is None else rb"\g<1>" + repr(number).encode() + rb"\g<2>"
+    filled, found = item.subn(filling, text, count=1)
+    if not found:
+        raise ValueError(f"there is no place for STATISTICS_{name} of band {band}")
+    return filled

@@ -26,6 +26,7 @@ IMAGE_LENGTH = 257
 BITS_PER_SAMPLE = 258
 TILE_OFFSETS = 324
 TILE_BYTE_COUNTS = 325
+GDAL_METADATA = 42112
 
 Offsets = NDArray[np.int64]
 
@@ -106,6 +107,17 @@ def read(file: BinaryIO) -> Tiff:
     return Tiff(ghost, tuple(directories))
 
 
+def place_of(file: BinaryIO, tag: int) -> tuple[int, int] | None:
+    """Where the value of a tag of the first directory begins, and how many bytes it has; None
+    where the directory has no such tag. Raises `NotSuchATiff`."""
+    form, position = _header(file)
+    places, _ = _places(file, form, position)
+    if tag not in places:
+        return None
+    kind, count, begin = places[tag]
+    return begin, count * _TYPE_BYTES[kind]
+
+
 def blocks(directory: Directory) -> Blocks:
     """Where the tiles of an image lie in its file. Raises `NotSuchATiff` for one in strips."""
     if TILE_OFFSETS not in directory or TILE_BYTE_COUNTS not in directory:
@@ -179,19 +191,35 @@ def _header(file: BinaryIO) -> tuple[_Form, int]:
 
 def _directory(file: BinaryIO, form: _Form, position: int) -> tuple[Directory, int]:
     """The directory at a position, and that of the next, 0 for none."""
+    places, following = _places(file, form, position)
+    directory = {
+        tag: Field(kind, count, _bytes_at(file, begin, count * _TYPE_BYTES[kind]))
+        for tag, (kind, count, begin) in places.items()
+    }
+    return directory, following
+
+
+def _places(
+    file: BinaryIO, form: _Form, position: int
+) -> tuple[dict[int, tuple[int, int, int]], int]:
+    """Of each tag of the directory at a position the type, the count and where its values begin;
+    and the position of the next directory, 0 for none."""
     (entries,) = form.entries.unpack(_bytes_at(file, position, form.entries.size))
     length = entries * form.entry.size + form.offset.size
-    table = _bytes_at(file, position + form.entries.size, length)
-    directory: Directory = {}
-    for tag, kind, count, value in form.entry.iter_unpack(table[: -form.offset.size]):
-        length = count * _TYPE_BYTES[kind]
-        if length <= len(value):
-            data = value[:length]
+    begin = position + form.entries.size
+    table = _bytes_at(file, begin, length)
+    places = {}
+    for number_, (tag, kind, count, value) in enumerate(
+        form.entry.iter_unpack(table[: -form.offset.size])
+    ):
+        if count * _TYPE_BYTES[kind] <= len(value):
+            # In the entry itself, of which it is the end.
+            at = begin + (number_ + 1) * form.entry.size - len(value)
         else:
-            data = _bytes_at(file, form.offset.unpack(value)[0], length)
-        directory[tag] = Field(kind, count, data)
+            (at,) = form.offset.unpack(value)
+        places[tag] = (kind, count, at)
     (following,) = form.offset.unpack(table[-form.offset.size :])
-    return directory, following
+    return places, following
 
 
 def _bytes_at(file: BinaryIO, position: int, length: int) -> bytes:

@@ -54,6 +54,7 @@ Number = Any  # a float, or an array of them
 def verify(source: str, target: str, plan: dict[str, Any], memory_mb: int) -> dict[str, Any]:
     """Compare the COG `target` with `source` as `plan` has it; return a `Verification`.
 
+    `target` was made with places for statistics, which are filled: ValueError where it has none.
     Raises `PermanentTaskError` with the code `verification_failed` and what differs first.
     """
     began = time.monotonic()
@@ -66,13 +67,13 @@ def verify(source: str, target: str, plan: dict[str, Any], memory_mb: int) -> di
             for difference in _differences(expected, cog):
                 raise _failed(difference)
             outcome, moments = _compare(expected, cog, cog_plan, (memory_mb << 20) // _WINDOW_SHARE)
-        if header_statistics.has_places(target):
-            known = [each.statistics() for each in moments]
-            header_statistics.fill(target, known or [_NO_ORDER] * expected.count)
         # Strictly, a long raster is asked for overviews, which a single column cannot have.
         valid, errors, warnings = cog_validate(target, strict=expected.width > 1, quiet=True)
+        bands = expected.count
     if not valid:
         raise _failed(f"it is no valid COG: {'; '.join(errors)}")
+    known = [each.statistics() for each in moments]
+    header_statistics.fill(target, known or [_NO_ORDER] * bands)
     return Verification(
         valid_cog=valid,
         errors=tuple(errors),

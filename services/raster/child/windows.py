@@ -6,20 +6,14 @@ those that a single pass makes of the same rows.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import rasterio
-import rasterio.shutil
-from rasterio._err import CPLE_BaseError
-from rasterio.errors import RasterioError
-from rasterio.io import DatasetReader
 
-from core.errors import PermanentTaskError
-from services.raster.child.encoding import creation_options
+from services.raster.child.encoding import creation_options, write_cog
 from services.raster.child.outlines import Outline, Piece
 from services.raster.child.wrapping import wrapped
 from services.raster.model import CogPlan
@@ -62,20 +56,3 @@ def without_overviews(options: Mapping[str, str]) -> dict[str, str]:
     """The COG driver's options for a file that has the full image only."""
     kept = {key: value for key, value in options.items() if not key.startswith("OVERVIEW")}
     return {**kept, "OVERVIEWS": "NONE"}
-
-
-def write_cog(dataset: DatasetReader, target: str, options: Mapping[str, str]) -> None:
-    """Have GDAL's COG driver write a dataset, and nothing beside it.
-
-    Raises `PermanentTaskError` with the code `cog_failed`.
-    """
-    try:
-        rasterio.shutil.copy(dataset, target, driver="COG", strict=False, **options)
-    except (RasterioError, CPLE_BaseError) as error:
-        # By the names that datasets have in memory nobody knows them.
-        text = re.sub(r"\S*\.vrt(, band \d+)?: ", "", str(error))
-        raise PermanentTaskError(
-            f"The COG cannot be made, most often because the raster is damaged or cut off: {text}",
-            code="cog_failed",
-        ) from error
-    Path(f"{target}.aux.xml").unlink(missing_ok=True)

@@ -63,6 +63,16 @@ def test_a_cog_is_made_verified_and_told_of(child: Sandbox, tmp_path: Path) -> N
     assert encoded.decoded_bytes == 3 * 4 * 1500 * 1500
     assert looks > 0
     assert told == sorted(told)
+    # What is there in between depends on when one looks; the end is always told.
+    assert told[-1] >= encoded.bytes
+
+
+def test_a_file_that_the_child_has_removed_has_no_bytes(tmp_path: Path) -> None:
+    file = tmp_path / "cog.tif.ovr.tmp"
+    file.write_bytes(b"1234")
+    assert encoding.bytes_of(file) == 4
+    file.unlink()
+    assert encoding.bytes_of(file) == 0
 
 
 def test_without_verification_there_are_no_statistics(child: Sandbox, tmp_path: Path) -> None:
