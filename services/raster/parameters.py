@@ -107,6 +107,21 @@ class RasterOptions(JobParameters):
             raise ValueError(f"must be one of {', '.join(_KINDS)}")
         return text
 
+    @field_validator("target_crs")
+    @classmethod
+    def _is_a_place_on_the_earth(cls, text: str | None) -> str | None:
+        if text is None:
+            return None
+        # Here, as the description of a job is read without PROJ.
+        from services.raster.placement import other_body
+        from services.vector.inference.crs import parse_crs
+
+        crs = parse_crs(text)
+        body = other_body(crs)
+        if body is not None:
+            raise ValueError(f"{text} is {crs.name}, of {body}: it is not on the Earth")
+        return text
+
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> Self:
         begin, end = self.start_datetime, self.end_datetime

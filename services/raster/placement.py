@@ -116,16 +116,23 @@ def _crs_of(stated: str | None, name: str, parameters: RasterOptions) -> CRS:
         ) from error
 
 
-def _refuse_elsewhere(crs: CRS, name: str) -> None:
-    """Refuse the CRS of another body of the sky, told by the size of its ellipsoid."""
+def other_body(crs: CRS) -> str | None:
+    """The body of the sky that a CRS is of, told by the size of its ellipsoid; None for the
+    Earth."""
     ellipsoid = crs.ellipsoid
     if ellipsoid is None:
-        return
+        return None
     axis = ellipsoid.semi_major_metre
-    if abs(axis - _EARTH_AXIS) > _AXIS_TOLERANCE:
+    if abs(axis - _EARTH_AXIS) <= _AXIS_TOLERANCE:
+        return None
+    return f"a body with a radius of {axis / 1000:,.0f} km"
+
+
+def _refuse_elsewhere(crs: CRS, name: str) -> None:
+    body = other_body(crs)
+    if body is not None:
         raise PermanentTaskError(
-            f"{name} is not on the Earth: its CRS is {crs.name}, of a body with a radius of "
-            f"{axis / 1000:,.0f} km.",
+            f"{name} is not on the Earth: its CRS is {crs.name}, of {body}.",
             code="not_on_earth",
             field="blob_name",
         )
