@@ -13,9 +13,13 @@ from core.blob_names import ContainerName
 _HOST_CONTAINERS = "azure-webjobs-"
 
 
-def _holds_data(container: str) -> str:
-    """The containers of the app and its host hold keys, unfinished work, and the files of datasets
-    whose rows not everyone may see: a table made of these would be open to all."""
+def check_data_container(container: str) -> str:
+    """The container, which is one with data.
+
+    Those of the app and its host hold keys, unfinished work, and the files of datasets whose rows
+    not everyone may see: a table or a picture made of these would be open to all. Raises
+    `ValueError` for such a one.
+    """
     settings = get_settings()
     if container == settings.work_container or container.startswith(_HOST_CONTAINERS):
         raise ValueError(f"must not be {container!r}, which geoforge and its host work in")
@@ -27,4 +31,4 @@ def _holds_data(container: str) -> str:
     return container
 
 
-DataContainer = Annotated[ContainerName, AfterValidator(_holds_data)]
+DataContainer = Annotated[ContainerName, AfterValidator(check_data_container)]

@@ -125,6 +125,12 @@ def load(database_url: str, container: str, folder: Path) -> None:
             loader.load_items(iter(own), Methods.upsert)
 
 
+def add(database_url: str, *items: dict[str, Any]) -> None:
+    """Put more items of the catalog's collections into it."""
+    with PgstacDB(dsn=database_url) as pgstac:
+        Loader(pgstac).load_items(iter(items), Methods.upsert)
+
+
 def read_png(data: bytes) -> NDArray[np.uint8]:
     """The bands of a PNG, as (band, row, column)."""
     with warnings.catch_warnings():

@@ -10,11 +10,12 @@ from urllib.parse import urlencode
 import azure.durable_functions as df
 import azure.functions as func
 
-from core.errors import GeoforgeError
+from core.errors import GeoforgeError, InvalidParameters
 from core.job_definition import JsonObject
 from core.registry import registry
 from services.raster.rendering import browsing, choices, published, ramps, views
 from services.raster.rendering.browsing import ItemPage
+from services.raster.rendering.choices import Choices
 from services.raster.rendering.model import RenderStyle
 from services.raster.rendering.published import PublishedRaster
 from web_interfaces.api.callers import caller
@@ -31,7 +32,13 @@ PAGE = register(
 )
 
 _ITEMS_A_PAGE = 24
-_CHOICES = ("asset", "bidx", "rescale", "colormap")
+# What the form calls the parameters that say how a raster is drawn.
+_FIELDS = {
+    "bidx": "The band",
+    "rescale": "The range of values",
+    "colormap": "The ramp of colours",
+}
+_CHOICES = ("asset", *_FIELDS)
 _JOB_TYPES = ("process_raster", "process_raster_collection", "ingest_collection")
 
 # What people call the types; others are called as they are named.
@@ -50,13 +57,15 @@ bp = df.Blueprint()
 @dataclass(frozen=True, slots=True)
 class Shown:
     """The raster that the page shows. `info` is what the API tells of it, `choices` are the
-    parameters that say how it is drawn."""
+    parameters that say how it is drawn: those that were `typed`, unless `faults` (by the name of
+    the parameter) say what is wrong with these."""
 
     raster: PublishedRaster
-    style: RenderStyle
     info: JsonObject
     assets: tuple[str, ...]
     choices: Mapping[str, str]
+    typed: Mapping[str, str]
+    faults: Mapping[str, str]
 
     @property
     def query(self) -> str:
@@ -86,27 +95,14 @@ class Shown:
         return _KINDS.get(name, name.replace("_", " ").capitalize())
 
     @property
-    def is_chosen(self) -> bool:
-        """Whether it is drawn otherwise than by itself."""
-        return bool(self.choices.keys() - {"asset"})
+    def asset(self) -> str | None:
+        """The asset that was asked for by its key."""
+        return self.choices.get("asset")
 
     @property
-    def chosen_range(self) -> str:
-        """The range of values that was asked for, as it was: low,high or six numbers."""
-        if "rescale" not in self.choices:
-            return ""
-        return ",".join(f"{bound:g}" for pair in self.style.rescale or () for bound in pair)
-
-    @property
-    def bands(self) -> list[JsonObject]:
-        """Those that can be chosen to be drawn alone."""
-        bands: list[JsonObject] = self.info["bands"]
-        return bands
-
-    @property
-    def chosen_band(self) -> str:
-        """The number of the one band that was asked for."""
-        return self.choices.get("bidx", "")
+    def is_drawing_typed(self) -> bool:
+        """Whether it was asked to be drawn otherwise than by itself."""
+        return bool(self.typed.keys() - {"asset"})
 
 
 @bp.route(route="api/interface/map", methods=["GET"], auth_level=auth_level())
@@ -145,13 +141,28 @@ def _first(items: ItemPage) -> str | None:
 
 def _shown(req: func.HttpRequest, collection: str, item: str) -> dict[str, Any]:
     """The raster, or why there is none to see: the rest of the page stays."""
-    chosen = {name: req.params[name] for name in _CHOICES if req.params.get(name)}
+    typed = {name: req.params[name] for name in _CHOICES if req.params.get(name)}
+    asset = typed.get("asset")
     try:
-        raster = published.find(
-            collection, item, chosen.get("asset"), caller=caller(req, auth_level())
-        )
-        style = views.style_of(raster, choices.parse(chosen))
+        raster = published.find(collection, item, asset, caller=caller(req, auth_level()))
+        style, faults = _style(raster, typed)
         info = views.info(raster, style, "")
     except GeoforgeError as error:
         return {"trouble": error}
-    return {"shown": Shown(raster, style, info, browsing.raster_assets(raster.item), chosen)}
+    # What cannot be drawn as it is wanted is drawn as it is by itself.
+    drawn = typed if not faults else {"asset": asset} if asset is not None else {}
+    assets = browsing.raster_assets(raster.item)
+    return {"shown": Shown(raster, info, assets, drawn, typed, faults)}
+
+
+def _style(raster: PublishedRaster, typed: Mapping[str, str]) -> tuple[RenderStyle, dict[str, str]]:
+    """How the raster is drawn, and what is wrong with what was typed: then it is the usual way."""
+    try:
+        return views.style_of(raster, choices.parse(typed)), {}
+    except InvalidParameters as refused:
+        names = [str(each["loc"][-1]) for each in refused.errors]
+        faults = {
+            name: f"{_FIELDS[name]} {each['msg']}."
+            for name, each in zip(names, refused.errors, strict=True)
+        }
+        return views.style_of(raster, Choices()), faults

@@ -42,7 +42,7 @@ def parse(query: Mapping[str, str]) -> Choices:
     pairs = tuple(zip(bounds[::2], bounds[1::2], strict=False))
     if bounds and (len(bounds) not in (2, 6) or any(not low < high for low, high in pairs)):
         errors.append(
-            _fault("rescale", "must be low,high with low < high: once, or for each of three bands")
+            _fault("rescale", "must be low,high, the lower first: once, or for each of three bands")
         )
     colormap = query.get("colormap")
     if colormap is not None and colormap not in ramps.NAMES:
@@ -67,7 +67,7 @@ def applied(choices: Choices, style: RenderStyle, raster: Inspected) -> RenderSt
     drawn = 1 if style.expression is not None else max(1, len(style.bidx))
     if choices.colormap is not None:
         if drawn != 1:
-            raise _invalid("colormap", "is for a single band: name one by bidx")
+            raise _invalid("colormap", "is for a single band, and three are drawn: choose one")
         bounds = (
             style.rescale
             or bands_style(
@@ -91,9 +91,11 @@ def _numbers(query: Mapping[str, str], name: str, errors: list[FieldError]) -> l
     kind = int if name == "bidx" else float
     try:
         numbers = [kind(each) for each in text.split(",")]
-    except ValueError:
-        numbers = []
-    if not numbers or len(numbers) > _MOST_NUMBERS or not all(map(math.isfinite, numbers)):
+        are_usable = len(numbers) <= _MOST_NUMBERS and all(map(math.isfinite, numbers))
+    except (ValueError, OverflowError):
+        # An integer of hundreds of digits is none that a computer's numbers reach.
+        are_usable = False
+    if not are_usable:
         errors.append(_fault(name, f"must be numbers with commas between them, not {text[:80]!r}"))
         return []
     return list(numbers)

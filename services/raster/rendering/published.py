@@ -9,13 +9,13 @@ from urllib.parse import unquote
 
 from pydantic import ValidationError
 
-from config import get_settings
 from core.blob_names import check_blob_path, check_container_name
 from core.errors import Conflict, NotFound
 from core.job_definition import JsonObject
 from infrastructure import blob_storage, stac_repository
 from infrastructure.blob_lookup import BlobVersion, head
 from services.access import Caller, may_see_restricted, refusal
+from services.data_container import check_data_container
 from services.raster.rendering.model import DEFAULT, RenderStyle
 from services.stac.values import storable
 
@@ -98,13 +98,18 @@ def is_geotiff(asset: Mapping[str, Any]) -> bool:
 
 
 def located(href: str) -> tuple[str, str] | None:
-    """(container, path) of an address in the app's own storage; None for any other."""
+    """(container, path) of an address in the app's own storage; None for any other.
+
+    Containers in which the app and its host work are as if they were elsewhere: an item that names
+    a file of theirs would open it to everyone.
+    """
     root = str(blob_storage.service().url).split("?")[0].rstrip("/") + "/"
     if not href.startswith(root):
         return None
     container, _, path = href[len(root) :].partition("?")[0].partition("/")
     try:
-        return check_container_name(container), check_blob_path(unquote(path))
+        data = check_data_container(check_container_name(container))
+        return data, check_blob_path(unquote(path))
     except ValueError:
         return None
 
@@ -188,11 +193,11 @@ def _style(item: JsonObject, key: str, asset: JsonObject) -> RenderStyle | None:
 
 def _place(item_id: str, key: str, href: str) -> tuple[str, str]:
     found = located(href)
-    if found is None or found[0] == get_settings().work_container:
+    if found is None:
         raise Conflict(
-            f"The asset {key!r} of the item {item_id!r} lies outside of this app's storage, and "
-            "other hosts are not asked for it. Load the collection with ingest_collection, which "
-            "copies the files.",
+            f"The asset {key!r} of the item {item_id!r} does not lie in a container with data of "
+            "this app's storage, and no other place is asked for it. Load the collection with "
+            "ingest_collection, which copies the files.",
             code="not_ours",
         )
     return found

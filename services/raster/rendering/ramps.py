@@ -8,6 +8,10 @@ drawn with all of them. A name with `_r` behind it is the ramp turned around.
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
 _STOPS: dict[str, str] = {
     "algae": "d6f9cf aedca2 84c379 50ac59 11934f 0c7748 185b3b 193f29 112414",
     "blues": "f7fbff ddeaf6 c5daee 9dc9e0 6aadd5 4292c6 2171b5 08519c 08306b",
@@ -57,6 +61,18 @@ _ONE_WAY = frozenset({"schwarzwald"})
 NAMES: tuple[str, ...] = tuple(
     sorted([*_STOPS, *(f"{name}_r" for name in _STOPS if name not in _ONE_WAY)])
 )
+
+
+@cache
+def drawn() -> frozenset[str]:
+    """All ramps that pictures can be drawn in: those of `NAMES`, and others of rio-tiler's.
+
+    They are the names of its files. Importing it would load GDAL, which only children do.
+    """
+    package = find_spec("rio_tiler")
+    folders = (package.submodule_search_locations or []) if package is not None else []
+    files = (file for folder in folders for file in Path(folder, "cmap_data").rglob("*"))
+    return frozenset(file.stem for file in files if file.suffix in (".npy", ".json"))
 
 
 def colours(name: str) -> tuple[str, ...] | None:

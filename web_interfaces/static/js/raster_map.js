@@ -5,6 +5,7 @@
 
 import { get } from "./api.js";
 import { NoMap, openMap } from "./map.js";
+import { outlines, tileBounds, unrolled } from "./raster_place.js";
 
 const SOURCE = "raster";
 const FOOTPRINT = "footprint";
@@ -14,9 +15,6 @@ const TILE_PIXELS = 256;
 export function startRasterMap() {
   const figure = document.querySelector("[data-raster-map]");
   if (figure) new RasterMap(figure).start();
-  for (const field of document.querySelectorAll("[data-submit]")) {
-    field.addEventListener("change", () => field.form.requestSubmit());
-  }
   for (const picture of document.querySelectorAll(".raster-items img")) replaceBroken(picture);
 }
 
@@ -45,7 +43,9 @@ class RasterMap {
     const { land, worker, bounds } = this.figure.dataset;
     this.part("canvas").hidden = false;
     try {
-      this.map = openMap(this.part("canvas"), { land, worker, bounds: JSON.parse(bounds) });
+      this.map = openMap(this.part("canvas"), {
+        land, worker, bounds: unrolled(JSON.parse(bounds)),
+      });
     } catch (error) {
       if (!(error instanceof NoMap)) throw error;
       this.part("canvas").hidden = true;
@@ -64,7 +64,7 @@ class RasterMap {
     this.map.on("click", ({ lngLat }) => this.read(lngLat));
     this.map.getCanvas().addEventListener("keydown", (event) => {
       if (event.key === "Enter") this.read(this.map.getCenter());
-      else if (event.key === "Escape") this.part("values").hidden = true;
+      else if (event.key === "Escape") this.tell();
     });
     this.part("opacity").addEventListener("input", () => this.fade());
     await this.map.once("load");
@@ -75,14 +75,15 @@ class RasterMap {
   }
 
   draw() {
-    const { address, query, bounds, zooms, resampling, footprint } = this.figure.dataset;
+    const { address, query, zooms, resampling, footprint } = this.figure.dataset;
     const [minzoom, maxzoom] = JSON.parse(zooms);
+    const bounds = JSON.parse(this.figure.dataset.bounds);
     const sharp = window.devicePixelRatio > 1 ? "@2x" : "";
     this.map.addSource(SOURCE, {
       type: "raster",
       tiles: [`${location.origin}${address}/tiles/{z}/{x}/{y}${sharp}.png?${query}`],
       tileSize: TILE_PIXELS,
-      bounds: JSON.parse(bounds),
+      bounds: tileBounds(bounds),
       // Far out the raster is a few pixels, which still show where it is.
       minzoom: Math.max(0, Math.min(minzoom - 4, 4)),
       maxzoom,
@@ -93,7 +94,9 @@ class RasterMap {
       source: SOURCE,
       paint: { "raster-resampling": resampling, "raster-fade-duration": 0 },
     });
-    this.map.addSource(FOOTPRINT, { type: "geojson", data: feature(JSON.parse(footprint)) });
+    this.map.addSource(FOOTPRINT, {
+      type: "geojson", data: feature(outlines(JSON.parse(footprint), bounds)),
+    });
     this.map.addLayer({
       id: FOOTPRINT,
       type: "line",
@@ -123,19 +126,25 @@ class RasterMap {
   /** Say the values of a place. */
   async read(place) {
     const { lng, lat } = place.wrap();
-    const turn = ++this.turns;
+    const title = element("h3", `${lat.toFixed(5)}, ${lng.toFixed(5)}`);
+    const turn = this.tell(title, element("p", "Reading…"));
     const { address, asset } = this.figure.dataset;
     const where = `${lng.toFixed(6)},${lat.toFixed(6)}`;
     const answer = await get(`${address}/point/${where}?${new URLSearchParams({ asset })}`);
-    // Another place was chosen while this one was on its way.
-    if (turn !== this.turns) return;
-    const panel = this.part("values");
-    panel.hidden = false;
-    panel.replaceChildren(element("h3", `${lat.toFixed(5)}, ${lng.toFixed(5)}`));
-    if (!answer.ok) panel.append(element("p", answer.body.detail));
-    else if (!answer.body.inside) panel.append(element("p", "The raster does not reach here."));
-    else panel.append(listOf(answer.body.bands));
+    // Another place was chosen, or none any more, while this one was on its way.
+    if (turn === this.turns) this.tell(title, told(answer));
   }
+
+  /** Show this, or nothing, beside the map. Returns the number of its turn. */
+  tell(...parts) {
+    this.part("values").replaceChildren(...parts);
+    return ++this.turns;
+  }
+}
+
+function told({ ok, body }) {
+  if (!ok) return element("p", body.detail);
+  return body.inside ? listOf(body.bands) : element("p", "The raster does not reach here.");
 }
 
 const feature = (geometry) => ({ type: "Feature", properties: {}, geometry });

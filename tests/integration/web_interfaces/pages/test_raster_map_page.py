@@ -5,9 +5,11 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from infrastructure import blob_storage
 from tests.servers import PostgresServer
 from tests.support import raster_catalog
 from tests.support.in_process import InProcessClient
@@ -38,9 +40,20 @@ def pages(
         AZURE_STORAGE_CONNECTION_STRING=blob_connection_string,
         GEOFORGE_RESTRICTED_KEYS="known-key",
     ):
-        raster_catalog.load(url, new_container("silver"), tmp_path_factory.mktemp("rasters"))
+        container = new_container("silver")
+        raster_catalog.load(url, container, tmp_path_factory.mktemp("rasters"))
+        raster_catalog.add(url, two_files(container))
         yield page_of_the_app()
     postgres_server.drop_database(url)
+
+
+def two_files(container: str) -> dict[str, Any]:
+    """An item of two rasters."""
+    photo, dem = (
+        {"href": str(blob_storage.blob_client(container, f"rasters/{name}.tif").url)}
+        for name in ("photo", "dem")
+    )
+    return {**raster_catalog.item("pair", ""), "assets": {"before": photo, "after": dem}}
 
 
 def test_an_empty_catalog_says_how_to_fill_it(database_url: str) -> None:
@@ -72,11 +85,74 @@ def test_choices_are_shown_as_they_were_made(pages: InProcessClient) -> None:
 
 
 @pytest.mark.parametrize(
+    ("query", "typed", "message"),
+    [
+        (
+            "rescale=a%3Cb",
+            'value="a&lt;b"',
+            "The range of values must be numbers with commas between them, not &#39;a&lt;b&#39;.",
+        ),
+        (
+            "rescale=9,1",
+            'value="9,1"',
+            "The range of values must be low,high, the lower first",
+        ),
+        (
+            "bidx=9",
+            "<option selected>9</option>",
+            "The band must be among the raster&#39;s bands, 1 to 1.",
+        ),
+        (
+            "colormap=rainbows",
+            "<option selected>rainbows</option>",
+            "The ramp of colours must be one of",
+        ),
+    ],
+)
+def test_a_mistyped_choice_is_told_where_it_was_typed(
+    pages: InProcessClient, query: str, typed: str, message: str
+) -> None:
+    page = pages.get(f"{PAGE}?collection={COLLECTION}&item=dem&{query}&code=key")
+    assert page.status == 200
+    assert "cannot be shown" not in page.text
+    assert "<details open>" in page.text
+    assert typed in page.text
+    assert message in page.text
+    name = query.partition("=")[0]
+    assert page.text.count('aria-invalid="true"') == 1
+    assert f'name="{name}" aria-invalid="true" aria-describedby="{name}-fault"' in page.text
+    # The raster is drawn as it is by itself.
+    assert "<h2>Heights</h2>" in page.text
+    assert (
+        f"{name}=" not in page.text.partition("data-query=")[2].partition('"')[2].partition('"')[0]
+    )
+
+
+def test_what_is_not_in_the_lists_stays_chosen(pages: InProcessClient) -> None:
+    page = pages.get(f"{PAGE}?collection={COLLECTION}&item=scene&bidx=4,3,2")
+    assert "<option selected>4,3,2</option>" in page.text
+    page = pages.get(f"{PAGE}?collection={COLLECTION}&item=dem&colormap=magma_r")
+    assert "<option selected>magma_r</option>" in page.text
+
+
+def test_another_file_is_drawn_as_it_is_by_itself(pages: InProcessClient) -> None:
+    page = pages.get(f"{PAGE}?collection={COLLECTION}&item=pair&asset=after&rescale=0,9")
+    files, drawing = re.findall(r"<form[^>]*raster-choices.*?</form>", page.text, re.DOTALL)
+    assert set(re.findall(r'name="(\w+)"', files)) == {"collection", "item", "asset"}
+    assert "<option selected>after</option>" in files
+    assert '<button class="button">Show this file</button>' in files
+    assert '<input type="hidden" name="asset" value="after">' in drawing
+    as_before = re.findall(r'href="([^"]*)">As before<', drawing)
+    assert [html.unescape(each).partition("?")[2] for each in as_before] == [
+        f"collection={COLLECTION}&item=pair&asset=after"
+    ]
+
+
+@pytest.mark.parametrize(
     ("query", "message"),
     [
         (f"collection={COLLECTION}&item=gone", "gone cannot be shown"),
         (f"collection={COLLECTION}&item=damaged", "damaged cannot be shown"),
-        (f"collection={COLLECTION}&item=dem&bidx=9", "dem cannot be shown"),
         (f"collection={COLLECTION}&item=%3Cscript%3E", "&lt;script&gt; cannot be shown"),
         (f"collection={SECRET}&item=hidden", "hidden cannot be shown"),
     ],

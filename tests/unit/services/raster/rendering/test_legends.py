@@ -49,6 +49,6 @@ def test_the_file_s_colours_do_not_hold_for_a_ramp() -> None:
     assert legend(style, facts({}), {1: "#ff0000ff"}).classes == ()
 
 
-def test_a_ramp_that_is_not_known_has_no_colours() -> None:
-    style = RenderStyle(bidx=(1,), rescale=((0, 9),), colormap_name="somebodys")
+def test_a_ramp_whose_colours_are_not_known_has_none() -> None:
+    style = RenderStyle(bidx=(1,), rescale=((0, 9),), colormap_name="rainbow")
     assert legend(style, facts({}), None).ramp == ()

@@ -43,6 +43,14 @@ def test_any_other_is_not_followed(href: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "container",
+    ["geoforge-work", "geoforge-curated", "azure-webjobs-hosts", "azure-webjobs-secrets"],
+)
+def test_what_the_app_and_its_host_keep_is_not_followed(container: str) -> None:
+    assert located(str(blob_storage.blob_client(container, "a.tif").url)) is None
+
+
+@pytest.mark.parametrize(
     ("asset", "expected"),
     [
         ({"type": "image/tiff; application=geotiff"}, True),

@@ -31,3 +31,8 @@ def _apart(colour: str, drawn: Sequence[int]) -> int:
 
 def test_what_is_not_known_has_no_colours() -> None:
     assert ramps.colours("somebodys") is None
+
+
+def test_pictures_are_drawn_in_all_ramps_of_rio_tiler() -> None:
+    assert ramps.drawn() == set(cmap.list())
+    assert set(ramps.NAMES) <= ramps.drawn()
