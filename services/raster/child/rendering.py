@@ -10,19 +10,21 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import rasterio
+from morecantile import Tile
+from rasterio import Affine
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
-from rio_tiler.constants import WGS84_CRS
-from rio_tiler.errors import NoOverviewWarning, PointOutsideBounds, TileOutsideBounds
+from rio_tiler.errors import NoOverviewWarning
 from rio_tiler.io import Reader
 from rio_tiler.models import ImageData
 
 from services.raster.child.drawing import Colours, png, transparent
 from services.raster.child.opening import open_ranges
+from services.raster.child.placing import Bounds, geographic_bounds, pixel_at, turns_to, zooms
 from services.raster.child.refusals import UnreadableRaster
 from services.raster.rendering.model import RenderStyle
 
@@ -65,11 +67,14 @@ def tile(
     drawn = RenderStyle.model_validate(style)
     with open_ranges(raster, _FILE, file_bytes) as dataset, _reader(dataset) as reader:
         _need_place(dataset)
-        try:
-            picture = reader.tile(x, y, z, tilesize=size, **_reading(drawn))
-        except TileOutsideBounds:
+        wanted = Tile(x=x, y=y, z=z)
+        turns = turns_to(reader, wanted)
+        if not turns:
             emit("image", transparent(size))
             return {"empty": True}
+        picture, *others = [_tile(reader, wanted, size, drawn, turn) for turn in turns]
+        for other in others:
+            picture = _over(picture, other)
         _send(picture, drawn, reader, emit)
     return {"empty": False}
 
@@ -81,10 +86,10 @@ def point(file_bytes: int, longitude: float, latitude: float, raster: BinaryIO) 
     """
     with open_ranges(raster, _FILE, file_bytes) as dataset, _reader(dataset) as reader:
         _need_place(dataset)
-        try:
-            found = reader.point(longitude, latitude, indexes=list(dataset.indexes))
-        except PointOutsideBounds:
+        middle = pixel_at(reader, longitude, latitude)
+        if middle is None:
             return {"values": [None] * dataset.count, "inside": False}
+        found = reader.point(*middle, coord_crs=reader.crs, indexes=list(dataset.indexes))
         masked = np.ma.getmaskarray(found.array)
         values = [
             None if hidden else _number(value)
@@ -96,20 +101,45 @@ def point(file_bytes: int, longitude: float, latitude: float, raster: BinaryIO) 
 def place(file_bytes: int, raster: BinaryIO) -> dict[str, Any]:
     """Where a file in storage is drawn, and in which colours of its own.
 
-    Returns {bounds, minzoom, maxzoom, palette}: west, south, east and north in degrees and the
-    zooms, null where the raster has no place on the Earth; {value: #rrggbbaa} or null.
+    Returns {bounds, minzoom, maxzoom, palette}: west, south, east and north in degrees (west
+    beyond east across the antimeridian) and the zooms, null where the raster has no place on the
+    Earth; {value: #rrggbbaa} or null.
     """
     with open_ranges(raster, _FILE, file_bytes) as dataset, _reader(dataset) as reader:
         palette = None if reader.colormap is None else _hex(reader.colormap)
         if not (dataset.crs or dataset.gcps[1]):
             return {"bounds": None, "minzoom": None, "maxzoom": None, "palette": palette}
-        bounds = [float(each) for each in reader.get_geographic_bounds(WGS84_CRS)]
-        return {
-            "bounds": bounds if all(map(math.isfinite, bounds)) else None,
-            "minzoom": reader.minzoom,
-            "maxzoom": reader.maxzoom,
-            "palette": palette,
-        }
+        bounds, (minzoom, maxzoom) = geographic_bounds(reader), zooms(reader)
+        return {"bounds": bounds, "minzoom": minzoom, "maxzoom": maxzoom, "palette": palette}
+
+
+def _tile(reader: Reader, tile: Tile, size: int, style: RenderStyle, turn: float) -> ImageData:
+    """What a tile shows of the raster, moved to the east by `turn` of its own units."""
+    options = _reading(style)
+    if turn:
+        moved = Affine.translation(turn, 0) @ reader.transform
+        options["vrt_options"] = {"src_transform": moved}
+    mercator = reader.tms.rasterio_crs
+    return reader.part(
+        cast(Bounds, tuple(reader.tms.xy_bounds(tile))),
+        dst_crs=mercator,
+        bounds_crs=mercator,
+        width=size,
+        height=size,
+        **options,
+    )
+
+
+def _over(upper: ImageData, lower: ImageData) -> ImageData:
+    """The upper picture, and the lower one where the upper has no valid pixel."""
+    hidden = np.ma.getmaskarray(upper.array)
+    upper.array = np.ma.MaskedArray(
+        np.where(hidden, lower.data, upper.data),
+        mask=hidden & np.ma.getmaskarray(lower.array),
+    )
+    if upper.alpha_mask is not None and lower.alpha_mask is not None:
+        upper.alpha_mask = np.maximum(upper.alpha_mask, lower.alpha_mask)
+    return upper
 
 
 def _preview(reader: Reader, style: RenderStyle, size: int, emit: Emit) -> dict[str, Any]:
