@@ -77,11 +77,15 @@ class CatalogSnapshot:
         )
         return result
 
-    def footprints(self, collection_id: str, asset: str) -> Iterator[JsonObject]:
-        """{id, geometry, bbox, href, shape} of every item that has the asset, by id: its file,
-        and the rows and columns of it (None where the item does not say)."""
+    def footprints(
+        self, collection_id: str, asset: str, named_property: str
+    ) -> Iterator[JsonObject]:
+        """{id, geometry, bbox, href, shape, data_types, property} of every item that has the
+        asset, by id: its file, the rows and columns of it (None where the item does not say),
+        the data type of each of its bands, and what the item says of a property, or None."""
         cursor = self._connection.execute(
-            _SQL["footprints"], {"collection_id": collection_id, "asset": asset}
+            _SQL["footprints"],
+            {"collection_id": collection_id, "asset": asset, "property": named_property},
         )
         yield from cursor
 

@@ -46,8 +46,9 @@ SELECT pgstac.get_item(%(item_id)s, %(collection_id)s) AS result;
 SELECT pgstac.get_queryables(%(collection_id)s::text) AS result;
 
 -- name: footprints
--- Where the items of a collection are, with the file and the size in pixels of one asset. No
--- base item says either of these, so that the content as it is stored will do.
+-- Where the items of a collection are, with the file, the size in pixels and the bands of one
+-- asset, and one property. No base item says any of these, so that the content as it is stored
+-- will do.
 SELECT id,
        public.ST_AsGeoJSON(geometry)::jsonb AS geometry,
        content -> 'bbox' AS bbox,
@@ -55,7 +56,11 @@ SELECT id,
        coalesce(
            content #> ARRAY['assets', %(asset)s::text, 'proj:shape'],
            content #> '{properties,proj:shape}'
-       ) AS shape
+       ) AS shape,
+       jsonb_path_query_array(
+           content #> ARRAY['assets', %(asset)s::text], '$.bands[*].data_type'
+       ) AS data_types,
+       content #>> ARRAY['properties', %(property)s::text] AS property
 FROM pgstac.items
 WHERE collection = %(collection_id)s
   AND content #> ARRAY['assets', %(asset)s::text, 'href'] IS NOT NULL

@@ -8,6 +8,7 @@ version before stays, for those who have just read its address, and older ones a
 from __future__ import annotations
 
 import posixpath
+import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +38,8 @@ _GEOJSON = "application/geo+json"
 # What is worth saying of all items of a collection together.
 _SUMMARISED = ("gsd", "proj:code", raster_items.RASTER_TYPE, raster_items.RASTER_SUBTYPE)
 _TIMES = ("datetime", "start_datetime", "end_datetime")
+# As `items.version_of` names them.
+_VERSION = re.compile(r"[0-9a-f]{12}")
 _AT_ONCE = 500
 _THREADS = 10
 
@@ -59,8 +62,9 @@ def publish(
     `items` gives a fresh iterator over the Items of `items.make_item` at each call; their files
     lie in `container` already. Items of the same ids are replaced. A Collection that exists
     keeps title, description and licence unless they are given. `with_mosaic` writes a
-    MosaicJSON of the whole Collection beside its files; one that has a mosaic gets a new one in
-    any case. `progress` is told how many items are done.
+    MosaicJSON of the whole Collection beside its files, if they can be drawn as one; one that
+    has a mosaic gets a new one in any case, or has none any more. `progress` is told how many
+    items are done. The caller holds the lock `Space.RASTERS` of the collection.
 
     Raises `PermanentTaskError` for an Item that is not valid, and for a Collection that
     describes a table; and what `stac_loader.load` raises.
@@ -73,6 +77,21 @@ def publish(
     _write_documents(container, items(), check)
     given = {"title": title, "description": description, "license": license}
     said = {name: text for name, text in given.items() if text is not None}
+    present = stored_collection(collection_id)
+    drawn = with_mosaic or mosaic.asset_of(present) is not None
+    # Before the load, for which all jobs wait in line. No other job of rasters changes the
+    # collection meanwhile.
+    drawing = (
+        mosaic.publish(
+            container,
+            collection_id,
+            items(),
+            name=title or (present or {}).get("title") or collection_id,
+            before=mosaic.asset_of(present),
+        )
+        if drawn
+        else None
+    )
 
     def compose(stored: JsonObject | None, has_others: bool) -> JsonObject:
         if stored is not None and TABLE_FIELD in stored:
@@ -83,15 +102,12 @@ def publish(
                 collection_id=collection_id,
             )
         document = {**(stored or _new_collection(collection_id)), **said}
-        if with_mosaic or mosaic.ASSET in document.get("assets", {}):
-            name = document.get("title") or collection_id
-            document = _with_mosaic(
-                document, mosaic.publish(container, collection_id, items(), name=name)
-            )
+        if drawn:
+            document = _with_mosaic(document, drawing)
         computed = builder.build(document, collection_id)
         return merged_with_stored(computed, stored, has_others=has_others)
 
-    return stac_loader.load(
+    outcome = stac_loader.load(
         CatalogLoad(
             job_id=job_id,
             collection_id=collection_id,
@@ -102,6 +118,15 @@ def publish(
             progress=progress,
         )
     )
+    if drawn:
+        mosaic.remove_older(container, collection_id)
+    return outcome
+
+
+def stored_collection(collection_id: str) -> JsonObject | None:
+    """The Collection as the catalog holds it now, or None."""
+    with stac_repository.snapshot() as catalog:
+        return catalog.collection(collection_id)
 
 
 def stored_items(collection_id: str, ids: Iterable[str]) -> dict[str, JsonObject]:
@@ -123,29 +148,37 @@ def remove_older(
     """Remove the files of an item's versions before the last; how many blobs that were.
 
     The catalog says which version is current, and its Item which one was before. What a job
-    that is still at work has put there stays as well. Safe to repeat; without the item in the
-    catalog nothing is removed.
+    that is still at work has put there stays as well, and so does whatever no job has: the
+    folder may be one of somebody's own files. Safe to repeat; without the item in the catalog
+    nothing is removed.
     """
     current = stored_items(collection_id, [item_id]).get(item_id)
     if current is None:
         return 0
     kept = _versions_of(current)
     prefix = f"{collection_id}/{item_id}/"
-    folders: dict[str, list[str]] = defaultdict(list)
+    copies: dict[str, list[str]] = defaultdict(list)
     jobs: dict[str, set[str]] = defaultdict(set)
+    documents: set[str] = set()
     with blob_storage.faults(container):
         client = blob_storage.container_client(container)
         for blob in client.list_blobs(name_starts_with=prefix, include=["metadata"]):
             version, slash, _ = blob.name.removeprefix(prefix).partition("/")
-            if not slash or version in kept:
+            if not slash or version in kept or not _VERSION.fullmatch(version):
                 continue
-            folders[version].append(blob.name)
-            jobs[version].add((blob.metadata or {}).get(COPIED_BY, ""))
+            job_id = (blob.metadata or {}).get(COPIED_BY)
+            if job_id is not None:
+                copies[version].append(blob.name)
+                jobs[version].add(job_id)
+            elif blob.name == f"{prefix}{version}/{raster_items.DOCUMENT}":
+                documents.add(blob.name)
     removed = 0
-    for version, names in folders.items():
+    for version, names in copies.items():
         check()
         if not _any_at_work(jobs[version]):
-            removed += _delete(container, names)
+            # By the copies the folder is known for one of ours: the document goes before them.
+            document = f"{prefix}{version}/{raster_items.DOCUMENT}"
+            removed += _delete(container, [*documents & {document}, *names])
     return removed
 
 
@@ -187,7 +220,9 @@ def _new_collection(collection_id: str) -> JsonObject:
 
 def _with_mosaic(document: JsonObject, asset: JsonObject | None) -> JsonObject:
     """The Collection with the asset that leads to its mosaic, or without one."""
-    assets = {name: each for name, each in document.get("assets", {}).items()
+    if asset is None and mosaic.asset_of(document) is None:
+        return document
+    assets = {name: each for name, each in (document.get("assets") or {}).items()
               if name != mosaic.ASSET}  # fmt: skip
     if asset is None:
         return {**document, "assets": assets}

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median
@@ -18,9 +19,12 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from infrastructure import blob_storage, stac_repository
 from services.ingest.rewriting import target_url
-from services.raster.items import DATA
+from services.raster.item_bands import BANDS
+from services.raster.items import DATA, RASTER_TYPE
 
 JsonObject = dict[str, Any]
+# What rasters that are drawn as one have in common: type, number of bands, and their data types.
+Kind = tuple[str, int, tuple[str, ...]]
 
 # The asset of a Collection that leads to it.
 ASSET = "mosaic"
@@ -28,8 +32,9 @@ ASSET = "mosaic"
 _MEDIA_TYPE = "application/json"
 # The multihash of SHA-256: its code, and a length of 32 bytes.
 _SHA256 = "1220"
+_DIGITS = 12
 # The mosaic before the present one stays for those who have just read its address.
-_KEPT = 2
+_PREDECESSOR = "geoforge:predecessor"
 # Half of the web map's side, in metres (EPSG:3857), and where it ends to north and south.
 _HALF = 20_037_508.342789244
 _LATITUDE = 85.0511287798066
@@ -95,49 +100,101 @@ def mosaic_json(footprints: Sequence[Footprint], *, name: str) -> JsonObject:
 
 
 def publish(
-    container: str, collection_id: str, items: Iterable[JsonObject], *, name: str
+    container: str,
+    collection_id: str,
+    items: Iterable[JsonObject],
+    *,
+    name: str,
+    before: JsonObject | None = None,
 ) -> JsonObject | None:
-    """Write the mosaic of a collection as it will be: of its stored Items, and of those that
-    take their places or come to them.
+    """Write the mosaic of a collection as it will be: of its stored Items that say what kind of
+    raster they are, and of those that take their places or come to them.
 
-    Returns the asset of the Collection that leads to it; None where no item has a COG. The file
-    is named by its content: what readers have the address of is never written over.
+    Returns the asset of the Collection that leads to it, which names the one `before` (the
+    asset as it is stored) as its predecessor; None where no item has a COG, and where they
+    differ in type, number of bands or data types, and cannot be drawn as one. The file is named
+    by its content: what readers have the address of is never written over.
     """
-    found = {item["id"]: Footprint.of(item) for item in items}
+    found = {item["id"]: (_kind_of(item), Footprint.of(item)) for item in items}
     with stac_repository.snapshot() as catalog:
-        for stored in catalog.footprints(collection_id, DATA):
-            if stored["id"] not in found and stored["shape"] and stored["bbox"]:
-                height, width = stored["shape"]
-                found[stored["id"]] = Footprint(
-                    stored["href"], stored["geometry"], _bounds(stored["bbox"]), width, height
-                )
-    if not found:
+        for stored in catalog.footprints(collection_id, DATA, RASTER_TYPE):
+            if stored["id"] not in found and stored["property"] and stored["shape"]:
+                found[stored["id"]] = _stored(stored)
+    if len({kind for kind, _ in found.values()}) != 1:
         return None
-    data = orjson.dumps(mosaic_json([found[each] for each in sorted(found)], name=name))
+    footprints = [found[each][1] for each in sorted(found)]
+    data = orjson.dumps(mosaic_json(footprints, name=name))
     digest = hashlib.sha256(data).hexdigest()
-    path = f"{_prefix(collection_id)}{digest[:12]}.json"
+    path = f"{_prefix(collection_id)}{digest[:_DIGITS]}.json"
+    href = target_url(container, path)
     blob_storage.write_bytes(container, path, data, content_type=_MEDIA_TYPE)
+    if before is not None and before["href"] == href:
+        return before
     return {
-        "href": target_url(container, path),
+        "href": href,
         "type": _MEDIA_TYPE,
         "title": "MosaicJSON of the COGs",
         "roles": ["index"],
         "file:size": len(data),
         "file:checksum": f"{_SHA256}{digest}",
+        **({} if before is None else {_PREDECESSOR: before["href"]}),
     }
 
 
+def asset_of(collection: Mapping[str, Any] | None) -> JsonObject | None:
+    """The asset of a Collection that leads to a mosaic of `publish`, or None."""
+    if collection is None:
+        return None
+    asset: JsonObject | None = (collection.get("assets") or {}).get(ASSET)
+    name = re.compile(rf"(.*/)?{_pattern(collection['id'])}", re.DOTALL)
+    return asset if asset is not None and name.fullmatch(asset["href"]) else None
+
+
 def remove_older(container: str, collection_id: str) -> int:
-    """Remove the mosaics before the last two; how many. Safe to repeat."""
+    """Remove the mosaics before the last two; how many. Safe to repeat.
+
+    The Collection in the catalog says which is the last, and that which was before it; where it
+    names none, nothing is removed.
+    """
+    with stac_repository.snapshot() as catalog:
+        asset = asset_of(catalog.collection(collection_id))
+    if asset is None:
+        return 0
+    kept = {asset["href"], asset.get(_PREDECESSOR)}
+    ours = re.compile(_pattern(collection_id))
     with blob_storage.faults(container):
         client = blob_storage.container_client(container)
-        blobs = list(client.list_blobs(name_starts_with=_prefix(collection_id)))
-    blobs.sort(key=lambda blob: blob.last_modified)
-    older = [blob.name for blob in blobs[:-_KEPT]]
+        names = list(client.list_blob_names(name_starts_with=_prefix(collection_id)))
+    # Under the prefix lie the files of Items, too, whose ids begin as a mosaic's name does.
+    older = [
+        name for name in names
+        if ours.fullmatch(name) and target_url(container, name) not in kept
+    ]  # fmt: skip
     for name in older:
         with blob_storage.faults(container, name), suppress(ResourceNotFoundError):
             client.delete_blob(name)
     return len(older)
+
+
+def _kind_of(item: JsonObject) -> Kind:
+    bands = item["assets"][DATA][BANDS]
+    return _kind(item["properties"][RASTER_TYPE], [band["data_type"] for band in bands])
+
+
+def _stored(row: JsonObject) -> tuple[Kind, Footprint]:
+    """What `CatalogSnapshot.footprints` gives of an Item."""
+    height, width = row["shape"]
+    footprint = Footprint(row["href"], row["geometry"], _bounds(row["bbox"]), width, height)
+    return _kind(row["property"], row["data_types"]), footprint
+
+
+def _kind(raster_type: str, data_types: Sequence[str]) -> Kind:
+    return raster_type, len(data_types), tuple(sorted(set(data_types)))
+
+
+def _pattern(collection_id: str) -> str:
+    """What the blobs of mosaics are called, and nothing else."""
+    return rf"{re.escape(_prefix(collection_id))}[0-9a-f]{{{_DIGITS}}}\.json"
 
 
 def _prefix(collection_id: str) -> str:

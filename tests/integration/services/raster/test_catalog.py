@@ -64,7 +64,7 @@ def put_files(item: JsonObject, container: str, **metadata: str) -> list[str]:
     for asset in item["assets"].values():
         path = asset["href"].partition(f"/{container}/")[2]
         client = blob_storage.blob_client(container, path)
-        client.upload_blob(b"bytes", metadata=metadata, overwrite=True)
+        client.upload_blob(b"bytes", metadata={COPIED_BY: job(), **metadata}, overwrite=True)
         paths.append(path)
     return paths
 
@@ -143,7 +143,7 @@ def test_a_collection_grows_with_its_items(silver: str) -> None:
 
 
 def test_a_time_that_nobody_knows_widens_no_extent(silver: str) -> None:
-    unknown = ItemTime(None, BEGINNING, AT, "unknown")
+    unknown = ItemTime(nominal=None, start=BEGINNING, end=AT, source="unknown")
     publish(silver, make_item("a", container=silver, when=unknown))
     assert collection()["extent"]["temporal"] == {"interval": [[None, None]]}
     publish(silver, make_item("b", container=silver))
@@ -276,6 +276,35 @@ def test_what_another_job_is_about_to_publish_stays(silver: str, running_job: st
         )
     assert catalog.remove_older(silver, "heights", "dem", check=nothing) == 3
     assert coming["properties"]["version"] not in versions_in(silver)
+
+
+def test_files_that_no_job_has_put_there_stay(silver: str) -> None:
+    theirs = [
+        "heights/dem/2020/dem.tif",
+        "heights/dem/dem.tif",
+        "heights/dem/0123456789ab/dem.tif",
+        "heights/dem/0123456789ab/item.json",
+        "heights/dem/0123456789abc/dem.tif",
+    ]
+    for path in theirs:
+        blob_storage.write_bytes(silver, path, b"somebody's")
+    first, second, third = _published_versions(silver, "first", "second", "third")
+    notes = f"heights/dem/{first}/notes.txt"
+    blob_storage.write_bytes(silver, notes, b"somebody's")
+    copied = blob_storage.blob_client(silver, "heights/dem/2020/other.tif")
+    copied.upload_blob(b"another job's", metadata={COPIED_BY: job()})
+    assert catalog.remove_older(silver, "heights", "dem", check=nothing) == 4
+    for path in [*theirs, notes, "heights/dem/2020/other.tif"]:
+        assert blob_storage.properties(silver, path) is not None, path
+    assert {second, third} <= versions_in(silver)
+
+
+def test_a_removal_that_was_cut_off_is_taken_up_again(silver: str) -> None:
+    first, _, _ = _published_versions(silver, "first", "second", "third")
+    blob_storage.blob_client(silver, f"heights/dem/{first}/item.json").delete_blob()
+    blob_storage.blob_client(silver, f"heights/dem/{first}/dem.tif").delete_blob()
+    assert catalog.remove_older(silver, "heights", "dem", check=nothing) == 2
+    assert first not in versions_in(silver)
 
 
 def test_without_the_item_nothing_is_removed(silver: str) -> None:
