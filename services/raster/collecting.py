@@ -218,8 +218,7 @@ def _recorded(context: Context, found: Comparison, strips: dict[int, int]) -> Js
     refusals.write(context.workspace, f"{prefix}/refused.ndjson", found.refused)
     accepted = [[number, strips[number]] for number in found.accepted]
     context.workspace.write_json(f"{prefix}/accepted.json", accepted)
-    if found.refused:
-        RasterCollectionProgress(context.job_id).refused(COMPARE, files=len(found.refused))
+    RasterCollectionProgress(context.job_id).refused(COMPARE, files=len(found.refused))
     return {
         "accepted": len(found.accepted),
         "refused": len(found.refused),

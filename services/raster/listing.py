@@ -63,7 +63,9 @@ def list_files(context: Context) -> JsonObject:
     name = f"listing/{context.attempt}.ndjson"
     files.write_files(context.workspace, listing.files)
     refusals.write(context.workspace, name, listing.refused)
-    RasterCollectionProgress(context.job_id).begin(listing.total)
+    progress = RasterCollectionProgress(context.job_id)
+    progress.begin(listing.total)
+    progress.refused(STAGE, files=len(listing.refused))
     return {**listing.as_json(), "refused": len(listing.refused), "refusals": name}
 
 

@@ -22,7 +22,9 @@ RASTERS = frozenset({".tif", ".tiff", ".gtiff", ".cog", ".jp2", ".j2k", ".j2c", 
 _PICTURES = frozenset({".png", ".jpg", ".jpeg"})
 # Beside those of any raster, the parts of an Erdas Imagine one.
 _SUFFIXES = (*sidecars.SUFFIXES, ".ige", ".rrd")
+# They are kept in the ledger, whose results are small; a path may have 1,024 characters.
 _EXAMPLES = 20
+_EXAMPLES_CHARACTERS = 4_000
 _HIDDEN = re.compile(r"(^|/)(\.|__MACOSX/)")
 
 
@@ -54,7 +56,8 @@ class Selection:
 
     def skip(self, path: str, why: Skip) -> None:
         self.skipped[why] += 1
-        if len(self.examples) < _EXAMPLES:
+        said = sum(len(example) for example, _ in self.examples)
+        if len(self.examples) < _EXAMPLES and said + len(path) <= _EXAMPLES_CHARACTERS:
             self.examples.append((path, why))
 
 
