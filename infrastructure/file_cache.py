@@ -5,6 +5,8 @@ renamed when it is whole. Locks are flocks, so a process that dies holds none::
 
     with cache.entry(key) as entry:          # held: it will not be evicted
         path = entry.part("files", make)     # made by whoever comes first; the others wait
+        with entry.scratch("made-") as own:  # this process' own, and gone in the end
+            ...
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from core.errors import PermanentTaskError, TransientTaskError
 
@@ -25,6 +28,7 @@ from core.errors import PermanentTaskError, TransientTaskError
 _RESERVE_BYTES = 256 << 20
 _LONGEST_POLL_SECONDS = 0.25
 _PART = ".part-"
+_LOCK = ".lock"
 
 Check = Callable[[], None]
 
@@ -57,6 +61,27 @@ class Entry:
                 shutil.rmtree(being_made, ignore_errors=True)
                 raise
         return target
+
+    @contextmanager
+    def scratch(self, prefix: str) -> Iterator[Path]:
+        """An empty folder inside the entry, removed when the context ends. Those of this prefix
+        whose processes died are removed first."""
+        for lock in self.folder.glob(f"{prefix}*{_LOCK}"):
+            _remove_unless_held(lock)
+        folder, descriptor = self._own_folder(prefix)
+        try:
+            yield folder
+        finally:
+            _remove_scratch(folder, descriptor)
+
+    def _own_folder(self, prefix: str) -> tuple[Path, int]:
+        """A new folder, and the lock that says that it is in use: held before it is there."""
+        while True:
+            folder = self.folder / f"{prefix}{uuid4().hex}"
+            descriptor = _try_lock(_lock_of(folder), fcntl.LOCK_EX)
+            if descriptor is not None:  # None: someone cleared it away as one left behind.
+                folder.mkdir(mode=0o700)
+                return folder, descriptor
 
 
 class FileCache:
@@ -100,7 +125,7 @@ class FileCache:
         if wanted > disk.free - _RESERVE_BYTES:
             kind = PermanentTaskError if wanted > disk.total else TransientTaskError
             raise kind(
-                f"The source needs {wanted:,} bytes on the worker's disk, which has "
+                f"This takes {wanted:,} bytes on the worker's disk, which has "
                 f"{disk.free:,} of {disk.total:,} bytes left.",
                 code="not_enough_disk",
             )
@@ -132,6 +157,27 @@ class FileCache:
                 "GEOFORGE_SOURCE_CACHE_DIR to one of this user's.",
                 code="cache_not_ours",
             )
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder.with_name(folder.name + _LOCK)
+
+
+def _remove_unless_held(lock: Path) -> None:
+    """Remove a scratch folder whose process is gone."""
+    descriptor = _try_lock(lock, fcntl.LOCK_EX)
+    if descriptor is not None:
+        _remove_scratch(lock.with_name(lock.name.removesuffix(_LOCK)), descriptor)
+
+
+def _remove_scratch(folder: Path, descriptor: int) -> None:
+    """The lock goes last: what of the folder could not be removed is found by it later."""
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+        _lock_of(folder).unlink()
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -99,6 +99,7 @@ class Sandbox:
         self.limits = limits or Limits()
         self._environment = dict(environment or {})
         self._preload = tuple(preload)
+        self._writable = tuple(writable)
         self._options = {
             "readable": None if readable is None else [str(path) for path in readable],
             "writable": [str(path) for path in writable],
@@ -116,6 +117,11 @@ class Sandbox:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def writable(self) -> tuple[Path, ...]:
+        """Files and folders that the child may write, beside its own directory."""
+        return self._writable
 
     @property
     def directory(self) -> Path:

@@ -13,6 +13,7 @@ from config import get_settings
 from core.errors import PermanentTaskError, TransientTaskError
 from infrastructure.sandbox import ByteSource, Limits, Sandbox, SandboxError, SandboxFault, Sink
 from infrastructure.sandbox_pool import pool
+from services.raster import room
 from services.raster.child.gdal_environment import ENVIRONMENT, PRELOAD
 from services.vector.source_files import LocalSource
 
@@ -88,13 +89,17 @@ def call(
 
     Raises `PermanentTaskError` with the code of the error that the child raised on purpose, or
     raster_failed, raster_crashes_reader, raster_takes_too_long, raster_needs_more_memory; and
-    `TransientTaskError` for a child that was killed, which says nothing of the raster.
+    `TransientTaskError` for a child that was killed, or had no room on the disk (not_enough_disk):
+    neither says anything of the raster.
     """
+    disk = room.Watch(child.writable, check)
     try:
-        return child.call(function, arguments, sources=sources, sinks=sinks, check=check)
+        return child.call(function, arguments, sources=sources, sinks=sinks, check=disk.look)
     except SandboxError as error:
         if error.fault is SandboxFault.KILLED:
             raise TransientTaskError(f"{what}: {error.message}", code=error.error_code) from error
+        if disk.was_full(error.message):
+            raise room.not_enough(f"{what}: {error.message}") from error
         message = f"{what}: {error.message}"
         if error.fault is SandboxFault.OUT_OF_MEMORY:
             message += " Raise memory_mb, or write the file in tiles."

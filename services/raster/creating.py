@@ -5,7 +5,6 @@ All that is made goes into the job's workspace; nothing of it can be seen from o
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,18 +18,17 @@ from infrastructure.blob_download import download
 from infrastructure.blob_lookup import BlobVersion, head
 from infrastructure.blob_upload import sha256_of, upload_file
 from infrastructure.sandbox import Sandbox
-from services.raster import children, encoding, files, sources, windows
+from services.raster import children, encoding, files, items, room, sources, windows
 from services.raster.description import Description
-from services.raster.files import Image, Made, RasterFile, Settled
-from services.raster.model import Encoded, Verification
+from services.raster.files import Image, Made, RasterFile, Settled, Stored
+from services.raster.model import Encoded, Facts, Verification
 from services.raster.parameters import RasterOptions
 from services.raster.rendering import drawing, styles
-
-COG = "image/tiff; application=geotiff; profile=cloud-optimized"
-PNG = "image/png"
+from services.vector.source_files import LocalSource
 
 _THUMBNAIL_PIXELS = 256
 _PREVIEW_PIXELS = 1024
+_SCRATCH = "made-"
 
 # Of a job of either kind, whose parameters are `RasterOptions`.
 Context = TaskContext[Any]
@@ -42,7 +40,9 @@ class _Desk:
     for what it makes."""
 
     file: RasterFile
+    facts: Facts
     settled: Settled
+    copy: LocalSource
     source: Path
     child: Sandbox
     folder: Path
@@ -53,16 +53,18 @@ def encode_strip(context: Context) -> JsonObject:
     strip: int = context.task["strip"]
     with _desk(context) as desk:
         target = desk.folder / "strip.tif"
+        rows = desk.settled.strips[strip]
+        sources.make_room(desk.copy, room.for_strip(desk.facts, desk.settled, rows[1]))
         windows.encode_strip(
             desk.child,
             desk.source,
             target,
             desk.settled.plan,
-            desk.settled.strips[strip],
+            rows,
             context.parameters.memory_mb,
             check=context.check,
         )
-        blob = _upload(context, target, _strip_name(desk.file.index, strip), COG)
+        blob = _upload(context, target, _strip_name(desk.file.index, strip), items.COG)
     return {"file": desk.file.index, "strip": strip, "bytes": blob.size}
 
 
@@ -75,40 +77,41 @@ def create_cog(context: Context) -> JsonObject:
     with _desk(context) as desk:
         target = desk.folder / "cog.tif"
         encoded, verification = _encoded(context, desk, target)
-        digest = sha256_of(target, check=context.check)
-        made = _described(context, desk, target, encoded, verification, digest)
-        _upload(context, target, made.path, COG)
+        made = _described(context, desk, target, encoded, verification)
     files.keep(context.workspace, desk.file.index, made)
     return {
         "file": desk.file.index,
         "name": desk.file.name,
         "bytes_in": desk.file.ref.size,
-        "bytes_out": encoded.bytes,
+        "bytes_out": made.cog.bytes,
         "seconds": round(encoded.seconds, 3),
-        "sha256": digest,
+        "sha256": made.sha256,
     }
 
 
 @contextmanager
 def _desk(context: Context) -> Iterator[_Desk]:
     file = files.read_file(context.workspace, context.task["file"])
+    facts = files.survey(context.workspace, file.index).facts
     settled = files.settled(context.workspace, file.index)
     with (
+        room.told(file.name),
         sources.local_copy(file.ref, check=context.check, progress=context.progress) as source,
         # Inside of the cache's entry, where the child may write, and which goes with it.
-        tempfile.TemporaryDirectory(prefix="made-", dir=source.entry.folder) as folder,
+        source.entry.scratch(_SCRATCH) as folder,
         children.child_of(
             context.job_id, source, context.check, memory_mb=context.parameters.memory_mb
         ) as child,
     ):
         path = sources.raster_path(source, child, context.check)
-        yield _Desk(file, settled, path, child, Path(folder))
+        yield _Desk(file, facts, settled, source, path, child, folder)
 
 
 def _encoded(context: Context, desk: _Desk, target: Path) -> tuple[Encoded, Verification | None]:
     parameters: RasterOptions = context.parameters
     plan = desk.settled.plan
     if not desk.settled.strips:
+        sources.make_room(desk.copy, room.for_cog(desk.facts, desk.settled))
         return encoding.make_cog(
             desk.child,
             desk.source,
@@ -144,7 +147,7 @@ def _encoded(context: Context, desk: _Desk, target: Path) -> tuple[Encoded, Veri
 def _fetched_strips(context: Context, desk: _Desk) -> Sequence[Path]:
     """The strips that the stage before has made, on this machine."""
     container = get_settings().work_container
-    found = []
+    versions = []
     for strip in range(len(desk.settled.strips)):
         name = _blob_name(context.job_id, _strip_name(desk.file.index, strip))
         version = head(container, name)
@@ -152,6 +155,10 @@ def _fetched_strips(context: Context, desk: _Desk) -> Sequence[Path]:
             raise TransientTaskError(
                 f"{desk.file.name}: strip {strip} is not in the job's files.", code="strip_missing"
             )
+        versions.append(version)
+    sources.make_room(desk.copy, room.for_assembly(sum(each.size for each in versions)))
+    found = []
+    for strip, version in enumerate(versions):
         local = desk.folder / f"strip-{strip}.tif"
         download(version, local, check=context.check, arrived=lambda _: None)
         found.append(local)
@@ -164,8 +171,8 @@ def _described(
     cog: Path,
     encoded: Encoded,
     verification: Verification | None,
-    digest: str,
 ) -> Made:
+    """Describe and draw a COG, and store it with its pictures among the job's files."""
     survey = files.survey(context.workspace, desk.file.index)
     plan = desk.settled.plan
     description = Description.model_validate(
@@ -178,19 +185,20 @@ def _described(
         )
     )
     style = styles.style_for(plan.type, plan.subtype, survey.statistics, survey.facts)
-    folder = files.folder(desk.file.index)
+    # Of this attempt: a late one writes over nothing that another has proved.
+    folder = f"{files.folder(desk.file.index)}/{context.attempt}"
     images = {}
     for name, size in (("thumbnail", _THUMBNAIL_PIXELS), ("preview", _PREVIEW_PIXELS)):
         png = desk.folder / f"{name}.png"
         drawn = drawing.draw(desk.child, cog, png, style, size, check=context.check)
-        blob = _upload(context, png, f"{folder}/{name}.png", PNG)
+        stored = _stored(context, png, f"{folder}/{name}.png", items.PNG)
         images[name] = Image(
-            path=f"{folder}/{name}.png", width=drawn.width, height=drawn.height, bytes=blob.size
+            **stored.model_dump(mode="json"), width=drawn.width, height=drawn.height
         )
     return Made(
         index=desk.file.index,
-        path=f"{folder}/cog.tif",
-        sha256=digest,
+        cog=_stored(context, cog, f"{folder}/cog.tif", items.COG),
+        sha256=sha256_of(cog, check=context.check),
         encoded=encoded,
         verification=verification,
         description=description,
@@ -198,6 +206,11 @@ def _described(
         thumbnail=images["thumbnail"],
         preview=images["preview"],
     )
+
+
+def _stored(context: Context, file: Path, name: str, content_type: str) -> Stored:
+    blob = _upload(context, file, name, content_type)
+    return Stored(path=name, etag=blob.etag, bytes=blob.size)
 
 
 def _upload(context: Context, file: Path, name: str, content_type: str) -> BlobVersion:

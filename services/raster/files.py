@@ -6,7 +6,8 @@ the ledger, whose results are small.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -15,6 +16,7 @@ from core.job_definition import Workspace
 from services.raster.description import Description
 from services.raster.model import CogPlan, Encoded, RasterModel, Survey, Verification
 from services.raster.rendering.model import RenderStyle
+from services.raster.times import ItemTime
 from services.vector.source_files import SourceRef
 
 _PAGE = 200
@@ -23,16 +25,18 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class RasterFile(RasterModel):
-    """One raster that a job reads, and the id of the Item that becomes of it."""
+    """One raster that a job reads, and the id of the Item that becomes of it. `own_name` is that
+    of a file from an address, whose copy lies at a path that tells nobody anything."""
 
     index: int
     ref: SourceRef
     item_id: str
+    own_name: str | None = None
 
     @property
     def name(self) -> str:
-        """How people know it: its path in its container."""
-        return self.ref.path
+        """How people know it: its path in its container, or its own name."""
+        return self.own_name or self.ref.path
 
 
 class Settled(RasterModel):
@@ -45,20 +49,26 @@ class Settled(RasterModel):
     strips: tuple[tuple[int, int], ...] = ()
 
 
-class Image(RasterModel):
-    """A PNG in the workspace."""
+class Stored(RasterModel):
+    """A file in the workspace, in the version that was put there."""
 
     path: str
+    etag: str
+    bytes: int
+
+
+class Image(Stored):
+    """A PNG in the workspace, its size in pixels."""
+
     width: int
     height: int
-    bytes: int
 
 
 class Made(RasterModel):
     """A COG in the workspace, and what is known of it."""
 
     index: int
-    path: str
+    cog: Stored
     sha256: str
     encoded: Encoded
     verification: Verification | None
@@ -90,17 +100,28 @@ def are_written(workspace: Workspace) -> bool:
 
 def read_file(workspace: Workspace, index: int) -> RasterFile:
     """One of the files that `write_files` has kept."""
-    lines = workspace.read_bytes(_page_name(index)).splitlines()
-    return RasterFile.model_validate_json(lines[index % _PAGE])
+    return next(read_files(workspace, [index]))
+
+
+def read_files(workspace: Workspace, indices: Iterable[int]) -> Iterator[RasterFile]:
+    """Files that `write_files` has kept, in this order; of neighbours storage is asked once."""
+    for page, numbers in groupby(indices, lambda index: index // _PAGE):
+        lines = workspace.read_bytes(_page_name(page)).splitlines()
+        for number in numbers:
+            yield RasterFile.model_validate_json(lines[number % _PAGE])
 
 
 def keep(workspace: Workspace, index: int, what: BaseModel) -> None:
-    """Keep a `Survey`, `Settled` or `Made` of a file; one of before is replaced."""
+    """Keep a `Survey`, `ItemTime`, `Settled` or `Made` of a file; one of before is replaced."""
     workspace.write_bytes(_name(index, type(what)), what.model_dump_json().encode())
 
 
 def survey(workspace: Workspace, index: int) -> Survey:
     return _read(workspace, index, Survey)
+
+
+def time(workspace: Workspace, index: int) -> ItemTime:
+    return _read(workspace, index, ItemTime)
 
 
 def settled(workspace: Workspace, index: int) -> Settled:
@@ -126,8 +147,8 @@ def _name(index: int, kind: type[BaseModel]) -> str:
 
 def _write_page(workspace: Workspace, page: list[RasterFile]) -> None:
     data = b"".join(file.model_dump_json().encode() + b"\n" for file in page)
-    workspace.write_bytes(_page_name(page[0].index), data)
+    workspace.write_bytes(_page_name(page[0].index // _PAGE), data)
 
 
-def _page_name(index: int) -> str:
-    return f"inventory/{index // _PAGE}.ndjson"
+def _page_name(page: int) -> str:
+    return f"inventory/{page}.ndjson"

@@ -29,6 +29,7 @@ DOCUMENT = "item.json"
 DATA, THUMBNAIL, OVERVIEW = "data", "thumbnail", "overview"
 PREDECESSOR = "predecessor-version"
 RASTER_TYPE, RASTER_SUBTYPE = "geoforge:raster_type", "geoforge:raster_subtype"
+SOURCE = "geoforge:source"
 JOB_ID = "geoforge:job_id"
 DATETIME_SOURCE = "geoforge:datetime_source"
 
@@ -224,16 +225,19 @@ def _warnings(caveats: Sequence[Caveat]) -> JsonObject:
     }
 
 
-def _provenance(origin: Origin, when: ItemTime) -> JsonObject:
+def source_of(origin: Origin) -> JsonObject:
+    """What an Item says of the file that it was made of: {url} or {container, blob}."""
     if origin.url is not None:
         address = urlsplit(origin.url)
         # Without what a person may be known by: user, password, and signatures in the query.
         host = address.netloc.rpartition("@")[2]
-        source = {"url": f"{address.scheme}://{host}{address.path}"}
-    else:
-        source = {"container": str(origin.container), "blob": str(origin.path)}
+        return {"url": f"{address.scheme}://{host}{address.path}"}
+    return {"container": str(origin.container), "blob": str(origin.path)}
+
+
+def _provenance(origin: Origin, when: ItemTime) -> JsonObject:
     return {
-        "geoforge:source": source,
+        SOURCE: source_of(origin),
         JOB_ID: origin.job_id,
         DATETIME_SOURCE: when.source,
     }

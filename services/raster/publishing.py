@@ -7,7 +7,6 @@ readers have the address of is written over, and what a job that died has copied
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 
 from config import get_settings
@@ -18,12 +17,10 @@ from infrastructure.blob_copy import CopyRefused, CopyRules, copy_blob
 from infrastructure.blob_lookup import head
 from infrastructure.locks import Space
 from services.ingest.rewriting import target_url
-from services.raster import catalog, files, items, times
-from services.raster.files import Image, Made, RasterFile
-from services.raster.items import Origin, StoredCog, StoredFiles, StoredImage
-from services.raster.model import Survey
+from services.raster import catalog, files, items, replacing
+from services.raster.files import Image, Made, RasterFile, Stored
+from services.raster.items import StoredCog, StoredFiles, StoredImage
 from services.raster.parameters import ProcessRaster, RasterOptions
-from services.raster.times import ItemTime
 
 STAGE = "publish"
 
@@ -70,8 +67,11 @@ def publishable_item(
     """Put what was made of a file into its place, verified; the Item that leads there.
 
     `predecessor` is the Item that the catalog holds under the id of the new one. Nobody reads
-    the files before the Item is in the catalog. Safe to repeat.
+    the files before the Item is in the catalog. Safe to repeat. Raises `PermanentTaskError`
+    (item_of_another_source) for one that must not be replaced, and what `copy_blob` refuses, and
+    `TransientTaskError` for files in the workspace that are not those that were made.
     """
+    replacing.refuse_unless_same_source(context, file, predecessor)
     survey = files.survey(context.workspace, file.index)
     made = files.made(context.workspace, file.index)
     return items.make_item(
@@ -79,9 +79,9 @@ def publishable_item(
         collection_id=collection_id,
         survey=survey,
         description=made.description,
-        when=_time_of(context.parameters, file, survey),
+        when=files.time(context.workspace, file.index),
         files=_placed(context, file, made, collection_id),
-        origin=_origin(context, file),
+        origin=replacing.origin_of(context, file),
         style=made.style.model_dump(mode="json"),
         verification=made.verification,
         predecessor=predecessor,
@@ -99,54 +99,40 @@ def _placed(context: Context, file: RasterFile, made: Made, collection_id: str) 
     folder = items.folder(collection_id, file.item_id, items.version_of(made.sha256))
     copy = partial(_copy, context.job_id, container, check=context.check)
     cog = f"{folder}/{file.item_id}.tif"
-    copy(made.path, cog)
+    copy(made.cog, cog)
     return StoredFiles(
         container=container,
-        cog=StoredCog(path=cog, bytes=made.encoded.bytes, sha256=made.sha256),
+        cog=StoredCog(path=cog, bytes=made.cog.bytes, sha256=made.sha256),
         thumbnail=_placed_image(copy, made.thumbnail, f"{folder}/thumbnail.png"),
         overview=_placed_image(copy, made.preview, f"{folder}/preview.png"),
     )
 
 
-def _placed_image(copy: Callable[[str, str], None], image: Image, path: str) -> StoredImage:
-    copy(image.path, path)
+def _placed_image(copy: Callable[[Stored, str], None], image: Image, path: str) -> StoredImage:
+    copy(image, path)
     return StoredImage(path=path, bytes=image.bytes, width=image.width, height=image.height)
 
 
-def _copy(job_id: str, container: str, name: str, path: str, *, check: Callable[[], None]) -> None:
+def _copy(
+    job_id: str, container: str, made: Stored, path: str, *, check: Callable[[], None]
+) -> None:
+    """Copy what was made, in the version that was verified, and no other."""
     work = get_settings().work_container
-    source = head(work, f"work/{job_id}/{name}")
+    source = head(work, f"work/{job_id}/{made.path}")
     if source is None:
         raise TransientTaskError(
-            f"{name} is not among the job's files any more.", code="workspace_file_missing"
+            f"{made.path} is not among the job's files any more.", code="workspace_file_missing"
+        )
+    if (source.etag, source.size) != (made.etag, made.bytes):
+        raise TransientTaskError(
+            f"{made.path} among the job's files is not what was made and verified: another writer "
+            "is at work there.",
+            code="workspace_file_changed",
         )
     try:
         copy_blob(source, container, path, CopyRules(job_id, overwrite=True), check=check)
     except CopyRefused as refusal:
         raise PermanentTaskError(refusal.message, code=refusal.error_code) from refusal
-
-
-def _time_of(parameters: RasterOptions, file: RasterFile, survey: Survey) -> ItemTime:
-    return times.of_blob(
-        file.ref.container,
-        file.ref.path,
-        tags=survey.facts.tags,
-        acquired=parameters.acquired if isinstance(parameters, ProcessRaster) else None,
-        start=parameters.start_datetime,
-        end=parameters.end_datetime,
-    )
-
-
-def _origin(context: Context, file: RasterFile) -> Origin:
-    parameters = context.parameters
-    if isinstance(parameters, ProcessRaster) and parameters.source_url is not None:
-        return Origin(job_id=context.job_id, at=datetime.now(UTC), url=parameters.source_url)
-    return Origin(
-        job_id=context.job_id,
-        at=datetime.now(UTC),
-        container=file.ref.container,
-        path=file.ref.path,
-    )
 
 
 def _result(context: Context, file: RasterFile, made: Made, item: JsonObject) -> JsonObject:
@@ -171,7 +157,7 @@ def _result(context: Context, file: RasterFile, made: Made, item: JsonObject) ->
             "container": container,
             "path": f"{path}/{item['id']}.tif",
             "href": target_url(container, f"{path}/{item['id']}.tif"),
-            "bytes": made.encoded.bytes,
+            "bytes": made.cog.bytes,
             "decoded_bytes": made.encoded.decoded_bytes,
             "sha256": made.sha256,
             "width": made.encoded.width,

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from config import get_settings
 from infrastructure.blob_lookup import BlobVersion, head
+from infrastructure.file_cache import FileCache
 from infrastructure.sandbox import Sandbox
 from services.raster import children, sidecars
 from services.vector import source_files
@@ -54,6 +56,15 @@ def local_copy(
 ) -> AbstractContextManager[LocalSource]:
     """The files on this worker's disk while the context is open; see `source_files.local_copy`."""
     return source_files.local_copy(ref, check=check, progress=progress)
+
+
+def make_room(source: LocalSource, wanted: int) -> None:
+    """Have `wanted` more bytes free beside the local copy, others' copies evicted for it.
+
+    Raises `TransientTaskError` and `PermanentTaskError` (not_enough_disk), as
+    `FileCache.make_room` does.
+    """
+    FileCache(source.entry.folder.parent, get_settings().source_cache_bytes).make_room(wanted)
 
 
 def raster_path(source: LocalSource, child: Sandbox, check: Check | None) -> Path:

@@ -17,12 +17,11 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from infrastructure import blob_storage
 from services.raster import time_names, time_sidecars
-from services.raster.model import Caveat
+from services.raster.model import Caveat, RasterModel
 from services.raster.time_sidecars import Sidecar
 from services.raster.time_texts import Span, moment, range_of
 
@@ -57,8 +56,7 @@ _NOT_LETTERS = re.compile(r"[^a-z]")
 _SAME = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class ItemTime:
+class ItemTime(RasterModel):
     """The times of an Item: `nominal` becomes its datetime, with a range beside or in place of
     it. `source` is "parameter", "sidecar", "tag:<name>", "filename" or "unknown"."""
 
@@ -100,7 +98,9 @@ def resolve(
         found.append(("filename", named))
     warnings = () if sidecar is None else sidecar.warnings
     if not found:
-        return ItemTime(None, BEGINNING, known_by, UNKNOWN, warnings)
+        return ItemTime(
+            nominal=None, start=BEGINNING, end=known_by, source=UNKNOWN, warnings=warnings
+        )
     source, span = found[0]
     return _item_time(span, source, (*warnings, *_disagreements(found)))
 
@@ -162,9 +162,14 @@ def _is_believable(span: Span, known_by: datetime) -> bool:
 
 
 def _item_time(span: Span, source: str, warnings: Iterable[Caveat] = ()) -> ItemTime:
-    if span.first == span.last and span.nominal == span.first:
-        return ItemTime(span.nominal, None, None, source, tuple(warnings))
-    return ItemTime(span.nominal, span.first, span.last, source, tuple(warnings))
+    is_moment = span.first == span.last and span.nominal == span.first
+    return ItemTime(
+        nominal=span.nominal,
+        start=None if is_moment else span.first,
+        end=None if is_moment else span.last,
+        source=source,
+        warnings=tuple(warnings),
+    )
 
 
 def _disagreements(found: list[tuple[str, Span]]) -> list[Caveat]:

@@ -11,10 +11,22 @@ from typing import Any
 from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec
 from infrastructure.sandbox import Sandbox
-from services.raster import children, cog_plan, files, sources, surveying, windows
+from services.raster import (
+    children,
+    cog_plan,
+    files,
+    replacing,
+    room,
+    selecting,
+    sources,
+    surveying,
+    times,
+    windows,
+)
 from services.raster.files import RasterFile, Settled
 from services.raster.model import CogPlan, Survey
 from services.raster.parameters import ProcessRaster, RasterOptions
+from services.raster.times import ItemTime
 from services.vector.source_files import SourceRef
 
 STAGE = "validate"
@@ -25,12 +37,14 @@ _LONGEST_ID = 128
 
 def validate_raster(context: TaskContext[ProcessRaster]) -> JsonObject:
     """Validate the one raster of process_raster. Returns what `validate_file` does; raises
-    what it and pinning the source raise."""
-    return validate_file(context, _the_file(context))
+    what it, pinning the source and `replacing.refuse_other_source` raise."""
+    file = _the_file(context)
+    replacing.refuse_other_source(context, file)
+    return validate_file(context, file)
 
 
 def validate_file(context: TaskContext[RasterOptions], file: RasterFile) -> JsonObject:
-    """Survey a raster and decide on its COG; both are kept for the later stages.
+    """Survey a raster and decide on its COG and its time, all kept for the later stages.
 
     Returns {file, name, type, subtype, confidence, bands, dtype, crs, bytes, decoded_bytes,
     strips}. Raises `PermanentTaskError` for a raster that cannot become a COG, and for settings
@@ -38,6 +52,7 @@ def validate_file(context: TaskContext[RasterOptions], file: RasterFile) -> Json
     """
     parameters = context.parameters
     with (
+        room.told(file.name),
         sources.local_copy(file.ref, check=context.check, progress=context.progress) as source,
         children.child_of(
             context.job_id, source, context.check, memory_mb=parameters.memory_mb
@@ -49,6 +64,8 @@ def validate_file(context: TaskContext[RasterOptions], file: RasterFile) -> Json
         plan = cog_plan.plan(survey, parameters)
         width, height = _grid(child, path, file.name, survey, plan, context.check)
     files.keep(context.workspace, file.index, survey)
+    # As storage says it now: a sidecar may be another one when the Item is made.
+    files.keep(context.workspace, file.index, _time_of(parameters, file, survey))
     settled = Settled(
         plan=plan,
         width=width,
@@ -77,14 +94,10 @@ def item_id_of(path: str) -> str:
     with nothing in it that an address would have to escape."""
     name = posixpath.basename(path)
     stem = name
-    while posixpath.splitext(stem)[1].lower() in _ENDINGS:
+    while posixpath.splitext(stem)[1].lower() in selecting.RASTERS:
         stem = posixpath.splitext(stem)[0]
     text = _NOT_IN_AN_ID.sub("_", stem).lstrip(".:-")[:_LONGEST_ID]
     return text or "raster"
-
-
-_ENDINGS = frozenset({".tif", ".tiff", ".gtiff", ".cog", ".jp2", ".j2k", ".img", ".asc", ".png",
-                      ".jpg", ".jpeg", ".dem", ".hgt", ".dt0", ".dt1", ".dt2", ".zip"})  # fmt: skip
 
 
 def _the_file(context: TaskContext[ProcessRaster]) -> RasterFile:
@@ -93,7 +106,12 @@ def _the_file(context: TaskContext[ProcessRaster]) -> RasterFile:
         return files.read_file(context.workspace, 0)
     parameters = context.parameters
     ref = _pinned(context, parameters)
-    file = RasterFile(index=0, ref=ref, item_id=parameters.item_id or item_id_of(ref.path))
+    file = RasterFile(
+        index=0,
+        ref=ref,
+        item_id=parameters.item_id or item_id_of(ref.path),
+        own_name=None if parameters.source_url is None else posixpath.basename(ref.path),
+    )
     files.write_files(context.workspace, [file])
     return file
 
@@ -106,6 +124,17 @@ def _pinned(context: TaskContext[ProcessRaster], parameters: ProcessRaster) -> S
     if parameters.container_name is None or parameters.blob_name is None:
         raise PermanentTaskError("The job names no file.", code="no_source")
     return sources.pin(parameters.container_name, parameters.blob_name)
+
+
+def _time_of(parameters: RasterOptions, file: RasterFile, survey: Survey) -> ItemTime:
+    return times.of_blob(
+        file.ref.container,
+        file.ref.path,
+        tags=survey.facts.tags,
+        acquired=parameters.acquired if isinstance(parameters, ProcessRaster) else None,
+        start=parameters.start_datetime,
+        end=parameters.end_datetime,
+    )
 
 
 def _grid(

@@ -15,7 +15,9 @@ from services.raster.times import ItemTime
 JsonObject = dict[str, Any]
 
 AT = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
-TAKEN = ItemTime(datetime(2024, 6, 17, 10, tzinfo=UTC), None, None, "parameter")
+TAKEN = ItemTime(
+    nominal=datetime(2024, 6, 17, 10, tzinfo=UTC), start=None, end=None, source="parameter"
+)
 
 
 def band(number: int = 1, **more: Any) -> DescribedBand:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import PermanentTaskError, TransientTaskError
-from infrastructure.file_cache import FileCache
+from infrastructure.file_cache import Entry, FileCache
 
 MAKE_SLOWLY = """
 import sys, time
@@ -138,6 +138,54 @@ def test_what_is_in_use_stays(cache: FileCache) -> None:
         assert not other.exists()
     cache.make_room(900)
     assert not path.exists()
+
+
+HOLD_SCRATCH = """
+import sys, time
+from pathlib import Path
+from infrastructure.file_cache import Entry
+with Entry(Path(sys.argv[1])).scratch("made-") as folder:
+    (folder / "half").write_bytes(b"x")
+    print(folder, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_scratch_is_gone_in_the_end(tmp_path: Path) -> None:
+    def fail() -> None:
+        with Entry(tmp_path).scratch("made-") as folder:
+            (folder / "half").write_bytes(b"x")
+            raise KeyError("no")
+
+    with pytest.raises(KeyError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_scratch_of_a_killed_process_is_removed_and_no_other(tmp_path: Path) -> None:
+    held, killed = (
+        subprocess.Popen(
+            [sys.executable, "-c", HOLD_SCRATCH, str(tmp_path)],
+            stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3],
+        )
+        for _ in range(2)
+    )  # fmt: skip
+    try:
+        in_use, left = (
+            Path(process.stdout.readline().strip())
+            for process in (held, killed)
+            if process.stdout is not None
+        )
+        killed.kill()
+        killed.communicate()
+        assert (left / "half").exists()
+        with Entry(tmp_path).scratch("made-") as own:
+            assert not left.exists()
+            assert (in_use / "half").exists()
+            assert {each for each in tmp_path.iterdir() if each.is_dir()} == {in_use, own}
+    finally:
+        held.kill()
+        held.communicate()
 
 
 Usage = namedtuple("Usage", "total used free")

@@ -234,7 +234,7 @@ def test_an_address_is_told_without_secrets() -> None:
 
 def test_an_unknown_time_is_null_in_the_widest_range() -> None:
     caveat = Caveat(code="sidecar_not_understood", message="No.")
-    when = ItemTime(None, BEGINNING, AT, "unknown", (caveat,))
+    when = ItemTime(nominal=None, start=BEGINNING, end=AT, source="unknown", warnings=(caveat,))
     item = read(make_item(when=when))
     assert item.datetime is None
     assert item.properties["start_datetime"] == "1700-01-01T00:00:00Z"

@@ -31,13 +31,17 @@ def test_parameters_come_before_all_else() -> None:
         sidecar=sidecar('{"datetime": "2013-01-01"}'),
         acquired=ACQUIRED,
     )
-    assert when == ItemTime(ACQUIRED, None, None, "parameter")
+    assert when == ItemTime(nominal=ACQUIRED, start=None, end=None, source="parameter")
 
 
 def test_a_range_given_has_no_time_of_its_own() -> None:
     start, end = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 6, 1, tzinfo=UTC)
-    assert resolve(start=start, end=end) == ItemTime(None, start, end, "parameter")
-    assert resolve(start=start, end=end, acquired=start) == ItemTime(start, start, end, "parameter")
+    assert resolve(start=start, end=end) == ItemTime(
+        nominal=None, start=start, end=end, source="parameter"
+    )
+    assert resolve(start=start, end=end, acquired=start) == ItemTime(
+        nominal=start, start=start, end=end, source="parameter"
+    )
 
 
 def test_the_sidecar_comes_before_tags_and_these_before_the_name() -> None:
@@ -100,7 +104,7 @@ def test_two_tags_make_a_range() -> None:
 )
 def test_when_a_file_was_written_is_not_when_it_was_taken(tags: dict[str, str]) -> None:
     when = resolve(tags=tags)
-    assert when == ItemTime(None, times.BEGINNING, NOW, "unknown")
+    assert when == ItemTime(nominal=None, start=times.BEGINNING, end=NOW, source="unknown")
     assert not when.is_known
 
 
