@@ -153,14 +153,13 @@ def _valid(dataset: Any) -> Mask:
 
 def _valid_in(dataset: Any, number: int, shape: tuple[int, int]) -> Mask:
     """Which pixels of a band hold data."""
+    valid: Mask = np.ones(shape, dtype=bool)
     if MaskFlags.all_valid not in dataset.mask_flag_enums[number - 1]:
-        declared: Mask = dataset.read_masks(number, out_shape=shape) > 0
-        return declared
-    if np.issubdtype(np.dtype(dataset.dtypes[number - 1]), np.floating):
-        # NaN is nobody's measurement, even where the file does not say so.
-        measured: Mask = ~np.isnan(dataset.read(number, out_shape=shape))
-        return measured
-    return np.ones(shape, dtype=bool)
+        valid = dataset.read_masks(number, out_shape=shape) > 0
+    if dataset.dtypes[number - 1].startswith("float"):
+        # NaN is nobody's measurement, even where the file does not say so or names another value.
+        valid &= ~np.isnan(dataset.read(number, out_shape=shape))
+    return valid
 
 
 def _outline(mask: Mask, place: _Placement) -> shapely.Geometry:

@@ -78,6 +78,18 @@ def test_nan_is_no_data_without_being_declared() -> None:
     )
 
 
+def test_nan_is_no_data_where_another_value_is_declared() -> None:
+    pixels = np.ones((100, 100), dtype=np.float32)
+    pixels[:50] = np.nan
+    pixels[50:, :50] = -9999
+    corner = Affine(0.01, 0, 0, 0, -0.01, 1)
+    with raster(pixels, "EPSG:4326", corner, nodata=-9999) as dataset:
+        found = footprint(dataset)
+    assert shapely.equals_exact(
+        shapely.normalize(found.geometry), shapely.normalize(shapely.box(0.5, 0, 1, 0.5)), 1e-6
+    )
+
+
 def test_a_mask_and_an_alpha_band_say_what_is_valid() -> None:
     place = Affine(0.01, 0, 0, 0, -0.01, 1)
     left = np.zeros((100, 100), dtype=np.uint8)
