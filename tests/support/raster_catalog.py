@@ -25,12 +25,18 @@ COLLECTION = "pictures"
 SECRET = "secret"
 COG_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
 
-# Where all of them begin: north-west corner in metres of UTM 33N, and pixels of 30 metres.
+# Where they begin: north-west corner in metres of UTM 33N, and pixels of 30 metres.
 _ORIGIN = (500_000.0, 5_500_000.0)
 _PIXEL = 30.0
 
 _RANDOM = np.random.default_rng(6)
 _PALETTE = {0: (0, 0, 0, 255), 1: (255, 0, 0, 255), 2: (0, 128, 0, 255)}
+_STYLES = {
+    "dem": RenderStyle(
+        title="Heights", bidx=(1,), rescale=((0.0, 1000.0),), colormap_name="viridis"
+    ),
+    "foreign": RenderStyle(title="Bands", bidx=(1, 2, 3)),
+}
 
 
 def write_cog(
@@ -40,6 +46,8 @@ def write_cog(
     *,
     nodata: float | None = None,
     crs: str | None = "EPSG:32633",
+    origin: tuple[float, float] = _ORIGIN,
+    pixel: float = _PIXEL,
     colours: tuple[ColorInterp, ...] = (),
     palette: dict[int, tuple[int, int, int, int]] | None = None,
     descriptions: tuple[str, ...] = (),
@@ -56,7 +64,7 @@ def write_cog(
         dtype=bands.dtype,
         nodata=nodata,
         crs=None if crs is None else CRS.from_string(crs),
-        transform=Affine(_PIXEL, 0, _ORIGIN[0], 0, -_PIXEL, _ORIGIN[1]),
+        transform=Affine(pixel, 0, origin[0], 0, -pixel, origin[1]),
     ) as dataset:
         if colours:
             dataset.colorinterp = colours
@@ -95,6 +103,16 @@ def make(folder: Path) -> dict[str, Path]:
             descriptions=("blue", "green", "red", "nir"),
         ),
         "cover": write_cog(folder, "cover", classes.astype(np.uint8), palette=_PALETTE),
+        # Across the antimeridian.
+        "fiji": write_cog(
+            folder,
+            "fiji",
+            hills(800, 800),
+            nodata=-9999,
+            crs="EPSG:32701",
+            origin=(0.0, 8_000_000.0),
+            pixel=500.0,
+        ),
         "nowhere": write_cog(folder, "nowhere", hills(300, 300), nodata=-9999, crs=None),
     }
 
@@ -114,6 +132,7 @@ def load(database_url: str, container: str, folder: Path) -> None:
     hrefs["gone"] = str(blob_storage.blob_client(container, "rasters/gone.tif").url)
     hrefs["elsewhere"] = "https://other.example/rasters/dem.tif"
     items = [item(name, href) for name, href in hrefs.items()]
+    items.append(item("foreign", hrefs["scene"]))
     items.append(item("hidden", hrefs["dem"], SECRET))
     items.append({**item("paper", hrefs["dem"]), "assets": {"text": {"href": "./a.pdf"}}})
     with PgstacDB(dsn=database_url) as pgstac:
@@ -156,11 +175,9 @@ def collection(collection_id: str) -> dict[str, Any]:
 
 
 def item(name: str, href: str, collection_id: str = COLLECTION) -> dict[str, Any]:
-    """An item of one COG. That of the DEM says how it is drawn, the others do not."""
-    style = RenderStyle(
-        title="Heights", bidx=(1,), rescale=((0.0, 1000.0),), colormap_name="viridis"
-    )
-    drawn = {"renders": {"default": style.model_dump(mode="json")}} if name == "dem" else {}
+    """An item of one COG. A few say how it is drawn, the others do not."""
+    style = _STYLES.get(name)
+    drawn = {} if style is None else {"renders": {"default": style.model_dump(mode="json")}}
     ring = [[15.0, 49.4], [15.3, 49.4], [15.3, 49.7], [15.0, 49.7], [15.0, 49.4]]
     return {
         "type": "Feature",

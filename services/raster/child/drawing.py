@@ -81,7 +81,10 @@ def _stretched(values: Pixels, style: RenderStyle, valid: Pixels) -> Pixels:
 
 
 def _bounds(band: Pixels, valid: Pixels) -> tuple[float, float]:
-    """Of a band for which nobody has named any: those of its pixels here."""
+    """Of what is computed by an expression, for which nobody has named any: its pixels' here.
+
+    Bands come with bounds of theirs, which hold for the whole raster.
+    """
     seen = band[valid > 0]
     return (float(seen.min()), float(seen.max())) if seen.size else (0.0, 1.0)
 

@@ -44,8 +44,9 @@ _KNOWN = 512
 class Inspected(RasterModel):
     """What is known of a published raster, and where it is drawn.
 
-    `bounds` are west, south, east and north in degrees, None with the zooms for a raster without
-    a place on the Earth; `palette` holds the colours (#rrggbbaa) that the file itself has.
+    `bounds` are west, south, east and north in degrees, west beyond east across the antimeridian;
+    None, with the zooms, for a raster without a place on the Earth. `palette` holds the colours
+    (#rrggbbaa) that the file itself has.
     """
 
     survey: Survey
@@ -53,6 +54,14 @@ class Inspected(RasterModel):
     minzoom: int | None = None
     maxzoom: int | None = None
     palette: dict[int, str] | None = None
+
+    @property
+    def tile_bounds(self) -> tuple[float, float, float, float] | None:
+        """The bounds of its tiles: maps ask for none in a box whose west lies beyond its east."""
+        if self.bounds is None:
+            return None
+        west, south, east, north = self.bounds
+        return self.bounds if west <= east else (-180.0, south, 180.0, north)
 
 
 def preview(raster: PublishedRaster, style: RenderStyle, size: int) -> bytes:

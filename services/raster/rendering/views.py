@@ -17,7 +17,7 @@ from services.raster.rendering.legends import legend
 from services.raster.rendering.model import RenderStyle
 from services.raster.rendering.pictures import Inspected
 from services.raster.rendering.published import PublishedRaster
-from services.raster.rendering.styles import style_for
+from services.raster.rendering.styles import stretch, style_for
 
 TILE_PIXELS = 256
 
@@ -29,7 +29,9 @@ _MOST_BANDS = 256
 def style_of(raster: PublishedRaster, wanted: Choices) -> RenderStyle:
     """How the raster is drawn: as its item says, else as is usual for what it seems to be."""
     style = raster.style or usual_style(raster)
-    return choices.applied(wanted, style, pictures.inspect(raster)) if wanted else style
+    if wanted:
+        style = choices.applied(wanted, style, pictures.inspect(raster))
+    return _stretched(style, raster) if style.rescale is None else style
 
 
 def usual_style(raster: PublishedRaster) -> RenderStyle:
@@ -56,7 +58,7 @@ def tilejson(
     Raises `Conflict` (no_crs) for a raster without a place on the Earth.
     """
     known = pictures.inspect(raster)
-    if known.bounds is None:
+    if known.bounds is None or known.minzoom is None:
         raise Conflict(
             "The raster does not say where on the Earth it is: there are no tiles of it.",
             code="no_crs",
@@ -70,7 +72,8 @@ def tilejson(
         "tileSize": TILE_PIXELS,
         "minzoom": known.minzoom,
         "maxzoom": known.maxzoom,
-        "bounds": list(known.bounds),
+        "bounds": known.tile_bounds,
+        "center": [*_centre(*known.bounds), known.minzoom],
         # Maps are drawn from vector layers as well; a raster has none.
         "vector_layers": [],
     }
@@ -92,6 +95,7 @@ def info(raster: PublishedRaster, style: RenderStyle, base_url: str) -> JsonObje
         "crs": facts.crs,
         "bytes": raster.blob.size,
         "bounds": known.bounds,
+        "tile_bounds": known.tile_bounds,
         "minzoom": known.minzoom,
         "maxzoom": known.maxzoom,
         "bands": _bands(known),
@@ -148,6 +152,34 @@ def class_names(raster: PublishedRaster) -> dict[int, str]:
                 and (name := _class_name(each)) is not None
             }
     return {}
+
+
+def _stretched(style: RenderStyle, raster: PublishedRaster) -> RenderStyle:
+    """The style with the contrast of the whole raster where an item names none.
+
+    Values of more than 8 bits have to be brought into the range of a picture, and every tile in
+    the same way. What has its own colours needs no contrast.
+    """
+    if style.colormap is not None or style.expression is not None:
+        return style
+    survey, numbers = pictures.inspect(raster).survey, style.bidx or (1,)
+    bands = [band for band in survey.facts.bands if band.number in numbers]
+    if all(band.dtype == "uint8" for band in bands):
+        return style
+    if len(numbers) == 1 and bands[0].palette_entries:
+        return style
+    by_number = {band.number: stretch(band, survey.statistics) for band in bands}
+    if len(by_number) < len(set(numbers)):
+        return style  # it names bands that there are not, and cannot be drawn
+    return style.model_copy(update={"rescale": tuple(by_number[number] for number in numbers)})
+
+
+def _centre(west: float, south: float, east: float, north: float) -> tuple[float, float]:
+    """Longitude and latitude of the middle of a box, whose west may lie beyond its east."""
+    longitude = (west + east) / 2
+    if west > east:
+        longitude += 180.0 if longitude <= 0 else -180.0
+    return longitude, (south + north) / 2
 
 
 def _class_name(described: JsonObject) -> str | None:

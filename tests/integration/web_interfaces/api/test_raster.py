@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pyproj import Transformer
+from rio_tiler.colormap import cmap
 
 from infrastructure import blob_storage
 from services.access import ANYONE
@@ -23,8 +25,11 @@ from tests.support.stac_collection import new_container
 from web_interfaces.api import raster
 
 ROOT = f"/api/raster/{COLLECTION}"
-# A place on the DEM: longitude and latitude, of about row 300 and column 300.
+# Places on the DEM: longitude and latitude. The first is well inside of a pixel; around the
+# others, in the corner without data and beside it, neighbours are as they are.
 PLACE = (15.1245, 49.5702)
+NO_DATA = (15.02, 49.64)
+BESIDE = (15.06, 49.64)
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +63,27 @@ def problem(answer: Response, status: int, code: str) -> dict[str, Any]:
     return found
 
 
-def tile_at(z: int) -> str:
-    """The path of the tile of a zoom that holds the place."""
-    longitude, latitude = PLACE
+def on_tiles(z: int, place: tuple[float, float]) -> tuple[float, float]:
+    """Column and row of a place among the tiles of a zoom."""
+    longitude, latitude = place
     n = 2**z
-    x = int((longitude + 180) / 360 * n)
-    y = int((1 - math.asinh(math.tan(math.radians(latitude))) / math.pi) / 2 * n)
+    x = (longitude + 180) / 360 * n
+    y = (1 - math.asinh(math.tan(math.radians(latitude))) / math.pi) / 2 * n
+    return x, y
+
+
+def tile_at(z: int, place: tuple[float, float] = PLACE) -> str:
+    """The path of the tile of a zoom that holds the place."""
+    x, y = map(int, on_tiles(z, place))
     return f"{z}/{x}/{y}.png"
+
+
+def height_at(place: tuple[float, float]) -> float:
+    """What the DEM was made with at a place, which it has in UTM 33N."""
+    to_utm = Transformer.from_crs("OGC:CRS84", "EPSG:32633", always_xy=True)
+    x, y = to_utm.transform(*place)
+    heights = raster_catalog.hills()[0]
+    return float(heights[int((5_500_000 - y) / 30), int((x - 500_000) / 30)])
 
 
 def test_a_preview_is_drawn_as_the_item_says(api: InProcessClient) -> None:
@@ -112,11 +131,23 @@ def test_classes_keep_their_own_colours(api: InProcessClient) -> None:
 
 
 @pytest.mark.parametrize("size", [256, 512])
-def test_a_tile_shows_the_raster_where_it_is(api: InProcessClient, size: int) -> None:
-    path = tile_at(12).replace(".png", "@2x.png" if size == 512 else ".png")
-    picture = pixels(api.get(f"{ROOT}/dem/tiles/{path}"))
-    assert picture.shape[1:] == (size, size)
-    assert len(picture) == 3 or picture[3].max() == 255
+@pytest.mark.parametrize("z", [10, 12, 13])
+def test_a_tile_shows_each_place_where_it_is(api: InProcessClient, size: int, z: int) -> None:
+    viridis = np.array(list(cast(dict[int, Any], cmap.get("viridis")).values()))
+    for place in (PLACE, NO_DATA, BESIDE, (15.2, 49.5), (15.03, 49.48)):
+        path = tile_at(z, place).replace(".png", "@2x.png" if size == 512 else ".png")
+        picture = pixels(api.get(f"{ROOT}/dem/tiles/{path}"))
+        assert picture.shape[1:] == (size, size)
+        column, row = (int(share % 1 * size) for share in on_tiles(z, place))
+        opacity = picture[3, row, column] if len(picture) == 4 else 255
+        height = height_at(place)
+        assert opacity == (0 if height == -9999 else 255), place
+        if opacity:
+            # Over some 150 m, a pixel of zoom 10, heights change by up to 15: four colours.
+            near = viridis[max(0, round(height * 0.255) - 4) : round(height * 0.255) + 5, :3]
+            shown = picture[:3, row, column]
+            assert (shown >= near.min(axis=0)).all(), place
+            assert (shown <= near.max(axis=0)).all(), place
 
 
 def test_a_tile_where_nothing_is_is_transparent(api: InProcessClient) -> None:
@@ -130,7 +161,9 @@ def test_tilejson_leads_to_tiles_that_can_be_kept(api: InProcessClient) -> None:
     west, south, east, north = document["bounds"]
     assert west < PLACE[0] < east
     assert south < PLACE[1] < north
-    assert 0 <= document["minzoom"] < document["maxzoom"] <= 14
+    # 30 m at 49.5 degrees are 46 m of web Mercator; a pixel of zoom 12 is 38 m.
+    assert (document["minzoom"], document["maxzoom"]) == (10, 12)
+    assert document["center"][:2] == [(west + east) / 2, (south + north) / 2]
     z, x, y = tile_at(12).removesuffix(".png").split("/")
     (template,) = document["tiles"]
     answer = api.get(template.replace("{z}", z).replace("{x}", x).replace("{y}", y))
@@ -139,6 +172,40 @@ def test_tilejson_leads_to_tiles_that_can_be_kept(api: InProcessClient) -> None:
     assert "immutable" not in api.get(f"{ROOT}/dem/tiles/{tile_at(12)}").headers["Cache-Control"]
     # Another ramp is another picture.
     assert answer.body != api.get(f"{ROOT}/dem/tiles/{tile_at(12)}").body
+
+
+def test_tiles_across_the_antimeridian_are_asked_for_on_both_sides(api: InProcessClient) -> None:
+    document = api.get(f"{ROOT}/fiji/tilejson.json").json()
+    west, south, east, north = document["bounds"]
+    assert (west, east) == (-180, 180)
+    assert (round(south, 1), round(north, 1)) == (-21.7, -18.0)
+    longitude, latitude, zoom = document["center"]
+    assert abs(longitude) > 179
+    assert south < latitude < north
+    assert document["minzoom"] <= zoom <= document["maxzoom"] == 8
+    found = api.get(f"{ROOT}/fiji/info").json()
+    assert found["tile_bounds"] == document["bounds"]
+    assert found["bounds"][0] > 177
+    assert found["bounds"][2] < -177
+    for longitude in (179.9, -179.9):
+        # Within the raster: no pixel of it is transparent.
+        picture = pixels(api.get(f"{ROOT}/fiji/tiles/{tile_at(8, (longitude, -19.5))}"))
+        assert picture.shape == (3, 256, 256)
+
+
+def test_a_style_of_others_without_a_range_has_the_same_contrast_everywhere(
+    api: InProcessClient,
+) -> None:
+    """The item names bands of 16 bits, and nothing else."""
+    style = api.get(f"{ROOT}/foreign/info").json()["style"]
+    assert style["bidx"] == [1, 2, 3]
+    # Made of values from 200 to 3,000.
+    for low, high in style["rescale"]:
+        assert 200 <= low < 300
+        assert 2900 < high <= 3000
+    assert api.get(f"{ROOT}/foreign/info?bidx=2").json()["style"]["rescale"] == [
+        style["rescale"][1]
+    ]
 
 
 def test_who_has_a_picture_is_not_sent_it_again(api: InProcessClient) -> None:
@@ -160,7 +227,10 @@ def test_values_are_told_at_a_place(api: InProcessClient) -> None:
     found = api.get(f"{ROOT}/dem/point/{PLACE[0]},{PLACE[1]}").json()
     (band,) = found["bands"]
     assert found["inside"]
-    assert 0 <= band["value"] <= 1000
+    assert band["value"] == band["stored"] == pytest.approx(height_at(PLACE), abs=0.001)
+    for place, value in ((NO_DATA, None), (BESIDE, pytest.approx(height_at(BESIDE), abs=0.001))):
+        found = api.get(f"{ROOT}/dem/point/{place[0]},{place[1]}").json()
+        assert (found["inside"], found["bands"][0]["value"]) == (True, value)
     outside = api.get(f"{ROOT}/dem/point/0,0").json()
     assert (outside["inside"], outside["bands"][0]["value"]) == (False, None)
 
