@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,26 +56,36 @@ def for_assembly(strips_bytes: int) -> int:
 
 
 class Watch:
-    """Looks at the disk of some folders while something writes there: what fails for want of
-    room is often cleared away before anybody can see that there was none."""
+    """Looks at the disk of some folders while something writes there. GDAL removes what it could
+    not finish, and does not say why: afterwards there is room again. So what counts is how little
+    there was at any look, less the most that went from one look to the next."""
 
     def __init__(self, folders: Sequence[Path], check: Callable[[], None] | None) -> None:
         self._folders = folders
         self._check = check
-        self._was_low = False
+        self._last = self._lowest = self._free()
+        self._greatest_fall = 0
 
     def look(self) -> None:
         """Note how much is free, and call `check`."""
-        self._was_low = self._was_low or self._is_low()
+        self._note()
         if self._check is not None:
             self._check()
 
     def was_full(self, message: str) -> bool:
-        """Whether what failed with this message had almost no room left."""
-        return self._was_low or self._is_low() or any(text in message for text in _SAYS_FULL)
+        """Whether what failed with this message may have had no room left."""
+        self._note()
+        left = self._lowest - self._greatest_fall
+        return left < _ALMOST_NOTHING_BYTES or any(text in message for text in _SAYS_FULL)
 
-    def _is_low(self) -> bool:
-        return any(shutil.disk_usage(each).free < _ALMOST_NOTHING_BYTES for each in self._folders)
+    def _note(self) -> None:
+        free = self._free()
+        self._greatest_fall = max(self._greatest_fall, self._last - free)
+        self._lowest = min(self._lowest, free)
+        self._last = free
+
+    def _free(self) -> int:
+        return min((shutil.disk_usage(each).free for each in self._folders), default=sys.maxsize)
 
 
 @contextmanager

@@ -112,6 +112,24 @@ def test_a_disk_that_was_full_is_remembered_when_it_has_been_cleared(
     assert watch.was_full("damaged")
 
 
+def test_a_disk_that_fills_too_fast_to_be_seen_full_counts_as_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free(monkeypatch, 1000 * MEGABYTE, 400 * MEGABYTE, 1000 * MEGABYTE)
+    watch = room.Watch([tmp_path], None)
+    watch.look()
+    assert watch.was_full("damaged")
+
+
+def test_what_is_written_where_there_is_room_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free(monkeypatch, 1000 * MEGABYTE, 900 * MEGABYTE, 800 * MEGABYTE)
+    watch = room.Watch([tmp_path], None)
+    watch.look()
+    assert not watch.was_full("damaged")
+
+
 def test_what_gdal_says_of_a_full_disk_is_heeded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
