@@ -29,6 +29,7 @@ from typing import Literal
 from core.errors import PermanentTaskError
 from services.raster.model import CogPlan, Facts, Nodata, RasterType, Survey
 from services.raster.parameters import RasterOptions
+from services.raster.warp_reach import Reach, reach
 from services.vector.inference.crs import same_crs
 
 Tier = Literal["visualization", "analysis", "archive"]
@@ -73,7 +74,8 @@ def plan(survey: Survey, parameters: RasterOptions) -> CogPlan:
 
     Raises `PermanentTaskError`: `settings_do_not_fit` for a parameter that this raster cannot
     have, with what would fit; `bands_of_different_types` for a raster that no GeoTIFF can hold
-    without changing the type of a band.
+    without changing the type of a band; `warp_out_of_range` for one that has no place in
+    target_crs.
     """
     facts, kind = survey.facts, survey.inference.type
     dtype = _one_dtype(facts)
@@ -94,6 +96,7 @@ def plan(survey: Survey, parameters: RasterOptions) -> CogPlan:
     )
     overviews, warps = _resampling(facts, kind, dtype, parameters)
     warp_to = _warp_to(facts, parameters)
+    warped = _reach(facts, warp_to, parameters, notes)
     nodata, nodata_value = _nodata(facts, dtype, lossless, compression, warp_to, parameters, notes)
     if facts.transform is not None and facts.transform[4] > 0 and warp_to is None:
         notes.append("The rows run from south to north, as in the source.")
@@ -111,6 +114,8 @@ def plan(survey: Survey, parameters: RasterOptions) -> CogPlan:
         resampling=warps,
         source_crs=parameters.source_crs,
         warp_to=warp_to,
+        warp_bounds=warped.bounds if warped else None,
+        warp_window=warped.window if warped else None,
         nodata=nodata,
         nodata_value=nodata_value,
         alpha_is_data=alpha_is_data,
@@ -325,6 +330,23 @@ def _warp_to(facts: Facts, parameters: RasterOptions) -> str | None:
     return parameters.target_crs
 
 
+def _reach(
+    facts: Facts, warp_to: str | None, parameters: RasterOptions, notes: list[str]
+) -> Reach | None:
+    """The part of the raster that is warped, None for all of it."""
+    source = parameters.source_crs or facts.crs
+    if warp_to is None or source is None:
+        return None
+    found = reach(facts, source, warp_to)
+    if found is not None:
+        west, south, east, north = found.bounds
+        notes.append(
+            f"The raster reaches beyond the area where {warp_to} is used, and is clipped to it: "
+            f"x {west:.10g} to {east:.10g}, y {south:.10g} to {north:.10g}."
+        )
+    return found
+
+
 def _nodata(
     facts: Facts,
     dtype: str,
@@ -338,6 +360,19 @@ def _nodata(
     value = None if parameters.nodata is None else float(parameters.nodata)
     if value is not None:
         _fits_dtype(value, dtype)
+    if warp_to is not None and facts.mask == "dataset":
+        # As readers of the source have it: a mask counts more than a value beside it.
+        unused = (
+            ""
+            if value is None and declared == {None}
+            else (" The value without data is not used beside it.")
+        )
+        notes.append(
+            "The mask of the file is warped with it, and hides as well what warping left empty."
+            + unused
+        )
+        return Nodata.MASK, None
+    if value is not None:
         replaced = declared - {None, _comparable(value)}
         if replaced:
             notes.append(

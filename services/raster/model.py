@@ -199,8 +199,10 @@ class CogPlan(RasterModel):
 
     Names are those of GDAL's COG driver. `quality` is that of JPEG or WEBP (1 to 100);
     `max_z_error` the greatest error of LERC, in the unit of the values, 0 for none.
-    `warp_to` is the CRS to which the raster is warped, None to keep its grid. `alpha_is_data` are
-    bands declared as alpha that hold values.
+    `warp_to` is the CRS to which the raster is warped, None to keep its grid. Of a raster that
+    reaches beyond what that CRS can show, `warp_bounds` (xmin, ymin, xmax, ymax, in that CRS) are
+    kept, at the resolution of `warp_window` (column, row, columns, rows, of the source).
+    `alpha_is_data` are bands declared as alpha that hold values.
     """
 
     type: RasterType
@@ -216,6 +218,8 @@ class CogPlan(RasterModel):
     resampling: str
     source_crs: str | None = None
     warp_to: str | None = None
+    warp_bounds: tuple[float, float, float, float] | None = None
+    warp_window: tuple[int, int, int, int] | None = None
     nodata: Nodata = Nodata.KEEP
     nodata_value: float | None = None
     alpha_is_data: tuple[int, ...] = ()

@@ -40,6 +40,11 @@ _TIFFS_BESIDE = (".ovr", ".msk")
 _OVERVIEWS = ("OVERVIEWS", "OVERVIEW_FILE")
 
 
+def most_values() -> int:
+    """How many values, pixels times bands, a raster may have."""
+    return int(os.environ.get(MAX_PIXELS, _DEFAULT_MAX_PIXELS))
+
+
 @contextmanager
 def open_raster(path: str) -> Iterator[DatasetReader]:
     """The raster in a local file, to be read; what lies beside it under its name is used.
@@ -100,7 +105,7 @@ def _check(dataset: DatasetReader) -> None:
     if not bands:
         raise UnreadableRaster("There is no band in the file.", code="no_bands")
     size = f"{width:,} x {height:,} pixels in {bands:,} band{'s' if bands > 1 else ''}"
-    limit = int(os.environ.get(MAX_PIXELS, _DEFAULT_MAX_PIXELS))
+    limit = most_values()
     if bands > _MAX_BANDS:
         raise UnreadableRaster(
             f"The file declares {size}, more than {_MAX_BANDS:,} bands.", code="raster_too_large"

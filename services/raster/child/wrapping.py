@@ -22,14 +22,15 @@ from xml.etree.ElementTree import Element, SubElement
 
 import rasterio
 import rasterio.shutil
+from affine import Affine
 from rasterio._err import CPLE_BaseError
-from rasterio.enums import ColorInterp, Resampling
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader, MemoryFile
 from rasterio.vrt import WarpedVRT
 
 from core.errors import PermanentTaskError
-from services.raster.child.opening import open_raster
+from services.raster.child.opening import MAX_PIXELS, most_values, open_raster
 from services.raster.model import CogPlan, Nodata
 
 _RESAMPLING = {
@@ -43,6 +44,9 @@ _RESAMPLING = {
 }
 # What the source says of pixels and overviews that the COG computes anew.
 _STALE_TAGS = ("STATISTICS_", "OVERVIEW_RESAMPLING")
+# Of a pixel: bounds that are on the edge of one do not reach into the next.
+_ROUNDING = 1e-6
+_HALF_TURN = 180.0 + _ROUNDING  # degrees of longitude
 _SOURCES = ("SimpleSource", "ComplexSource", "AveragedSource")
 
 
@@ -54,12 +58,17 @@ def wrapped(
 
     `band_tags` says which tags each band (from 1) has beside those of the source.
     It reads the source as it is read: from any window, in any order, the same pixels. Raises
-    what `open_raster` raises, and `PermanentTaskError` with the code warp_failed.
+    what `open_raster` raises, and `PermanentTaskError`: warp_failed, warp_out_of_range, and
+    raster_too_large for one that warping makes so.
     """
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(open_raster(path))
         described = _description(source)
         _correct(described, plan)
+        if plan.warp_to is not None and source.mask_flag_enums[0] == [MaskFlags.per_dataset]:
+            # GDAL reads the mask where there are both, but warps by the value.
+            for band in described.findall("VRTRasterBand"):
+                _remove(band, "NoDataValue")
         if band_tags is not None:
             _add_tags(described, band_tags)
         name = _opened_text(described, stack)
@@ -170,18 +179,94 @@ def _warped(
         "add_alpha": ColorInterp.alpha not in below.colorinterp and below.nodata is None,
     }
     try:
-        with WarpedVRT(below, **options) as outline:
-            options["XSCALE"] = repr(outline.width / below.width)
-            options["YSCALE"] = repr(outline.height / below.height)
+        options |= _outline(below, plan)
         warped = stack.enter_context(WarpedVRT(below, **options))
+        name = _opened_text(_exactly(_description(warped), below), stack)
+        return name, _open_vrt(name, stack)
     except (RasterioError, CPLE_BaseError) as error:
         raise PermanentTaskError(
             f"The raster cannot be warped to {plan.warp_to}: {error}", code="warp_failed"
         ) from error
-    name = f"/vsimem/{uuid4().hex}.vrt"
-    rasterio.shutil.copy(warped, name, driver="VRT")
-    stack.callback(rasterio.shutil.delete, name, driver="VRT")
-    return name, _open_vrt(name, stack)
+
+
+def _outline(below: DatasetReader, plan: CogPlan) -> dict[str, Any]:
+    """The grid that the dataset is warped to, as options of the warp: the one that GDAL proposes
+    for all of it, or the one for the plan's window, clipped to the plan's bounds."""
+    with contextlib.ExitStack() as stack:
+        part = below
+        if plan.warp_window is not None:
+            part = _open_vrt(_opened_text(_empty(below, plan.warp_window), stack), stack)
+        with WarpedVRT(part, crs=plan.warp_to, tolerance=0) as outline:
+            transform, width, height = outline.transform, outline.width, outline.height
+        scales = {"XSCALE": repr(width / part.width), "YSCALE": repr(height / part.height)}
+    clipped = {}
+    if plan.warp_bounds is not None:
+        transform, width, height = _clipped(transform, width, height, plan)
+        # rasterio takes no grid without a tolerance: `_exactly` removes it again.
+        clipped = {"transform": transform, "width": width, "height": height, "tolerance": 0.125}
+    if width * height * below.count > most_values():
+        raise PermanentTaskError(
+            f"target_crs: warped to {plan.warp_to}, the raster would have {width:,} x {height:,} "
+            f"pixels in {below.count:,} bands, more than the {most_values():,} values that a "
+            f"raster may have ({MAX_PIXELS}).",
+            code="raster_too_large",
+            field="target_crs",
+        )
+    return {**scales, **clipped}
+
+
+def _exactly(warped: Element, below: DatasetReader) -> Element:
+    """GDAL's description of a warp, with each position computed, none interpolated, and with its
+    source by the name that it opens by from anywhere."""
+    for options in warped.findall("GDALWarpOptions"):
+        for source in options.findall("SourceDataset"):
+            source.set("relativeToVRT", "0")
+            source.text = below.name
+        for transformer in options.findall("Transformer"):
+            exact = transformer.find("ApproxTransformer/BaseTransformer")
+            if exact is not None:
+                transformer[:] = exact[:]
+                _center(transformer, below)
+    return warped
+
+
+def _center(transformer: Element, below: DatasetReader) -> None:
+    """Have longitudes beyond 180 degrees found, as GDAL does for the grids that it proposes."""
+    if not below.crs.is_geographic or max(map(abs, below.bounds[::2])) <= _HALF_TURN:
+        return
+    for reprojection in transformer.iter("ReprojectionTransformer"):
+        option = SubElement(SubElement(reprojection, "Options"), "Option", key="CENTER_LONG")
+        option.text = repr((below.bounds.left + below.bounds.right) / 2)
+
+
+def _empty(below: DatasetReader, window: tuple[int, int, int, int]) -> Element:
+    """A raster of nothing where a window of a dataset lies."""
+    column, row, columns, rows = window
+    a, b, c, d, e, f = below.transform[:6]
+    empty = Element("VRTDataset", rasterXSize=str(columns), rasterYSize=str(rows))
+    SubElement(empty, "SRS").text = below.crs.to_wkt()
+    corner = (a * column + b * row + c, a, b, d * column + e * row + f, d, e)
+    SubElement(empty, "GeoTransform").text = ", ".join(map(repr, corner))
+    SubElement(empty, "VRTRasterBand", dataType="Byte", band="1")
+    return empty
+
+
+def _clipped(transform: Affine, width: int, height: int, plan: CogPlan) -> tuple[Affine, int, int]:
+    """The pixels of a grid, its rows from north to south, of which a part is in the bounds."""
+    assert plan.warp_bounds is not None
+    xmin, ymin, xmax, ymax = plan.warp_bounds
+    a, b, c, d, e, f = transform[:6]
+    left = max(0, math.floor((xmin - c) / a + _ROUNDING))
+    right = min(width, math.ceil((xmax - c) / a - _ROUNDING))
+    top = max(0, math.floor((ymax - f) / e + _ROUNDING))
+    bottom = min(height, math.ceil((ymin - f) / e - _ROUNDING))
+    if left >= right or top >= bottom:
+        raise PermanentTaskError(
+            f"target_crs: no part of the raster lies in the area where {plan.warp_to} is used.",
+            code="warp_out_of_range",
+            field="target_crs",
+        )
+    return Affine(a, b, c + a * left, d, e, f + e * top), right - left, bottom - top
 
 
 def _described_again(
@@ -211,7 +296,7 @@ def _described_again(
         _add_source(band, "SimpleSource", name, band.get("band", ""), below)
     if masked:
         _add_mask(final, name, below, len(bands))
-    elif below.mask_flag_enums[0] == [rasterio.enums.MaskFlags.per_dataset]:
+    elif below.mask_flag_enums[0] == [MaskFlags.per_dataset]:
         mask = SubElement(SubElement(final, "MaskBand"), "VRTRasterBand", dataType="Byte")
         _add_source(mask, "SimpleSource", name, "mask,1", below)
     return final

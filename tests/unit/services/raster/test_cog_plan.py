@@ -165,6 +165,9 @@ def test_bands_of_different_types_are_refused_rather_than_made_larger() -> None:
         (_DEM, {"target_crs": "EPSG:4326"}, (Nodata.MASK, None)),
         (_facts(nodata=-1.0), {"target_crs": "EPSG:4326"}, (Nodata.KEEP, None)),
         (_facts("uint8", 4, mask="alpha"), {"target_crs": "EPSG:4326"}, (Nodata.KEEP, None)),
+        (_facts(mask="dataset"), {}, (Nodata.KEEP, None)),
+        (_facts(mask="dataset"), {"target_crs": "EPSG:4326"}, (Nodata.MASK, None)),
+        (_facts(nodata=-1.0, mask="dataset"), {"target_crs": "EPSG:4326"}, (Nodata.MASK, None)),
     ],
 )  # fmt: skip
 def test_pixels_without_data_stay_so(

@@ -110,7 +110,8 @@ def test_control_points_are_warped(tmp_path: Path) -> None:
 @pytest.mark.parametrize("crs", [None, "EPSG:4326"])
 def test_a_warp_that_cannot_be_is_refused(tmp_path: Path, crs: str | None) -> None:
     source = write_raster(tmp_path / "source.tif", crs=crs)  # which is no place in degrees
-    plan = plan_of(source, target_crs="EPSG:32633")
+    plan = plan_of(write_raster(tmp_path / "other.tif"), target_crs="EPSG:4326")
+    plan = plan.model_copy(update={"warp_to": "EPSG:32633"})
     with (
         pytest.raises(PermanentTaskError, match="EPSG:32633") as refused,
         wrapped(str(source), plan),
