@@ -4,6 +4,7 @@ catalog at once; and what there is to say of each file.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -29,8 +30,10 @@ Context = TaskContext[ProcessRasterCollection]
 
 STAGE = "publish"
 
-# The result is kept in the ledger, and must stay far below 100 KB.
+# The result is kept in the ledger, and must stay far below 100 KB: paths alone may have 1,024
+# characters, of which JSON in ASCII makes six bytes each.
 _LISTED = 100
+_LISTED_BYTES = 40_000
 _MESSAGE = 300
 _BATCH = 100
 _NDJSON = "application/x-ndjson"
@@ -58,13 +61,13 @@ def _publish(context: Context) -> JsonObject:
         placing.place(chunk)
     refused = sorted([*refused, *placing.refused], key=lambda each: each.path)
     collecting.judge(context, len(placing.published), refused)
+    read = _read(context, len(placing.published), len(refused))
     outcome = _load(context, placing)
     for item_id in placing.replaced:
         catalog.remove_older(
             parameters.target_container, parameters.collection_id, item_id, check=context.check
         )
-    mosaic.remove_older(parameters.target_container, parameters.collection_id)
-    return _result(context, placing, refused, outcome)
+    return _result(context, read, placing.published, refused, outcome)
 
 
 def job_result(context: JobContext[ProcessRasterCollection]) -> JsonObject:
@@ -87,7 +90,9 @@ class _Placing:
         """Place what the results of create_cog tell of."""
         context = self._context
         collection_id = context.parameters.collection_id
-        numbered = [(each, files.read_file(context.workspace, each["file"])) for each in made]
+        results = list(made)
+        listed = files.read_files(context.workspace, [each["file"] for each in results])
+        numbered = list(zip(results, listed, strict=True))
         ids = [file.item_id for _, file in numbered]
         before = catalog.stored_items(collection_id, ids)
         self.replaced += sorted(before)
@@ -158,7 +163,7 @@ def _load(context: Context, placing: _Placing) -> LoadOutcome:
         description=parameters.description,
         # A Collection that says its own keeps it where the job says none.
         license=None if license_ == _UNTOLD_LICENSE else license_,
-        with_mosaic=_is_mosaic_wanted(context),
+        with_mosaic=context.parameters.mosaic,
         check=context.check,
         progress=lambda done: context.progress(
             items_registered=done, items_to_register=len(placing.published)
@@ -166,26 +171,29 @@ def _load(context: Context, placing: _Placing) -> LoadOutcome:
     )
 
 
-def _is_mosaic_wanted(context: Context) -> bool:
-    """Readers draw a mosaic as one raster, which files of several kinds are not."""
-    found = collecting.comparison(context)
-    alike = None not in (found["type"], found["bands"], found["dtypes"])
-    return context.parameters.mosaic and alike
+def _read(context: Context, published: int, refused: int) -> int:
+    """How many files were read. Raises `PermanentTaskError` where those to be published and
+    those refused do not make up all of them."""
+    inventory = collecting.inventory(context)
+    read: int = inventory["files"] + inventory["refused"]
+    if read != published + refused:
+        raise PermanentTaskError(
+            f"Of {counted(read, 'file')} read, {published:,} to be published and {refused:,} "
+            "refused do not make up all.",
+            code="counts_differ",
+        )
+    return read
 
 
 def _result(
-    context: Context, placing: _Placing, refused: list[Refused], outcome: LoadOutcome
+    context: Context,
+    read: int,
+    published: list[JsonObject],
+    refused: list[Refused],
+    outcome: LoadOutcome,
 ) -> JsonObject:
     parameters, inventory = context.parameters, collecting.inventory(context)
     collection_id = parameters.collection_id
-    read: int = inventory["files"] + inventory["refused"]
-    published = placing.published
-    if read != len(published) + len(refused):
-        raise PermanentTaskError(
-            f"Of {counted(read, 'file')} read, {len(published):,} published and "
-            f"{len(refused):,} refused do not make up all.",
-            code="counts_differ",
-        )
     records = [*(_record(each) for each in refused), *published]
     report = f"{collection_id}/files-{context.job_id[:12]}.ndjson"
     lines = (orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records)
@@ -214,7 +222,7 @@ def _result(
             "updated": outcome.updated,
             "unchanged": outcome.unchanged,
         },
-        "files": [_short(record) for record in records[:_LISTED]],
+        "files": list(_listed(records)),
         "report": {"container": parameters.target_container, "path": report},
         "warnings": list(_warnings(context)),
         "links": {
@@ -240,10 +248,12 @@ def _message(
 
 
 def _warnings(context: Context) -> Iterator[str]:
-    if context.parameters.mosaic and not _is_mosaic_wanted(context):
+    parameters = context.parameters
+    stored = catalog.stored_collection(parameters.collection_id)
+    if parameters.mosaic and mosaic.asset_of(stored) is None:
         yield (
-            "No MosaicJSON was made: the rasters differ in type, number of bands or data type, "
-            "and cannot be drawn as one."
+            "No MosaicJSON was made: the rasters of the collection differ in type, number of "
+            "bands or data type, and cannot be drawn as one."
         )
 
 
@@ -269,10 +279,17 @@ def _record(refused: Refused) -> JsonObject:
     }
 
 
-def _short(record: JsonObject) -> JsonObject:
-    if "message" not in record:
-        return record
-    return {**record, "message": record["message"][:_MESSAGE]}
+def _listed(records: Iterable[JsonObject]) -> Iterator[JsonObject]:
+    """As many of the first records as a result may hold, their messages in short."""
+    left = _LISTED_BYTES
+    for record in islice(records, _LISTED):
+        short = dict(record)
+        if "message" in short:
+            short["message"] = short["message"][:_MESSAGE]
+        left -= len(json.dumps(short))  # As the ledger's driver writes it, in ASCII.
+        if left < 0:
+            return
+        yield short
 
 
 def _chunks(values: Iterable[JsonObject], size: int) -> Iterator[list[JsonObject]]:

@@ -12,7 +12,7 @@ from cogeo_mosaic.backends.memory import MemoryBackend
 from cogeo_mosaic.mosaic import MosaicJSON
 
 from core.errors import PermanentTaskError
-from infrastructure import blob_storage
+from infrastructure import blob_storage, database, metrics_repository
 from services.raster import listing
 from tests.support import raster_collection as collections
 from tests.support import rasters
@@ -124,6 +124,34 @@ class TestNames:
         result = result_of(job(blob_names=[*tiles, "named/n77.tif"], collection_id="named"))
         assert (result["published"], result["refused_by_reason"]) == (2, {"blob_not_found": 1})
 
+    def test_very_long_names_fit_into_the_results_and_the_report_has_all(
+        self, tmp_path: Path
+    ) -> None:
+        tiles = put_tiles(tmp_path, "long/", 1)
+        missing = [f"long/{number:02}{'地' * 400}.tif" for number in range(60)]
+        run = job(blob_names=[*tiles, *missing], collection_id="long")
+        result = result_of(run)
+        assert (result["published"], result["refused"]) == (1, 60)
+        assert set(report(result)) == {*tiles, *missing}
+        assert 5 < len(result["files"]) < 60
+        assert len(json.dumps(result)) < 50_000
+
+    def test_those_refused_at_inventory_are_counted_as_processed(self, tmp_path: Path) -> None:
+        tiles = put_tiles(tmp_path, "counted/", 2)
+        run = job(blob_names=[*tiles, "counted/n77.tif"], collection_id="counted")
+        with database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO app.jobs (job_id, job_type, parameters, submission_key, total_stages)"
+                " VALUES (%s, 'process_raster_collection', '{}', %s, 6)",
+                (run.job_id, run.job_id),
+            )
+        result_of(run)
+        figures = metrics_repository.transact(
+            lambda connection: metrics_repository.contexts(connection, [run.job_id])
+        )
+        shown = figures[run.job_id]["raster_collection"]
+        assert (shown["files_total"], shown["files_processed"], shown["cogs_created"]) == (3, 3, 2)
+
     def test_files_of_one_name_get_ids_by_their_folders(self, tmp_path: Path) -> None:
         for place, folder in enumerate(("n00", "n10")):
             put_raster(f"grid/{folder}/dem.tif", rasters.dem(seed=place), tmp_path, place=place)
@@ -207,6 +235,15 @@ class TestRepeating:
         result = result_of(run)
         assert (result["published"], result["refused"], result["joined"]) == (3, 1, 1)
         assert len(collections.items("twice")) == 3
+
+    def test_counts_that_do_not_add_up_publish_nothing(self, tmp_path: Path) -> None:
+        put_tiles(tmp_path, "lost/", 2)
+        run = job(prefix="lost/", collection_id="lost")
+        run.run(until="publish")
+        run.tasks["create_cog"].pop()
+        cause = failure_of(run)
+        assert cause.error_code == "counts_differ"
+        assert collections.items("lost") == {}
 
     def test_a_file_that_is_gone_between_stages_costs_itself_only(self, tmp_path: Path) -> None:
         tiles = put_tiles(tmp_path, "gone/")

@@ -130,6 +130,7 @@ def test_files_of_an_item_called_mosaic_stay(silver: str) -> None:
     publish(silver, cog, with_mosaic=True)
     for place, name in enumerate("abc", start=1):
         publish(silver, tile(name, silver, place))
+    assert mosaic.remove_older(silver, "heights") == 0
     assert len(mosaics_in(silver) - set(theirs)) == 2
     for path in theirs:
         assert blob_storage.properties(silver, path) is not None, path

@@ -94,3 +94,9 @@ def test_every_name_that_is_looked_for_beside_a_raster_is_taken_with_it() -> Non
                  not name.lower().endswith((".ige", ".rrd"))]  # fmt: skip
         selection = select(blobs(raster, *names))
         assert taken(selection) == {raster: sorted(names)}
+
+
+def test_examples_of_very_long_paths_are_few() -> None:
+    selection = select(blobs(*(f"{number:02}{'x' * 900}.md" for number in range(30))))
+    assert selection.skipped == {Skip.NOT_A_RASTER: 30}
+    assert len(selection.examples) == 4
