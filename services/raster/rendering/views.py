@@ -28,7 +28,9 @@ _MOST_BANDS = 256
 
 def style_of(raster: PublishedRaster, wanted: Choices) -> RenderStyle:
     """How the raster is drawn: as its item says, else as is usual for what it seems to be."""
-    style = raster.style or usual_style(raster)
+    style = raster.style
+    if style is None or max(style.bands) > len(pictures.inspect(raster).survey.facts.bands):
+        style = usual_style(raster)
     if wanted:
         style = choices.applied(wanted, style, pictures.inspect(raster))
     return _stretched(style, raster) if style.rescale is None else style

@@ -26,6 +26,8 @@ NOT_FOLLOWED: dict[str, dict[str, Any]] = {
     "range": {"rescale": []},
     "words": {"rescale": "0,1"},
     "name": {"expression": "nir/red"},
+    "band": {"bidx": [9]},
+    "bands": {"expression": "b1/b9"},
 }
 
 
