@@ -171,8 +171,6 @@ def _stretched(style: RenderStyle, raster: PublishedRaster) -> RenderStyle:
     if len(numbers) == 1 and bands[0].palette_entries:
         return style
     by_number = {band.number: stretch(band, survey.statistics) for band in bands}
-    if len(by_number) < len(set(numbers)):
-        return style  # it names bands that there are not, and cannot be drawn
     return style.model_copy(update={"rescale": tuple(by_number[number] for number in numbers)})
 
 
