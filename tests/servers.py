@@ -34,6 +34,7 @@ from local.stack.service_bus import HEAVY, LIGHT
 from local.stack.settings import (
     CHECKOUT,
     DATABASE_URL,
+    IDENTITY_SETTINGS,
     SERVICE_BUS,
     STORAGE,
     azurite_connection_string,
@@ -269,6 +270,7 @@ class StackUnderTest:
             **os.environ,
             # Empty, so that no server which a developer has named is touched.
             **dict.fromkeys((DATABASE_URL, STORAGE, SERVICE_BUS), ""),
+            **dict.fromkeys(IDENTITY_SETTINGS, ""),
             **{setting: str(port) for setting, port in zip(SETTINGS.values(), ports, strict=True)},
             "GEOFORGE_STATE_DIR": str(directory),
             **settings,

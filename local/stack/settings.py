@@ -24,7 +24,7 @@ DATABASE_URL = "DATABASE_URL"
 STORAGE = "AZURE_STORAGE_CONNECTION_STRING"
 SERVICE_BUS = "SERVICE_BUS_CONNECTION_STRING"
 
-_IDENTITY_SETTINGS = (f"{STORAGE}__accountUrl", f"{SERVICE_BUS}__fullyQualifiedNamespace")
+IDENTITY_SETTINGS = (f"{STORAGE}__accountUrl", f"{SERVICE_BUS}__fullyQualifiedNamespace")
 
 ROLE = "geoforge"
 """The role that owns our own cluster."""
@@ -64,7 +64,7 @@ class StackSettings:
         merged = {**read_values(checkout / SETTINGS_FILE), **environment}
         # An empty value is no setting: so the environment can undo what the file says.
         values = {key: text for key, text in merged.items() if text}
-        for identity in _IDENTITY_SETTINGS:
+        for identity in IDENTITY_SETTINGS:
             if identity in values:
                 raise StackError(
                     f"{identity} is for managed identities, which the stack does not use: "
