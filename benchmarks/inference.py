@@ -69,8 +69,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--no-errors", action="store_true", help="do not name the rasters that are not right"
     )
     options = parser.parse_args(arguments)
-    for name, value in _SERVICES.items():
-        os.environ.setdefault(name, value)
     try:
         labels = read_labels(options.labels or options.data / _LABELS)
         answers, surveys = measure(options.data, labels, _say)
@@ -188,5 +186,12 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def _name_services() -> None:
+    """Settings want services to be named; none of them is asked for anything here."""
+    for name, value in _SERVICES.items():
+        os.environ.setdefault(name, value)
+
+
 if __name__ == "__main__":
+    _name_services()
     sys.exit(main())
