@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +12,7 @@ from config import get_settings
 from core.errors import PermanentTaskError, TransientTaskError
 from infrastructure.sandbox import ByteSource, Limits, Sandbox, SandboxError, SandboxFault, Sink
 from infrastructure.sandbox_pool import pool
+from infrastructure.turns import Turns
 from services.raster import room
 from services.raster.child.gdal_environment import ENVIRONMENT, PRELOAD
 from services.vector.source_files import LocalSource
@@ -25,8 +25,7 @@ _WRITTEN_BYTES = 256 << 30
 _OPEN_FILES = 1024
 _BRIEF_MEMORY_MB = 1024
 
-_SLOTS = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
-_SLOT_SECONDS = 0.5
+_turns = Turns(max(2, os.cpu_count() or 1))
 
 _CODES = {
     SandboxFault.CRASHED: "raster_crashes_reader",
@@ -47,11 +46,11 @@ def child_of(
     """
     reachable = [source.entry.folder]
     with (
-        _slot(check),
+        _turns.one(check),
         pool().borrow(
             job_id,
             limits=_limits(memory_mb, _CALL_SECONDS),
-            environment=_environment(),
+            environment=environment(),
             preload=PRELOAD,
             readable=reachable,
             writable=reachable,
@@ -67,7 +66,7 @@ def brief_child(source: LocalSource | None, seconds: float) -> Iterator[Sandbox]
     reachable = [] if source is None else [source.entry.folder]
     with Sandbox(
         _limits(_BRIEF_MEMORY_MB, seconds),
-        environment=_environment(),
+        environment=environment(),
         preload=PRELOAD,
         readable=reachable,
         writable=reachable,
@@ -108,7 +107,8 @@ def call(
         ) from error
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """The environment of a child that opens rasters, with the limit that it holds them to."""
     return {**ENVIRONMENT, "GEOFORGE_MAX_RASTER_PIXELS": str(get_settings().max_raster_pixels)}
 
 
@@ -121,13 +121,3 @@ def _limits(memory_mb: int, seconds: float) -> Limits:
         written_file_bytes=_WRITTEN_BYTES,
         open_files=_OPEN_FILES,
     )
-
-
-@contextmanager
-def _slot(check: Check) -> Iterator[None]:
-    while not _SLOTS.acquire(timeout=_SLOT_SECONDS):
-        check()
-    try:
-        yield
-    finally:
-        _SLOTS.release()

@@ -12,9 +12,9 @@ from core.counting import counted
 from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec
 from infrastructure.job_progress_contexts import RasterCollectionProgress
-from services.raster import cog_plan, creating, files, listing, refusals, validating, windows
+from services.raster import cog_plan, creating, files, listing, refusals, validating
 from services.raster.comparing import Comparison, Profile, compare, informed, is_informed
-from services.raster.files import RasterFile, Settled
+from services.raster.files import RasterFile
 from services.raster.model import RasterType
 from services.raster.parameters import ProcessRasterCollection
 from services.raster.refusals import Refused
@@ -202,12 +202,7 @@ def _planned_anew(context: Context, number: int, beliefs: dict[RasterType, float
         survey = survey.model_copy(update={"inference": informed(survey.inference, beliefs)})
     plan = cog_plan.plan(survey, context.parameters)
     size = (before.width, before.height)
-    settled = Settled(
-        plan=plan,
-        width=before.width,
-        height=before.height,
-        strips=tuple(windows.split(survey.facts, plan, context.parameters.window_gb, size)),
-    )
+    settled = validating.settle(survey, plan, size, context.parameters)
     files.keep(context.workspace, number, survey)
     files.keep(context.workspace, number, settled)
     return len(settled.strips)

@@ -66,14 +66,18 @@ def validate_file(context: TaskContext[RasterOptions], file: RasterFile) -> Json
     files.keep(context.workspace, file.index, survey)
     # As storage says it now: a sidecar may be another one when the Item is made.
     files.keep(context.workspace, file.index, _time_of(parameters, file, survey))
-    settled = Settled(
-        plan=plan,
-        width=width,
-        height=height,
-        strips=tuple(windows.split(survey.facts, plan, parameters.window_gb, (width, height))),
-    )
+    settled = settle(survey, plan, (width, height), parameters)
     files.keep(context.workspace, file.index, settled)
     return _summary(file, survey, settled)
+
+
+def settle(
+    survey: Survey, plan: CogPlan, size: tuple[int, int], parameters: RasterOptions
+) -> Settled:
+    """What is decided of a raster whose COG is planned so, `size` its columns and rows."""
+    width, height = size
+    strips = windows.split(survey.facts, plan, parameters.window_gb, size)
+    return Settled(plan=plan, width=width, height=height, strips=tuple(strips))
 
 
 def plan_strips(context: JobContext[Any]) -> Iterator[TaskSpec]:

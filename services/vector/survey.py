@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ from core.counting import counted
 from core.errors import PermanentTaskError, TransientTaskError
 from infrastructure.sandbox import Limits, Sandbox, SandboxError, SandboxFault
 from infrastructure.sandbox_pool import pool
+from infrastructure.turns import Turns
 from services.vector.child.folders import FILES
 from services.vector.formats.gdal_environment import ENVIRONMENT, PRELOAD
 from services.vector.model import Note, ReadOptions, SourceLayer
@@ -42,8 +42,7 @@ _LIMITS = Limits(
 )
 
 
-_SLOTS = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
-_SLOT_SECONDS = 0.5
+_turns = Turns(max(2, os.cpu_count() or 1))
 
 
 @dataclass(slots=True)
@@ -64,7 +63,7 @@ def child_of(job_id: str, source: LocalSource, check: Check) -> Iterator[Sandbox
     """
     reachable = [source.entry.folder]
     with (
-        _slot(check),
+        _turns.one(check),
         pool().borrow(
             job_id,
             limits=_LIMITS,
@@ -75,16 +74,6 @@ def child_of(job_id: str, source: LocalSource, check: Check) -> Iterator[Sandbox
         ) as child,
     ):
         yield child
-
-
-@contextmanager
-def _slot(check: Check) -> Iterator[None]:
-    while not _SLOTS.acquire(timeout=_SLOT_SECONDS):
-        check()
-    try:
-        yield
-    finally:
-        _SLOTS.release()
 
 
 @contextmanager

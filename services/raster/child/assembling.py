@@ -31,10 +31,10 @@ from rasterio.io import DatasetReader
 
 from core.errors import PermanentTaskError
 from services.raster.child import header_statistics, tiff_tiles
-from services.raster.child.encoding import creation_options, write_cog
+from services.raster.child.encoding import bounded, creation_options, write_cog
 from services.raster.child.outlines import Outline, Piece
 from services.raster.child.tiff_tiles import Directory
-from services.raster.child.windows import bounded, without_overviews
+from services.raster.child.windows import without_overviews
 from services.raster.child.wrapping import wrapped
 from services.raster.model import CogPlan, Encoded
 

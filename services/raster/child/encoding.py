@@ -46,18 +46,22 @@ def encode(
     """
     began = time.monotonic()
     cog_plan = CogPlan.model_validate(plan)
-    environment = rasterio.Env(
-        GDAL_CACHEMAX=(memory_mb << 20) // _CACHE_SHARE, GDAL_NUM_THREADS=str(threads)
-    )
     tags = header_statistics.reserved if statistics else None
     with (
-        environment,
+        bounded(memory_mb, threads),
         wrapped(source, cog_plan, tags) as dataset,
         _readable(dataset, target, cog_plan) as pixels,
     ):
         options = creation_options(cog_plan, dataset.width, dataset.height, threads)
         write_cog(pixels, target, options)
         return _encoded(dataset, target, began).model_dump(mode="json")
+
+
+def bounded(memory_mb: int, threads: int) -> rasterio.Env:
+    """GDAL kept to its share of the memory that the child may take."""
+    return rasterio.Env(
+        GDAL_CACHEMAX=(memory_mb << 20) // _CACHE_SHARE, GDAL_NUM_THREADS=str(threads)
+    )
 
 
 @contextmanager

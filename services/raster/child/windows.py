@@ -11,15 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import rasterio
-
-from services.raster.child.encoding import creation_options, write_cog
+from services.raster.child.encoding import bounded, creation_options, write_cog
 from services.raster.child.outlines import Outline, Piece
 from services.raster.child.wrapping import wrapped
 from services.raster.model import CogPlan
-
-# Of the child's memory: the rest is for the tiles that threads compress, and the warper.
-_CACHE_SHARE = 4
 
 
 def encode_strip(
@@ -43,13 +38,6 @@ def encode_strip(
         with Outline(whole).opened(whole.width, rows, Piece(whole.name, 0, rows, first)) as strip:
             write_cog(strip, target, without_overviews(options))
     return {"bytes": Path(target).stat().st_size, "seconds": time.monotonic() - began}
-
-
-def bounded(memory_mb: int, threads: int) -> rasterio.Env:
-    """GDAL kept to its share of the memory that the child may take."""
-    return rasterio.Env(
-        GDAL_CACHEMAX=(memory_mb << 20) // _CACHE_SHARE, GDAL_NUM_THREADS=str(threads)
-    )
 
 
 def without_overviews(options: Mapping[str, str]) -> dict[str, str]:

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from functools import cache, lru_cache
 from typing import Any
 
-from config import get_settings
 from core.errors import Conflict, Unavailable
 from core.job_definition import JsonObject
 from infrastructure import blob_blocks
@@ -22,7 +21,8 @@ from infrastructure.blob_blocks import CachedBlob
 from infrastructure.blob_lookup import BlobVersion
 from infrastructure.sandbox import Limits, SandboxError, SandboxFault
 from infrastructure.sandbox_pool import SandboxPool
-from services.raster.child.gdal_environment import ENVIRONMENT, PRELOAD
+from services.raster import children
+from services.raster.child.gdal_environment import PRELOAD
 from services.raster.model import RasterModel, Survey
 from services.raster.rendering.model import RenderStyle
 from services.raster.rendering.published import PublishedRaster
@@ -130,7 +130,7 @@ def _call(
         _pool().borrow(
             f"{blob.container}/{blob.path}#{blob.etag}",
             limits=_LIMITS,
-            environment=_environment(),
+            environment=children.environment(),
             preload=_PRELOAD,
             readable=[],
         ) as child,
@@ -154,10 +154,6 @@ def _told(blob: BlobVersion, error: SandboxError) -> Conflict | Unavailable:
     if error.fault is SandboxFault.KILLED:
         return Unavailable(message, code="rendering_stopped")
     return Conflict(message, code=error.raised_code or "raster_not_drawn")
-
-
-def _environment() -> dict[str, str]:
-    return {**ENVIRONMENT, "GEOFORGE_MAX_RASTER_PIXELS": str(get_settings().max_raster_pixels)}
 
 
 _turns = threading.BoundedSemaphore(_AT_ONCE)
