@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from tests.servers import StackUnderTest
+from tests.servers import ScratchDirectory, StackUnderTest
 from tests.support.engine import eventually
 
 ENDED = ("completed", "completed_with_errors", "failed", "cancelled")
@@ -50,6 +51,22 @@ class Api:
 def api_of(stack: StackUnderTest) -> Iterator[Api]:
     with httpx.Client(base_url=stack.url, timeout=60) as http:
         yield Api(http, stack.database_url)
+
+
+@contextmanager
+def mortal_stack(**settings: str) -> Iterator[StackUnderTest]:
+    """A stack of somebody's own, to be killed at, which looks for what was lost every five
+    seconds."""
+    with ScratchDirectory() as directory:
+        stack = StackUnderTest(
+            directory,
+            GEOFORGE_RECONCILE_SCHEDULE="*/5 * * * * *",
+            GEOFORGE_RESEND_AFTER_SECONDS="5",
+            GEOFORGE_SOURCE_CACHE_DIR=str(directory / "sources"),
+            **settings,
+        )
+        yield stack
+        stack.close()
 
 
 @pytest.fixture(scope="session")

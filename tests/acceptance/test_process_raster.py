@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from benchmarks.raster_files import terrain
-from tests.acceptance.conftest import Api, api_of
+from tests.acceptance.conftest import Api, api_of, mortal_stack
 from tests.servers import ScratchDirectory, StackUnderTest
 from tests.support.freezing import freeze
 from tests.support.settings import app_settings
@@ -27,15 +27,8 @@ JsonObject = dict[str, Any]
 @pytest.fixture(scope="module")
 def mortal() -> Iterator[StackUnderTest]:
     """A stack of this module's own, whose timers come every five seconds."""
-    with ScratchDirectory() as directory:
-        stack = StackUnderTest(
-            directory,
-            GEOFORGE_RECONCILE_SCHEDULE="*/5 * * * * *",
-            GEOFORGE_RESEND_AFTER_SECONDS="5",
-            GEOFORGE_SOURCE_CACHE_DIR=str(directory / "sources"),
-        )
+    with mortal_stack() as stack:
         yield stack
-        stack.close()
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.acceptance.conftest import Api, api_of
+from tests.acceptance.conftest import Api, api_of, mortal_stack
 from tests.servers import ScratchDirectory, StackUnderTest
 from tests.support import rasters
 from tests.support.freezing import freeze
@@ -26,15 +26,8 @@ JsonObject = dict[str, Any]
 @pytest.fixture(scope="module")
 def mortal() -> Iterator[StackUnderTest]:
     """A stack of this module's own, whose timers come every five seconds."""
-    with ScratchDirectory() as directory:
-        stack = StackUnderTest(
-            directory,
-            GEOFORGE_RECONCILE_SCHEDULE="*/5 * * * * *",
-            GEOFORGE_RESEND_AFTER_SECONDS="5",
-            GEOFORGE_SOURCE_CACHE_DIR=str(directory / "sources"),
-        )
+    with mortal_stack() as stack:
         yield stack
-        stack.close()
 
 
 @pytest.fixture(scope="module")

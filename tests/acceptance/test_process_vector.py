@@ -17,8 +17,8 @@ import psycopg
 import pytest
 
 from benchmarks.vector_files import polygons
-from tests.acceptance.conftest import Api, api_of
-from tests.servers import ScratchDirectory, StackUnderTest
+from tests.acceptance.conftest import Api, api_of, mortal_stack
+from tests.servers import StackUnderTest
 from tests.support.engine import eventually
 from tests.support.freezing import freeze
 from tests.support.reading import Reader
@@ -34,16 +34,8 @@ JsonObject = dict[str, Any]
 @pytest.fixture(scope="module")
 def mortal() -> Iterator[StackUnderTest]:
     """A stack of this module's own, whose timers come every five seconds."""
-    with ScratchDirectory() as directory:
-        stack = StackUnderTest(
-            directory,
-            GEOFORGE_RECONCILE_SCHEDULE="*/5 * * * * *",
-            GEOFORGE_HOUSEKEEPING_SCHEDULE="*/5 * * * * *",
-            GEOFORGE_RESEND_AFTER_SECONDS="5",
-            GEOFORGE_SOURCE_CACHE_DIR=str(directory / "sources"),
-        )
+    with mortal_stack(GEOFORGE_HOUSEKEEPING_SCHEDULE="*/5 * * * * *") as stack:
         yield stack
-        stack.close()
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,9 @@ what it does where something changes in mid-job."""
 
 from __future__ import annotations
 
-import http.server
 import shutil
-import threading
 from collections import namedtuple
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,6 +17,7 @@ from services.raster import catalog, files, items
 from tests.support import raster_items, rasters
 from tests.support.raster_job import CONTAINER, cog_of, item_of, job, publish, put, refusal
 from tests.support.run_job import Context, JobRun, TaskFailed
+from tests.support.website import serving
 
 pytestmark = pytest.mark.usefixtures("app")
 
@@ -172,13 +170,8 @@ def website(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """An HTTP server, and the folder that it serves."""
     folder = tmp_path / "site"
     folder.mkdir()
-    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", folder
-        server.shutdown()
-        thread.join()
+    with serving(folder) as address:
+        yield address, folder
 
 
 class TestAddresses:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import http.server
 import json
-import threading
 import zipfile
 from collections.abc import Iterator
-from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -31,6 +28,7 @@ from tests.support.vector_job import (
     rows,
     square,
 )
+from tests.support.website import serving
 
 pytestmark = pytest.mark.usefixtures("app")
 
@@ -435,13 +433,8 @@ def website(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """An HTTP server, and the folder that it serves."""
     folder = tmp_path / "site"
     folder.mkdir()
-    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", folder
-        server.shutdown()
-        thread.join()
+    with serving(folder) as address:
+        yield address, folder
 
 
 class TestAddresses:
