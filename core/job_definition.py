@@ -225,7 +225,7 @@ class _StageOptions(Generic[P]):
     max_parallel: int | Callable[[P], int] = 32
     tasks_per_message: int | Callable[[P], int] = 1
     retry: RetryPolicy = RetryPolicy()
-    on_failure: FailurePolicy = FAIL_FAST
+    on_failure: FailurePolicy | Callable[[P], FailurePolicy] = FAIL_FAST
     lease_seconds: float = 30.0
     description: str = ""
 
@@ -236,7 +236,7 @@ class Stage(_StageOptions[P], Generic[P]):
 
     `max_parallel` is the window: at most so many tasks are queued, running or waiting for a
     retry. `tasks_per_message` lets one Service Bus message name a run of light tasks. Both,
-    and `queue`, may be functions of the job's parameters. `lease_seconds` is how long a task
+    `queue` and `on_failure` may be functions of the job's parameters. `lease_seconds` is how long a task
     stays with a worker that no longer renews its lease.
     """
 
@@ -252,6 +252,10 @@ class Stage(_StageOptions[P], Generic[P]):
 
     def tasks_per_message_for(self, parameters: P) -> int:
         return _resolve(self.tasks_per_message, parameters)
+
+    def failure_policy_for(self, parameters: P) -> FailurePolicy:
+        policy = self.on_failure
+        return policy(parameters) if callable(policy) else policy
 
 
 def _resolve(value: int | Callable[[P], int], parameters: P) -> int:

@@ -33,6 +33,7 @@ class Space(StrEnum):
     PGSTAC_LOAD = "pgstac_load"
     SOURCE_TOKEN = "source_token"
     RASTERS = "rasters"
+    H3_DATASET = "h3_dataset"
 
 
 _POLL_SECONDS = (0.05, 1.0)

@@ -158,6 +158,7 @@ def _look_ahead(definition: JobDefinition[Any], parameters: JobParameters) -> di
 
 
 def _stages(definition: JobDefinition[Any], parameters: JobParameters) -> list[NewStage]:
+    policies = [stage.failure_policy_for(parameters) for stage in definition.stages]
     return [
         NewStage(
             name=stage.name,
@@ -166,8 +167,8 @@ def _stages(definition: JobDefinition[Any], parameters: JobParameters) -> list[N
             tasks_per_message=stage.tasks_per_message_for(parameters),
             max_attempts=stage.retry.max_attempts,
             lease_seconds=stage.lease_seconds,
-            max_failed_share=stage.on_failure.max_failed_share,
-            stop_early=stage.on_failure.stop_early,
+            max_failed_share=policy.max_failed_share,
+            stop_early=policy.stop_early,
         )
-        for stage in definition.stages
+        for stage, policy in zip(definition.stages, policies, strict=True)
     ]

@@ -1,0 +1,1 @@
+"""Rasters summed up by the cells of the H3 grid."""
