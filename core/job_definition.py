@@ -236,8 +236,8 @@ class Stage(_StageOptions[P], Generic[P]):
 
     `max_parallel` is the window: at most so many tasks are queued, running or waiting for a
     retry. `tasks_per_message` lets one Service Bus message name a run of light tasks. Both,
-    `queue` and `on_failure` may be functions of the job's parameters. `lease_seconds` is how long a task
-    stays with a worker that no longer renews its lease.
+    `queue` and `on_failure` may be functions of the job's parameters. `lease_seconds` is how long
+    a task stays with a worker that no longer renews its lease.
     """
 
     name: str

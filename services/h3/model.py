@@ -94,8 +94,8 @@ class Plan(RasterModel):
     """How an aggregation is done, as its first stage has settled it.
 
     `statistics` are those asked for, or the usual ones. `area` is a GeoJSON geometry, None where
-    every cell that a raster touches is wanted. `pixels_per_cell` is the mean number. `is_restricted`
-    says that not everyone may see what comes out.
+    every cell that a raster touches is wanted. `pixels_per_cell` is the mean number. With
+    `is_restricted` not everyone may see what comes out.
     """
 
     resolution: int
