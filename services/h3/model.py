@@ -50,7 +50,8 @@ class SourceRaster(RasterModel):
 
     `name` is what people know it by (its item, its path). Of the band: its number from 1, its
     data type, what it declares (`nodata`, the parameter's in place of none), and how stored
-    values become physical ones (value * scale + offset).
+    values become physical ones (value * scale + offset). `raster_type` is what its item says
+    that it is (categorical, dem, ...), None where it says nothing.
     """
 
     name: str
@@ -64,6 +65,7 @@ class SourceRaster(RasterModel):
     nodata: float | None = None
     scale: float = 1.0
     offset: float = 0.0
+    raster_type: str | None = None
 
 
 class Member(RasterModel):
