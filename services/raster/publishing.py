@@ -80,7 +80,13 @@ def publishable_item(
         survey=survey,
         description=made.description,
         when=files.time(context.workspace, file.index),
-        files=_placed(context, file, made, collection_id),
+        files=placed(
+            context.job_id,
+            context.parameters.target_container,
+            (collection_id, file.item_id),
+            made,
+            check=context.check,
+        ),
         origin=replacing.origin_of(context, file),
         style=made.style.model_dump(mode="json"),
         verification=made.verification,
@@ -93,12 +99,23 @@ def job_result(context: JobContext[ProcessRaster]) -> JsonObject:
     return next(context.results(STAGE)).result
 
 
-def _placed(context: Context, file: RasterFile, made: Made, collection_id: str) -> StoredFiles:
-    """Copy a raster's files out of the workspace, by storage itself."""
-    container = context.parameters.target_container
-    folder = items.folder(collection_id, file.item_id, items.version_of(made.sha256))
-    copy = partial(_copy, context.job_id, container, check=context.check)
-    cog = f"{folder}/{file.item_id}.tif"
+def placed(
+    job_id: str,
+    container: str,
+    item: tuple[str, str],
+    made: Made,
+    *,
+    check: Callable[[], None],
+) -> StoredFiles:
+    """Copy what was made for an item, named by its collection and its id, out of the job's
+    workspace into a container, by storage itself. Safe to repeat.
+
+    Raises what `publishable_item` raises of files.
+    """
+    collection_id, item_id = item
+    folder = items.folder(collection_id, item_id, items.version_of(made.sha256))
+    copy = partial(_copy, job_id, container, check=check)
+    cog = f"{folder}/{item_id}.tif"
     copy(made.cog, cog)
     return StoredFiles(
         container=container,

@@ -101,7 +101,7 @@ def _compare(
     moments = [BandMoments() for _ in cog.indexes if not cog.dtypes[0].startswith("complex")]
     masked = _mask_of(expected) in (MaskFlags.per_dataset, MaskFlags.alpha)
     alpha = _alpha(cog)
-    windows = list(_windows(cog, window_bytes))
+    windows = list(tile_windows(cog, window_bytes))
     with ThreadPoolExecutor(2) as readers:
         # Each dataset is read by one thread at a time: the next window once this one is there.
         pending = [readers.submit(_read, each, windows[0], masked) for each in (expected, cog)]
@@ -135,7 +135,7 @@ def _read(
     return dataset.read(window=window), mask
 
 
-def _windows(cog: DatasetReader, window_bytes: int) -> Iterator[Window]:
+def tile_windows(cog: DatasetReader, window_bytes: int) -> Iterator[Window]:
     """Windows of whole tiles, as wide as may be, that take at most so many bytes or one tile."""
     rows, columns = cog.block_shapes[0]
     pixel = sum(np.dtype(_numpy_name(dtype)).itemsize for dtype in cog.dtypes)

@@ -5,15 +5,14 @@ value without data, a mask in place of one, an alpha band that is none. Where it
 are three layers: the source described, warped, and described again with the names, units and
 palettes that warping forgets.
 
-Nobody's VRT is read here. The source was opened by the drivers that `opening` allows; the text
-is GDAL's own description of it, and only the VRT driver opens that.
+Nobody's VRT is read here: the text is GDAL's own description of a source that `opening` has let
+through.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from uuid import uuid4
@@ -25,11 +24,12 @@ import rasterio.shutil
 from affine import Affine
 from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
-from rasterio.io import DatasetReader, MemoryFile
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 
 from core.errors import PermanentTaskError
+from services.raster.child import vrt
 from services.raster.child.opening import MAX_PIXELS, most_values, open_raster
 from services.raster.model import CogPlan, Nodata
 
@@ -71,16 +71,16 @@ def wrapped(
                 _remove(band, "NoDataValue")
         if band_tags is not None:
             _add_tags(described, band_tags)
-        name = _opened_text(described, stack)
+        name = vrt.opened_text(described, stack)
         masked = plan.nodata is Nodata.MASK
         if plan.warp_to is None and not masked:
-            yield _open_vrt(name, stack)
+            yield vrt.open_vrt(name, stack)
             return
-        below = _open_vrt(name, stack)
+        below = vrt.open_vrt(name, stack)
         if plan.warp_to is not None:
             name, below = _warped(below, plan, stack)
         final = _described_again(described, name, below, masked=masked)
-        yield _open_vrt(_opened_text(final, stack), stack)
+        yield vrt.open_vrt(vrt.opened_text(final, stack), stack)
 
 
 def warped_grid(source: str, plan: dict[str, Any]) -> tuple[int, int]:
@@ -95,24 +95,10 @@ def _description(dataset: DatasetReader) -> Element:
     rasterio.shutil.copy(dataset, name, driver="VRT")
     try:
         with contextlib.ExitStack() as stack:
-            text: str = _open_vrt(name, stack).tags(ns="xml:VRT")["xml:VRT"]
+            text: str = vrt.open_vrt(name, stack).tags(ns="xml:VRT")["xml:VRT"]
     finally:
         rasterio.shutil.delete(name, driver="VRT")
     return ElementTree.fromstring(text)
-
-
-def _opened_text(description: Element, stack: contextlib.ExitStack) -> str:
-    """The name under which GDAL opens a description, for as long as the stack is open."""
-    text = ElementTree.tostring(description)
-    name: str = stack.enter_context(MemoryFile(text, filename=f"{uuid4().hex}.vrt")).name
-    return name
-
-
-def _open_vrt(name: str, stack: contextlib.ExitStack) -> DatasetReader:
-    with warnings.catch_warnings():
-        # What has control points only is a layer below a warp.
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        return stack.enter_context(rasterio.open(name, driver="VRT"))
 
 
 def _correct(description: Element, plan: CogPlan) -> None:
@@ -132,14 +118,7 @@ def _correct(description: Element, plan: CogPlan) -> None:
 
 def _add_tags(description: Element, band_tags: Callable[[int], Mapping[str, str]]) -> None:
     for number, band in enumerate(description.findall("VRTRasterBand"), start=1):
-        metadata = Element("Metadata")
-        for key, value in band_tags(number).items():
-            SubElement(metadata, "MDI", key=key).text = value
-        kept = band.find("Metadata")
-        if kept is None or kept.get("domain"):
-            band.insert(0, metadata)
-        else:
-            kept.extend(metadata)
+        vrt.add_tags(band, band_tags(number))
 
 
 def _set_crs(description: Element, crs: str) -> None:
@@ -181,8 +160,8 @@ def _warped(
     try:
         options |= _outline(below, plan)
         warped = stack.enter_context(WarpedVRT(below, **options))
-        name = _opened_text(_exactly(_description(warped), below), stack)
-        return name, _open_vrt(name, stack)
+        name = vrt.opened_text(_exactly(_description(warped), below), stack)
+        return name, vrt.open_vrt(name, stack)
     except (RasterioError, CPLE_BaseError) as error:
         raise PermanentTaskError(
             f"The raster cannot be warped to {plan.warp_to}: {error}", code="warp_failed"
@@ -195,7 +174,7 @@ def _outline(below: DatasetReader, plan: CogPlan) -> dict[str, Any]:
     with contextlib.ExitStack() as stack:
         part = below
         if plan.warp_window is not None:
-            part = _open_vrt(_opened_text(_empty(below, plan.warp_window), stack), stack)
+            part = vrt.open_vrt(vrt.opened_text(_empty(below, plan.warp_window), stack), stack)
         with WarpedVRT(part, crs=plan.warp_to, tolerance=0) as outline:
             transform, width, height = outline.transform, outline.width, outline.height
         scales = {"XSCALE": repr(width / part.width), "YSCALE": repr(height / part.height)}
@@ -273,15 +252,8 @@ def _described_again(
     described: Element, name: str, below: DatasetReader, *, masked: bool
 ) -> Element:
     """What `described` says of bands and tags, with the grid and the pixels of `below`."""
-    final = Element("VRTDataset", rasterXSize=str(below.width), rasterYSize=str(below.height))
-    if below.crs is not None:
-        SubElement(final, "SRS", dataAxisToSRSAxisMapping="1,2").text = below.crs.to_wkt()
-        if below.crs.is_geographic:
-            final[0].set("dataAxisToSRSAxisMapping", "2,1")
-    if not below.gcps[0]:
-        SubElement(final, "GeoTransform").text = ", ".join(
-            repr(value) for value in below.transform.to_gdal()
-        )
+    transform = None if below.gcps[0] else below.transform
+    final = vrt.blank(below.width, below.height, below.crs, transform)
     kept = [child for child in described if child.tag in ("Metadata", "VRTRasterBand")]
     for child in kept:
         final.append(child)
@@ -293,12 +265,12 @@ def _described_again(
             _remove(band, "NoDataValue")
         band.attrib.pop("blockXSize", None)
         band.attrib.pop("blockYSize", None)
-        _add_source(band, "SimpleSource", name, band.get("band", ""), below)
+        vrt.add_source(band, "SimpleSource", name, band.get("band", ""), vrt.whole(below))
     if masked:
         _add_mask(final, name, below, len(bands))
     elif below.mask_flag_enums[0] == [MaskFlags.per_dataset]:
         mask = SubElement(SubElement(final, "MaskBand"), "VRTRasterBand", dataType="Byte")
-        _add_source(mask, "SimpleSource", name, "mask,1", below)
+        vrt.add_source(mask, "SimpleSource", name, "mask,1", vrt.whole(below))
     return final
 
 
@@ -306,22 +278,12 @@ def _add_mask(final: Element, name: str, below: DatasetReader, count: int) -> No
     """A mask of the pixels that are valid in any band; of the alpha that a warp has added."""
     mask = SubElement(SubElement(final, "MaskBand"), "VRTRasterBand", dataType="Byte")
     if below.count > count:
-        _add_source(mask, "SimpleSource", name, str(below.count), below)
+        vrt.add_source(mask, "SimpleSource", name, str(below.count), vrt.whole(below))
         return
     for number in range(1, count + 1):
         # Each is drawn over the ones before it, but for where it is 0.
-        source = _add_source(mask, "ComplexSource", name, f"mask,{number}", below)
+        source = vrt.add_source(mask, "ComplexSource", name, f"mask,{number}", vrt.whole(below))
         SubElement(source, "NODATA").text = "0"
-
-
-def _add_source(parent: Element, tag: str, name: str, band: str, below: DatasetReader) -> Element:
-    source = SubElement(parent, tag)
-    SubElement(source, "SourceFilename", relativeToVRT="0").text = name
-    SubElement(source, "SourceBand").text = band
-    whole = {"xOff": "0", "yOff": "0", "xSize": str(below.width), "ySize": str(below.height)}
-    SubElement(source, "SrcRect", whole)
-    SubElement(source, "DstRect", whole)
-    return source
 
 
 def _drop_stale_tags(element: Element) -> None:
