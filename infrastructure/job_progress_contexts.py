@@ -1,32 +1,35 @@
-"""What jobs of a kind show of their work beside tasks and rates: files made, bytes written.
+"""What jobs of a kind show of their work beside tasks and rates: cells, tiles, files, bytes.
 
-Workers do not know of each other, and a task may be tried twice. So each says what it has done
-itself, under its own name, and the database adds up: one that says so again takes its earlier
-words back::
+Workers do not know of each other, and a task may be tried twice. So each says what its task has
+done in all so far, under the task's name, and the database adds up: a later word takes the
+place of the earlier one, and a second attempt the place of the first::
 
-    progress = RasterCollectionProgress(context.job_id)
-    progress.working_on("dem/tile_12.tif")
-    progress.cog_created("create_cog:12", bytes_out=81_000_000)
+    tracker = H3AggregationTracker(context.job_id)
+    tracker.working_on("nasadem 10 E 50 N")
+    tracker.cells_processed("compute_stats:12", cells=40_000, stats=120_000)
 
-As with `infrastructure.job_progress`, trouble with it never fails a task, and with
-METRICS_ENABLED=false nothing is written.
+A tracker is made where a task begins and may be used from any of its threads, as often as one
+likes: words are collected, and written every METRICS_SAMPLE_INTERVAL and when the task ends (see
+`infrastructure.job_progress`). Trouble with it never fails a task, and with METRICS_ENABLED=false
+nothing is written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from config import get_metrics_settings
 from infrastructure import job_progress, metrics_repository
-from infrastructure.database import Connection
 
 _GIGABYTE = 1_000_000_000
 
+# The sums of a job are there, as zeros, from its beginning.
+_BEGIN = "begin"
+
 
 @dataclass(frozen=True, slots=True)
-class ProgressContext:
+class ProgressTracker:
     """Figures of one job under one name, `NAME`, among those that the job shows."""
 
     NAME: ClassVar[str]
@@ -35,28 +38,85 @@ class ProgressContext:
 
     def _show(self, **figures: Any) -> None:
         """Set figures that are the job's and not a task's; the last writer of one wins."""
-        self._write(
-            lambda connection: metrics_repository.merge_context(
-                connection, self.job_id, self.NAME, figures
-            )
-        )
+        if get_metrics_settings().enabled:
+            with job_progress.never_failing(f"{self.NAME} context"):
+                metrics_repository.transact(
+                    lambda connection: metrics_repository.merge_context(
+                        connection, self.job_id, self.NAME, figures
+                    )
+                )
 
     def _contribute(self, task: str, **amounts: float) -> None:
         """Say what `task` has added to the sums of the job, in all and up to now."""
-        self._write(
-            lambda connection: metrics_repository.contribute(
-                connection, self.job_id, self.NAME, task, amounts
-            )
-        )
-
-    def _write(self, write: Callable[[Connection], None]) -> None:
         if get_metrics_settings().enabled:
             with job_progress.never_failing(f"{self.NAME} context"):
-                metrics_repository.transact(write)
+                metrics_repository.transact(
+                    lambda connection: metrics_repository.contribute(
+                        connection, self.job_id, self.NAME, task, amounts
+                    )
+                )
 
 
 @dataclass(frozen=True, slots=True)
-class RasterCollectionProgress(ProgressContext):
+class H3AggregationTracker(ProgressTracker):
+    """The cells of a raster's aggregation.
+
+    Shows cells_total, cells_processed, stats_computed (values, of all cells and statistics),
+    tiles_discovered, tiles_processed and current_tile. A tile is the part of the Earth that one
+    task computes. Whoever reads these figures sees cells_rate_per_sec beside them, which
+    `core.models.metrics` makes of the sums.
+    """
+
+    NAME: ClassVar[str] = "h3_aggregation"
+
+    def begin(self, cells_total: int, tiles_discovered: int) -> None:
+        """Say how many cells there are to compute, in how many tiles."""
+        self._show(cells_total=cells_total, tiles_discovered=tiles_discovered)
+        self._contribute(_BEGIN, cells_processed=0, stats_computed=0, tiles_processed=0)
+
+    def working_on(self, tile: str) -> None:
+        """Name the tile that a worker has begun with."""
+        self._show(current_tile=tile)
+
+    def cells_processed(self, task: str, cells: int, stats: int) -> None:
+        """Say how many cells, and values of them, the task has computed so far."""
+        self._contribute(task, cells_processed=cells, stats_computed=stats)
+
+    def tile_processed(self, task: str, tiles: int = 1) -> None:
+        """Count the task's tile: all of its cells are computed."""
+        self._contribute(task, tiles_processed=tiles)
+
+
+@dataclass(frozen=True, slots=True)
+class FathomETLTracker(ProgressTracker):
+    """The tiles of FATHOM flood maps that become stacks, or that are merged.
+
+    Shows tiles_total, tiles_merged, bytes_processed (read of the tiles), current_region and
+    regions_completed. A region is what one COG is made of.
+    """
+
+    NAME: ClassVar[str] = "fathom_etl"
+
+    def begin(self, tiles_total: int) -> None:
+        """Say how many tiles there are, in all regions."""
+        self._show(tiles_total=tiles_total)
+        self._contribute(_BEGIN, tiles_merged=0, bytes_processed=0, regions_completed=0)
+
+    def working_on(self, region: str) -> None:
+        """Name the region that a worker has begun with."""
+        self._show(current_region=region)
+
+    def tile_done(self, task: str, tiles: int, bytes_processed: int) -> None:
+        """Say how many tiles, and bytes of them, the task has brought into its COG so far."""
+        self._contribute(task, tiles_merged=tiles, bytes_processed=bytes_processed)
+
+    def region_completed(self, task: str, regions: int = 1) -> None:
+        """Count the task's region: its COG is made."""
+        self._contribute(task, regions_completed=regions)
+
+
+@dataclass(frozen=True, slots=True)
+class RasterCollectionTracker(ProgressTracker):
     """The files of a collection of rasters.
 
     Shows files_total, files_processed (published or refused, or about to be), cogs_created,
@@ -70,7 +130,7 @@ class RasterCollectionProgress(ProgressContext):
         """Say how many files there are."""
         self._show(files_total=files_total)
         self._contribute(
-            "begin", files_processed=0, cogs_created=0, input_size_gb=0, output_size_gb=0
+            _BEGIN, files_processed=0, cogs_created=0, input_size_gb=0, output_size_gb=0
         )
 
     def working_on(self, path: str) -> None:
@@ -79,7 +139,13 @@ class RasterCollectionProgress(ProgressContext):
 
     def refused(self, task: str, *, files: int = 1, bytes_in: int = 0) -> None:
         """Count files of which no COG will be made."""
-        self._contribute(task, files_processed=files, input_size_gb=_gigabytes(bytes_in))
+        self._contribute(
+            task,
+            files_processed=files,
+            cogs_created=0,
+            input_size_gb=_gigabytes(bytes_in),
+            output_size_gb=0,
+        )
 
     def cog_created(self, task: str, *, bytes_in: int, bytes_out: int) -> None:
         """Count a file of which the COG is made."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from core.counting import counted
 from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec
-from infrastructure.job_progress_contexts import RasterCollectionProgress
+from infrastructure.job_progress_contexts import RasterCollectionTracker
 from services.raster import cog_plan, creating, files, listing, refusals, validating
 from services.raster.comparing import Comparison, Profile, compare, informed, is_informed
 from services.raster.files import RasterFile
@@ -101,7 +101,7 @@ def create_cog(context: Context) -> JsonObject:
 
     def created() -> JsonObject:
         result = creating.create_cog(context)
-        RasterCollectionProgress(context.job_id).cog_created(
+        RasterCollectionTracker(context.job_id).cog_created(
             _task(COGS, file), bytes_in=result["bytes_in"], bytes_out=result["bytes_out"]
         )
         return result
@@ -162,7 +162,7 @@ def _or_refused(
     context: Context, stage: str, file: RasterFile, work: Callable[[], JsonObject]
 ) -> JsonObject:
     """What the work returns, or the record of why this file cannot be published."""
-    progress = RasterCollectionProgress(context.job_id)
+    progress = RasterCollectionTracker(context.job_id)
     progress.working_on(file.name)
     try:
         return work()
@@ -213,7 +213,7 @@ def _recorded(context: Context, found: Comparison, strips: dict[int, int]) -> Js
     refusals.write(context.workspace, f"{prefix}/refused.ndjson", found.refused)
     accepted = [[number, strips[number]] for number in found.accepted]
     context.workspace.write_json(f"{prefix}/accepted.json", accepted)
-    RasterCollectionProgress(context.job_id).refused(COMPARE, files=len(found.refused))
+    RasterCollectionTracker(context.job_id).refused(COMPARE, files=len(found.refused))
     return {
         "accepted": len(found.accepted),
         "refused": len(found.refused),

@@ -18,7 +18,7 @@ from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext
 from infrastructure import blob_storage, locks, stac_loader
 from infrastructure.blob_lookup import CONCURRENCY
-from infrastructure.job_progress_contexts import RasterCollectionProgress
+from infrastructure.job_progress_contexts import RasterCollectionTracker
 from infrastructure.locks import Space
 from infrastructure.stac_loader import LoadOutcome
 from services.ingest.documents import DocumentError, check_item
@@ -131,7 +131,7 @@ class _Placing:
 
     def _refuse(self, refused: Refused, size: int) -> None:
         self.refused.append(refused)
-        RasterCollectionProgress(self._context.job_id).refused(
+        RasterCollectionTracker(self._context.job_id).refused(
             f"{collecting.COGS}:{refused.index}", bytes_in=size
         )
 

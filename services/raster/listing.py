@@ -15,7 +15,7 @@ from core.errors import NotFound, PermanentTaskError
 from core.job_definition import JsonObject, TaskContext
 from infrastructure import blob_lookup, blob_storage
 from infrastructure.blob_lookup import BlobVersion
-from infrastructure.job_progress_contexts import RasterCollectionProgress
+from infrastructure.job_progress_contexts import RasterCollectionTracker
 from services.raster import files, refusals, sidecars
 from services.raster.files import RasterFile
 from services.raster.item_ids import item_ids, shared
@@ -63,7 +63,7 @@ def list_files(context: Context) -> JsonObject:
     name = f"listing/{context.attempt}.ndjson"
     files.write_files(context.workspace, listing.files)
     refusals.write(context.workspace, name, listing.refused)
-    progress = RasterCollectionProgress(context.job_id)
+    progress = RasterCollectionTracker(context.job_id)
     progress.begin(listing.total)
     progress.refused(STAGE, files=len(listing.refused))
     return {**listing.as_json(), "refused": len(listing.refused), "refusals": name}

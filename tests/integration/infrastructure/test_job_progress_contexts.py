@@ -12,7 +12,7 @@ import pytest
 from config import get_metrics_settings
 from core.models.metrics import MetricType
 from infrastructure import database, job_progress, metrics_repository
-from infrastructure.job_progress_contexts import RasterCollectionProgress
+from infrastructure.job_progress_contexts import RasterCollectionTracker
 from tests.support.ledger import add_job
 
 WORKERS = 8
@@ -34,7 +34,7 @@ def shown(job_id: str) -> dict[str, Any]:
 
 
 def test_a_job_begins_with_its_number_of_files_and_nothing_done(job_id: str) -> None:
-    RasterCollectionProgress(job_id).begin(40)
+    RasterCollectionTracker(job_id).begin(40)
     assert shown(job_id) == {
         "files_total": 40,
         "files_processed": 0,
@@ -45,7 +45,7 @@ def test_a_job_begins_with_its_number_of_files_and_nothing_done(job_id: str) -> 
 
 
 def test_what_the_tasks_did_adds_up(job_id: str) -> None:
-    progress = RasterCollectionProgress(job_id)
+    progress = RasterCollectionTracker(job_id)
     progress.begin(3)
     progress.working_on("dem/tile_1.tif")
     progress.cog_created("create_cog:0", bytes_in=1_500_000_000, bytes_out=400_000_001)
@@ -62,7 +62,7 @@ def test_what_the_tasks_did_adds_up(job_id: str) -> None:
 
 
 def test_a_task_that_is_tried_again_counts_once(job_id: str) -> None:
-    progress = RasterCollectionProgress(job_id)
+    progress = RasterCollectionTracker(job_id)
     for _ in range(3):
         progress.begin(2)
         progress.cog_created("create_cog:0", bytes_in=2_000_000_000, bytes_out=1_000_000_000)
@@ -83,7 +83,7 @@ def test_workers_at_the_same_time_lose_nothing(job_id: str) -> None:
     together = threading.Barrier(WORKERS)
 
     def work(worker: int) -> None:
-        progress = RasterCollectionProgress(job_id)
+        progress = RasterCollectionTracker(job_id)
         together.wait()
         progress.begin(WORKERS * 5)
         for number in range(5):
@@ -101,8 +101,8 @@ def test_workers_at_the_same_time_lose_nothing(job_id: str) -> None:
 
 def test_jobs_do_not_mix(job_id: str, ledger: database.Connection) -> None:
     other = add_job(ledger)
-    RasterCollectionProgress(job_id).refused("validate:0", bytes_in=0)
-    RasterCollectionProgress(other).refused("compare", files=3)
+    RasterCollectionTracker(job_id).refused("validate:0", bytes_in=0)
+    RasterCollectionTracker(other).refused("compare", files=3)
     assert shown(job_id)["files_processed"] == 1
     assert shown(other)["files_processed"] == 3
 
@@ -110,14 +110,14 @@ def test_jobs_do_not_mix(job_id: str, ledger: database.Connection) -> None:
 def test_other_figures_of_the_job_stay_beside_it(job_id: str) -> None:
     job_progress.context(job_id, bytes_fetched=12)
     job_progress.flush_context(job_id)
-    RasterCollectionProgress(job_id).begin(1)
+    RasterCollectionTracker(job_id).begin(1)
     figures = metrics_repository.transact(lambda c: metrics_repository.contexts(c, [job_id]))
     assert figures[job_id]["bytes_fetched"] == 12
     assert figures[job_id]["raster_collection"]["files_total"] == 1
 
 
 def test_snapshots_carry_it(job_id: str) -> None:
-    RasterCollectionProgress(job_id).begin(12)
+    RasterCollectionTracker(job_id).begin(12)
     assert job_progress.sample(job_id, force=True)
     [snapshot] = metrics_repository.transact(
         lambda c: metrics_repository.page(c, job_id, limit=5, types=[MetricType.SNAPSHOT])
@@ -128,15 +128,15 @@ def test_snapshots_carry_it(job_id: str) -> None:
 def test_disabled_metrics_write_nothing(job_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("METRICS_ENABLED", "false")
     get_metrics_settings.cache_clear()
-    RasterCollectionProgress(job_id).begin(1)
-    RasterCollectionProgress(job_id).refused("validate:0")
+    RasterCollectionTracker(job_id).begin(1)
+    RasterCollectionTracker(job_id).refused("validate:0")
     assert shown(job_id) == {}
 
 
 def test_trouble_is_logged_once_and_raises_nothing(
     ledger: database.Connection, job_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    gone = RasterCollectionProgress("0" * 64)  # no such job: the foreign key refuses it
+    gone = RasterCollectionTracker("0" * 64)  # no such job: the foreign key refuses it
     for number in range(3):
         gone.refused(f"validate:{number}")
     assert caplog.text.count("could not write a job's raster_collection context") == 1
@@ -145,5 +145,5 @@ def test_trouble_is_logged_once_and_raises_nothing(
 
 def test_a_missing_table_makes_itself(ledger: database.Connection, job_id: str) -> None:
     ledger.execute("DROP TABLE app.job_contributions")
-    RasterCollectionProgress(job_id).refused("validate:0")
+    RasterCollectionTracker(job_id).refused("validate:0")
     assert shown(job_id)["files_processed"] == 1

@@ -16,7 +16,7 @@ import pytest
 
 import jobs as job_types
 from infrastructure import database
-from infrastructure.job_progress_contexts import RasterCollectionProgress
+from infrastructure.job_progress_contexts import RasterCollectionTracker
 from tests.support.ledger import Stage, Task, add_job
 from web_interfaces.pages.formats import NOTHING
 
@@ -122,7 +122,7 @@ class TestDashboard:
         self, get: Get, ledger: database.Connection
     ) -> None:
         job_id = add_job(ledger, Stage("create_cog", total=40, completed=11), LATER)
-        progress = RasterCollectionProgress(job_id)
+        progress = RasterCollectionTracker(job_id)
         progress.begin(40)
         for page in ("/api/interface/metrics", f"/api/interface/jobs/{job_id}"):
             assert "Files 0 of 40" in text(get(page))
