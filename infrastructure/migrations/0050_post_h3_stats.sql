@@ -31,12 +31,13 @@ CREATE TABLE IF NOT EXISTS h3.datasets (
 );
 
 -- What a dataset holds of each resolution and band, so that nobody counts millions of rows.
+-- Its cells may have been computed by several jobs: `weighting` is mixed where in several ways.
 -- `bounds` are west, south, east, north in degrees, west beyond east across the antimeridian.
 CREATE TABLE IF NOT EXISTS h3.dataset_layers (
     dataset_id      text NOT NULL REFERENCES h3.datasets ON DELETE CASCADE,
     resolution      integer NOT NULL CHECK (resolution BETWEEN 0 AND 15),
     band            integer NOT NULL,
-    weighting       text NOT NULL CHECK (weighting IN ('exact', 'centroid')),
+    weighting       text NOT NULL CHECK (weighting IN ('exact', 'centroid', 'mixed')),
     cells           bigint NOT NULL,
     bounds          double precision[] NOT NULL,
     statistics      jsonb NOT NULL,         -- {stat_type: {"min": ..., "max": ...}}
