@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from infrastructure import queries
-from infrastructure.database import Connection
+
+if TYPE_CHECKING:
+    from infrastructure.database import Connection
 
 _SQL = queries.load("areas")
 

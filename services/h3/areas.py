@@ -10,7 +10,7 @@ import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +19,12 @@ import shapely
 
 from core.errors import PermanentTaskError
 from infrastructure import areas_repository
-from infrastructure.database import Connection
 from services.h3.model import Box, Numbers
 from services.vector.geometry import antimeridian
 from services.vector.geometry.repair import repair
+
+if TYPE_CHECKING:  # children of the sandbox test cells for areas, and have no database
+    from infrastructure.database import Connection
 
 Mask = npt.NDArray[np.bool_]
 
@@ -88,14 +90,13 @@ class Area:
         return touched, covered
 
     def boxes(self) -> list[Box]:
-        """The box around it: two where it crosses the antimeridian."""
-        parts = shapely.get_parts(self.geometry)
-        sides = shapely.bounds(parts)
-        gap = _gap_across_antimeridian(sides)
-        if gap is None:
+        """The box around it: two where one across the antimeridian is narrower."""
+        sides = shapely.bounds(shapely.get_parts(self.geometry))
+        east = _end_of_widest_gap(sides)
+        if east is None:
             return [_around(sides)]
-        in_west = sides[:, 2] <= gap
-        return [_around(sides[in_west]), _around(sides[~in_west])]
+        in_east = sides[:, 0] >= east
+        return [_around(sides[in_east]), _around(sides[~in_east])]
 
     def as_geojson(self) -> dict[str, Any]:
         """The geometry as GeoJSON, to the last digit."""
@@ -213,17 +214,15 @@ def _refusal(what: str) -> PermanentTaskError:
     )
 
 
-def _gap_across_antimeridian(sides: Numbers) -> float | None:
-    """The longitude at which the widest gap begins between parts that reach the antimeridian
-    from both sides; None where they do not, or leave none."""
-    if sides[:, 0].min() > -_HALF or sides[:, 2].max() < _HALF:
-        return None
+def _end_of_widest_gap(sides: Numbers) -> float | None:
+    """The longitude at which the widest gap between parts ends; None where no gap is wider than
+    the one across the antimeridian."""
     by_west = sides[np.argsort(sides[:, 0])]
     reached = np.maximum.accumulate(by_west[:, 2])
     gaps = by_west[1:, 0] - reached[:-1]
-    if not len(gaps) or gaps.max() <= 0:
+    if not len(gaps) or gaps.max() <= by_west[0, 0] + _TURN - reached[-1]:
         return None
-    return float(reached[np.argmax(gaps)])
+    return float(by_west[1 + np.argmax(gaps), 0])
 
 
 def _around(sides: Numbers) -> Box:

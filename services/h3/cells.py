@@ -13,23 +13,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 import h3ronpy
 import h3ronpy.vector
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from core.h3_index import MAX_RESOLUTION
+from services.h3.areas import Area
 from services.h3.boxes import EARTH_RADIUS_M, grown
 from services.h3.model import Box, Cells, Indices, Numbers
 from services.h3.outlines import Outlines, outlines
 
-if TYPE_CHECKING:
-    from services.h3.areas import Area
-
 __all__ = [
-    "FINEST",
     "Outlines",
     "centres",
     "circumradius",
@@ -44,7 +40,6 @@ __all__ = [
 
 Mask = npt.NDArray[np.bool_]
 
-FINEST = 15
 _HALF, _TURN, _POLE = 180.0, 360.0, 90.0
 
 _RESOLUTION_AT, _BASE_CELL_AT, _DIGIT_BITS = 52, 45, 3
@@ -213,11 +208,11 @@ def _count_descendants(cells: Cells, resolution: int) -> int:
     own = resolutions(cells)
     base = (cells >> np.uint64(_BASE_CELL_AT)) & np.uint64(0x7F)
     digits = cells & np.uint64((1 << _BASE_CELL_AT) - 1)
-    unused = np.array([_unused_digits(each) for each in range(FINEST + 1)], np.uint64)[own]
+    unused = np.array([_unused_digits(each) for each in range(MAX_RESOLUTION + 1)], np.uint64)[own]
     is_pentagon = np.isin(base, _PENTAGONS) & (digits == unused)
     of_hexagon = 7 ** (resolution - own)
     return int(np.where(is_pentagon, 1 + 5 * (of_hexagon - 1) // 6, of_hexagon).sum())
 
 
 def _unused_digits(resolution: int) -> int:
-    return (1 << _DIGIT_BITS * (FINEST - resolution)) - 1
+    return (1 << _DIGIT_BITS * (MAX_RESOLUTION - resolution)) - 1

@@ -88,7 +88,7 @@ def _cut(cell: Indices, x: Numbers, y: Numbers, seam: float) -> Outlines:
         west = seam + turn * _TURN
         window = shapely.box(west, -_POLE, west + _TURN, _POLE)
         parts, owner = shapely.get_parts(shapely.intersection(polygons, window), return_index=True)
-        areal = shapely.get_dimensions(parts) == 2
+        areal = shapely.area(parts) > 0  # and not where an edge only lies along the seam
         moved = shapely.transform(parts[areal], lambda at, by=turn: at - [by * _TURN, 0])
         pieces.append(moved)
         owners.append(cell[owner[areal]])
