@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from rasterio.io import MemoryFile
 
 from local.demo.flood_plains import plain
-from services.fathom.names import RETURN_PERIODS, FathomMap, Tile
+from services.fathom.names import RETURN_PERIODS, FathomMap
 from services.fathom.parameters import Scenario
+from services.fathom.tiles import Tile
 
 Form = Literal["delivery", "flat"]
 Depths = NDArray[np.int16]

@@ -9,14 +9,8 @@ from typing import NamedTuple
 
 from infrastructure.blob_lookup import BlobVersion
 from services.fathom import names
-from services.fathom.names import (
-    RETURN_PERIODS,
-    FathomMap,
-    FathomName,
-    Reason,
-    Tile,
-    UnreadableName,
-)
+from services.fathom.names import RETURN_PERIODS, FathomMap, FathomName, Reason, UnreadableName
+from services.fathom.tiles import Tile
 from services.raster.model import RasterModel
 
 DUPLICATE = "duplicate_return_period"

@@ -16,7 +16,9 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import get_args
 
+from services.fathom import tiles
 from services.fathom.parameters import Defence, FloodType, Scenario
+from services.fathom.tiles import Tile
 from services.raster.model import RasterModel
 
 RETURN_PERIODS = (5, 10, 20, 50, 100, 200, 500, 1000)
@@ -32,7 +34,7 @@ _SCENARIOS: dict[str, Scenario] = {
 }
 
 _TIF = re.compile(r"\.tiff?$", re.IGNORECASE)
-_TILE = re.compile(r"(?:^|[-_ ])([ns])(\d{2})([ew])(\d{3})$", re.IGNORECASE)
+_TILE = re.compile(rf"(?:^|[-_ ])({tiles.NAME})$", re.IGNORECASE)
 _WORD = re.compile(
     r"""(?:
       1in(?P<return_period>\d+)
@@ -72,6 +74,8 @@ class Reason(StrEnum):
 
 
 _Words = dict[str, tuple[str, ...]]
+# A listing names every tile some hundred times.
+_tile = lru_cache(maxsize=70_000)(Tile.of)
 
 # Kinds of words that a map of depths does not have, and what they make of it.
 _REFUSED = {
@@ -88,36 +92,6 @@ class UnreadableName(ValueError):
         super().__init__(message)
         self.reason = reason
         self.message = message
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Tile:
-    """A cell of one degree, named after its south-west corner (degrees)."""
-
-    south: int
-    west: int
-
-    @classmethod
-    def of(cls, name: str) -> Tile:
-        """The tile of this name (n04w006). Raises `UnreadableName` for any other."""
-        found = _TILE.fullmatch(name)
-        if found is None:
-            raise UnreadableName(Reason.NO_TILE, f"has no tile such as n04w006: {name!r}")
-        return _tile(*found.groups())
-
-    @property
-    def name(self) -> str:
-        """Such as n04w006."""
-        return (
-            f"{'s' if self.south < 0 else 'n'}{abs(self.south):02d}"
-            f"{'w' if self.west < 0 else 'e'}{abs(self.west):03d}"
-        )
-
-    @property
-    def bounds(self) -> tuple[int, int, int, int]:
-        """West, south, east, north in degrees. Its pixels may lie half a pixel beside
-        (FATHOM's NW_OFFSET): what counts for these is the file's own georeference."""
-        return self.west, self.south, self.west + 1, self.south + 1
 
 
 class FathomMap(RasterModel):
@@ -177,22 +151,14 @@ def parse(path: str) -> FathomName:
     found = _TILE.search(name)
     if found is None:
         raise UnreadableName(Reason.NO_TILE, "has no tile such as n04w006 at the end of its name")
-    tile = _tile(*found.groups())
+    try:
+        tile = _tile(found[1])
+    except ValueError as error:
+        raise UnreadableName(Reason.UNKNOWN_TILE, f"is of no tile: {error}") from None
     described = _described(folder, name[: found.start()])
     if isinstance(described, UnreadableName):
         raise UnreadableName(described.reason, described.message)
     return FathomName(*described, tile)
-
-
-@lru_cache(maxsize=65536)
-def _tile(northing: str, latitude: str, easting: str, longitude: str) -> Tile:
-    south = int(latitude) * (1 if northing in "nN" else -1)
-    west = int(longitude) * (1 if easting in "eE" else -1)
-    tile = Tile(south, west)
-    name = f"{northing}{latitude}{easting}{longitude}".lower()
-    if not (-90 <= south < 90 and -180 <= west < 180) or tile.name != name:
-        raise UnreadableName(Reason.UNKNOWN_TILE, f"names tile {name}, which is not on the Earth")
-    return tile
 
 
 @lru_cache(maxsize=4096)
