@@ -67,12 +67,23 @@ def child_of_several(
 
 
 @contextmanager
+def child_of_ranges(
+    job_id: str, check: Check, *, memory_mb: int = 1024, preload: Sequence[str] = ()
+) -> Iterator[Sandbox]:
+    """As `child_of`, one that reaches no files at all: what it reads comes from the parent.
+    `preload` names modules that it has imported beside those of every child."""
+    with _child(job_id, [], [], check, memory_mb, preload) as child:
+        yield child
+
+
+@contextmanager
 def _child(
     job_id: str,
     readable: Sequence[Path],
     writable: Sequence[Path],
     check: Check,
     memory_mb: int,
+    preload: Sequence[str] = (),
 ) -> Iterator[Sandbox]:
     with (
         _turns.one(check),
@@ -80,7 +91,7 @@ def _child(
             job_id,
             limits=_limits(memory_mb, _CALL_SECONDS),
             environment=environment(),
-            preload=PRELOAD,
+            preload=(*PRELOAD, *preload),
             readable=readable,
             writable=writable,
         ) as child,

@@ -22,7 +22,8 @@ from services.stac.values import storable
 _ENDINGS = (".tif", ".tiff", ".gtiff", ".cog")
 # Where an item of somebody else's has its raster, the likeliest first.
 _USUAL_KEYS = ("data", "visual", "image", "cog")
-_RESTRICTED = "geoforge:restricted"
+# Of a Collection or an Item that not everyone may see.
+RESTRICTED = "geoforge:restricted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def find(
     if is_restricted and not may_see_restricted(caller):
         raise refusal(f"The rasters of {collection_id!r}")
     assets: Mapping[str, JsonObject] = item.get("assets") or {}
-    key = _chosen(item_id, assets, item) if asset is None else asset
+    key = main_asset(item) if asset is None else asset
     if key not in assets:
         known = ", ".join(sorted(name for name in assets if is_geotiff(assets[name])))
         raise NotFound(
@@ -75,7 +76,7 @@ def find(
             f"The asset {key!r} of the item {item_id!r} is no GeoTIFF, and only those are drawn.",
             code="not_a_geotiff",
         )
-    container, path = _place(item_id, key, str(assets[key].get("href")))
+    container, path = place_of(item, key)
     version = head(container, path)
     if version is None:
         raise NotFound(
@@ -129,7 +130,7 @@ def _stored(collection_id: str, item_id: str) -> tuple[JsonObject, bool]:
         item = catalog.item(collection_id, item_id)
     if item is None:
         raise _no_item(collection_id, item_id)
-    is_restricted = collection.get(_RESTRICTED) or item["properties"].get(_RESTRICTED)
+    is_restricted = collection.get(RESTRICTED) or item["properties"].get(RESTRICTED)
     return item, bool(is_restricted)
 
 
@@ -139,8 +140,9 @@ def _no_item(collection_id: str, item_id: str) -> NotFound:
     )
 
 
-def _chosen(item_id: str, assets: Mapping[str, JsonObject], item: JsonObject) -> str:
-    """The asset that the item is about."""
+def main_asset(item: JsonObject) -> str:
+    """The asset that an item is about. Raises `Conflict` (no_raster) where none is a GeoTIFF."""
+    assets: Mapping[str, JsonObject] = item.get("assets") or {}
     rasters = [name for name in assets if is_geotiff(assets[name])]
     for name in _rendered(item):
         if name in rasters:
@@ -154,9 +156,23 @@ def _chosen(item_id: str, assets: Mapping[str, JsonObject], item: JsonObject) ->
     if rasters:
         return rasters[0]
     raise Conflict(
-        f"The item {item_id!r} has no asset that is a GeoTIFF: there is nothing to draw.",
+        f"The item {item['id']!r} has no asset that is a GeoTIFF: there is no raster to read.",
         code="no_raster",
     )
+
+
+def place_of(item: JsonObject, key: str) -> tuple[str, str]:
+    """(container, path) of an item's asset. Raises `Conflict` (not_ours) for one that does not
+    lie in a container with data of this app's storage."""
+    found = located(str(item["assets"][key].get("href")))
+    if found is None:
+        raise Conflict(
+            f"The asset {key!r} of the item {item['id']!r} does not lie in a container with data "
+            "of this app's storage, and no other place is asked for it. Load the collection with "
+            "ingest_collection, which copies the files.",
+            code="not_ours",
+        )
+    return found
 
 
 def _rendered(item: JsonObject) -> list[str]:
@@ -189,15 +205,3 @@ def _style(item: JsonObject, key: str, asset: JsonObject) -> RenderStyle | None:
         except ValidationError:
             continue
     return None
-
-
-def _place(item_id: str, key: str, href: str) -> tuple[str, str]:
-    found = located(href)
-    if found is None:
-        raise Conflict(
-            f"The asset {key!r} of the item {item_id!r} does not lie in a container with data of "
-            "this app's storage, and no other place is asked for it. Load the collection with "
-            "ingest_collection, which copies the files.",
-            code="not_ours",
-        )
-    return found
