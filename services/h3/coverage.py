@@ -72,15 +72,7 @@ class _Pieces(NamedTuple):
     columns: Numbers
 
     def take(self, chosen: slice | npt.NDArray[np.bool_]) -> _Pieces:
-        return _Pieces(
-            self.number[chosen],
-            self.x[chosen],
-            self.y[chosen],
-            self.row[chosen],
-            self.column[chosen],
-            self.rows[chosen],
-            self.columns[chosen],
-        )
+        return _Pieces._make(each[chosen] for each in self)
 
 
 def shares(

@@ -24,21 +24,17 @@ from services.h3.model import Indices, Numbers
 from services.h3.tally import Groups, in_pixels
 
 
-def weighted(groups: Groups, cells: int, quantiles: Sequence[float]) -> list[Numbers]:
+def weighted(groups: Groups, quantiles: Sequence[float]) -> list[Numbers]:
     """Quantiles of each cell's values.
 
     Args:
-        groups: the values of the cells.
-        cells: how many cells there are.
+        groups: the values of some cells.
         quantiles: from 0 to 1.
 
     Returns:
-        For each quantile, a number for each cell; NaN where it has no value.
+        For each quantile, a number for each cell that is in the groups.
     """
-    found = [np.full(cells, np.nan) for _ in quantiles]
     starts = groups.starts
-    if not len(starts):
-        return found
     ends = np.append(starts[1:], len(groups.cell)) - 1
     sizes = ends - starts + 1
     total = _before(groups.pixels, starts, sizes)[ends] + groups.pixels[ends]
@@ -51,7 +47,8 @@ def weighted(groups: Groups, cells: int, quantiles: Sequence[float]) -> list[Num
     first = before * share + others * lighter
     last = (before + groups.pixels - 1) * share + others * (lighter + weight - share)
     whole = (lighter + weight)[ends] * (total - 1)
-    for column, quantile in zip(found, quantiles, strict=True):
+    found = []
+    for quantile in quantiles:
         position = quantile * whole
         reached = first <= np.repeat(position, sizes)
         at = starts + np.add.reduceat(reached, starts, dtype=np.int64) - 1
@@ -61,7 +58,7 @@ def weighted(groups: Groups, cells: int, quantiles: Sequence[float]) -> list[Num
         low, high = groups.value[at], groups.value[following]
         between = (beyond > 0.0) & (following > at)
         part = np.divide(beyond, gap, out=np.zeros_like(gap), where=between)
-        column[groups.cell[starts]] = low + part * (high - low)
+        found.append(low + part * (high - low))
     return found
 
 

@@ -10,7 +10,7 @@ stdev      of the population: the root of the weighted mean of (value - mean)^2
 min, max   over the pixels
 median, pN weighted quantiles: services.h3.quantiles
 majority   the value with the most weight; the smallest of several that have the same
-fractions  a column `fraction_<class>` for each class: its share of the count
+fractions  a column `fraction_<class>` for each class: its share of the weight
 ========== ====================================================================================
 
 A weight below `SMALLEST_WEIGHT` is what rounding makes of a cell's edge that runs along the edge
@@ -20,24 +20,20 @@ or majority, and no class.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import PermanentTaskError
 from services.h3 import quantiles
+from services.h3.classes import Fractions, check_classes, majority
 from services.h3.model import Indices, Numbers
 from services.h3.moments import Moments
-from services.h3.tally import DEFAULT_LIMIT, Groups, Tally
+from services.h3.tally import DEFAULT_LIMIT, Tally
 
 SMALLEST_WEIGHT = 1e-9
 
-# Classes whose weights differ by less than this share of them have the same: sums of weights
-# along different edges of equal length are rounded differently.
-_SAME = 1e-9
-# Each class is a column of its own in the result.
-_MOST_CLASSES = 256
+_MAJORITY, _FRACTIONS = "majority", "fractions"
 
 
 class Accumulator:
@@ -57,16 +53,17 @@ class Accumulator:
             names: the statistics that are wanted, as in `services.h3.parameters.STATISTICS`, or
                 pN for a percentile.
             most_values: how many different values all cells together may have where a
-                statistic is told from all of them.
+                statistic is told from all of them: quantiles, majority, fractions.
         """
         self._cells = cells
         self._names = names
+        self._quantiles = {name: _quantile(name) for name in names if _is_quantile(name)}
         self._moments = Moments(cells)
         self._nodata: Numbers = np.zeros(cells)
         self._min = np.full(cells, np.inf) if "min" in names else None
         self._max = np.full(cells, -np.inf) if "max" in names else None
-        told = [name for name in names if name in _OF_CLASSES or _quantile(name) is not None]
-        self._tally = Tally(told, most_values) if told else None
+        told = [name for name in names if name in (_MAJORITY, _FRACTIONS, *self._quantiles)]
+        self._tally = Tally(cells, told, most_values) if told else None
 
     def add(self, cell: Indices, values: npt.ArrayLike, weights: Numbers | None = None) -> None:
         """Take valid pixels; one that lies in several cells is given for each of them.
@@ -78,13 +75,15 @@ class Accumulator:
 
         Raises:
             ValueError: a value is not finite: what is not valid is given to `add_nodata`.
-            PermanentTaskError: `too_many_values`.
+            PermanentTaskError: `too_many_values`, or `fractions_need_classes`.
         """
         if not len(cell):
             return
         value: Numbers = np.asarray(values, dtype=np.float64)
         if not np.isfinite(value).all():
             raise ValueError("A value is not finite: such pixels are not valid.")
+        if _FRACTIONS in self._names:
+            check_classes(value)
         self._moments.add(cell, value, weights)
         if self._min is None and self._max is None and self._tally is None:
             return
@@ -114,78 +113,50 @@ class Accumulator:
         Raises:
             PermanentTaskError: `too_many_values`, or `fractions_need_classes`.
         """
+        found = self._of_sums() | self._of_values()
         columns = {"pixel_count": self._moments.count, "nodata_count": self._nodata}
-        groups = None if self._tally is None else self._tally.groups()
         for name in self._names:
-            columns.update(self._columns(name, groups))
+            columns |= found[name]
         return columns
 
-    def _columns(self, name: str, groups: Groups | None) -> Iterator[tuple[str, Numbers]]:
+    def _of_sums(self) -> dict[str, dict[str, Numbers]]:
+        """What is known without looking at all values together, by name."""
         moments = self._moments
         nothing = moments.count == 0.0
-        if name == "count":
-            yield name, np.where(nothing, np.nan, moments.count)
-        elif name == "sum":
-            yield name, np.where(nothing, np.nan, moments.sum)
-        elif name == "mean":
-            yield name, moments.mean
-        elif name == "stdev":
-            yield name, moments.stdev
-        elif name == "min" and self._min is not None:
-            yield name, np.where(np.isfinite(self._min), self._min, np.nan)
-        elif name == "max" and self._max is not None:
-            yield name, np.where(np.isfinite(self._max), self._max, np.nan)
-        elif groups is None:
-            raise ValueError(f"There is no statistic {name!r}.")
-        elif name == "majority":
-            yield name, _majority(groups, self._cells)
-        elif name == "fractions":
-            yield from _fractions(groups, self._cells)
-        else:
-            quantile = _quantile(name)
-            assert quantile is not None
-            [column] = quantiles.weighted(groups, self._cells, [quantile])
-            yield name, column
+        columns = {
+            "count": np.where(nothing, np.nan, moments.count),
+            "sum": np.where(nothing, np.nan, moments.sum),
+            "mean": moments.mean,
+            "stdev": moments.stdev,
+        }
+        for name, extreme in (("min", self._min), ("max", self._max)):
+            if extreme is not None:
+                columns[name] = np.where(np.isinf(extreme), np.nan, extreme)
+        return {name: {name: column} for name, column in columns.items()}
+
+    def _of_values(self) -> dict[str, dict[str, Numbers]]:
+        """What is told from all values of a cell, by name."""
+        if self._tally is None:
+            return {}
+        columns = {name: np.full(self._cells, np.nan) for name in (*self._quantiles, _MAJORITY)}
+        fractions = Fractions(self._cells)
+        for groups in self._tally.groups():
+            cell = groups.cell[groups.starts]
+            told = quantiles.weighted(groups, list(self._quantiles.values()))
+            for name, numbers in zip(self._quantiles, told, strict=True):
+                columns[name][cell] = numbers
+            if _MAJORITY in self._names:
+                columns[_MAJORITY][cell] = majority(groups)
+            if _FRACTIONS in self._names:
+                fractions.add(groups)
+        found = {name: {name: column} for name, column in columns.items()}
+        return found | {_FRACTIONS: fractions.columns()}
 
 
-_OF_CLASSES = ("majority", "fractions")
+def _is_quantile(name: str) -> bool:
+    return name == "median" or name.startswith("p")
 
 
-def _quantile(name: str) -> float | None:
-    """The quantile that a name stands for: 0.95 for p95."""
-    if name == "median":
-        return 0.5
-    if name.startswith("p"):
-        return float(name[1:]) / 100.0
-    return None
-
-
-def _majority(groups: Groups, cells: int) -> Numbers:
-    column = np.full(cells, np.nan)
-    starts = groups.starts
-    if len(starts):
-        weight = groups.weight
-        most = np.maximum.reduceat(weight, starts)
-        sizes = np.diff(starts, append=len(weight))
-        top = np.flatnonzero(weight >= np.repeat(most, sizes) * (1.0 - _SAME))
-        first = top[np.searchsorted(top, starts)]
-        column[groups.cell[first]] = groups.value[first]
-    return column
-
-
-def _fractions(groups: Groups, cells: int) -> Iterator[tuple[str, Numbers]]:
-    classes, code = np.unique(groups.value, return_inverse=True)
-    if len(classes) > _MOST_CLASSES or (classes != np.rint(classes)).any():
-        raise PermanentTaskError(
-            "fractions are for rasters of classes: whole numbers, "
-            f"{_MOST_CLASSES} different ones at most. Leave them out for this raster.",
-            code="fractions_need_classes",
-        )
-    weight = groups.weight
-    total = np.bincount(groups.cell, weight, minlength=cells)
-    for number, value in enumerate(classes):
-        of_class = code == number
-        cell = groups.cell[of_class]
-        column = np.full(cells, np.nan)
-        column[cell] = weight[of_class] / total[cell]
-        yield f"fraction_{int(value)}", column
+def _quantile(name: str) -> float:
+    """0.95 for p95."""
+    return 0.5 if name == "median" else float(name[1:]) / 100.0
