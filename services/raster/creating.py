@@ -24,6 +24,7 @@ from services.raster.files import Image, Made, RasterFile, Settled, Stored
 from services.raster.model import Encoded, Facts, Verification
 from services.raster.parameters import RasterOptions
 from services.raster.rendering import drawing, styles
+from services.raster.rendering.model import RenderStyle
 from services.vector.source_files import LocalSource
 
 _THUMBNAIL_PIXELS = 256
@@ -172,31 +173,50 @@ def _described(
     encoded: Encoded,
     verification: Verification | None,
 ) -> Made:
-    """Describe and draw a COG, and store it with its pictures among the job's files."""
     survey = files.survey(context.workspace, desk.file.index)
     plan = desk.settled.plan
+    style = styles.style_for(plan.type, plan.subtype, survey.statistics, survey.facts)
+    return finished(
+        context, desk.child, cog, (desk.file.index, desk.file.name), encoded, verification, style
+    )
+
+
+def finished(
+    context: Context,
+    child: Sandbox,
+    cog: Path,
+    which: tuple[int, str],
+    encoded: Encoded,
+    verification: Verification | None,
+    style: RenderStyle,
+) -> Made:
+    """Describe and draw a COG, and store it with its pictures among the job's files.
+
+    `which` is its number and its name; the pictures are drawn beside the COG, where the child may
+    write. Raises what `children.call` raises.
+    """
+    index, name = which
     description = Description.model_validate(
         children.call(
-            desk.child,
+            child,
             "services.raster.child.describing:describe",
             {"path": str(cog), "memory_mb": context.parameters.memory_mb},
             check=context.check,
-            what=desk.file.name,
+            what=name,
         )
     )
-    style = styles.style_for(plan.type, plan.subtype, survey.statistics, survey.facts)
     # Of this attempt: a late one writes over nothing that another has proved.
-    folder = f"{files.folder(desk.file.index)}/{context.attempt}"
+    folder = f"{files.folder(index)}/{context.attempt}"
     images = {}
-    for name, size in (("thumbnail", _THUMBNAIL_PIXELS), ("preview", _PREVIEW_PIXELS)):
-        png = desk.folder / f"{name}.png"
-        drawn = drawing.draw(desk.child, cog, png, style, size, check=context.check)
-        stored = _stored(context, png, f"{folder}/{name}.png", items.PNG)
-        images[name] = Image(
+    for picture, size in (("thumbnail", _THUMBNAIL_PIXELS), ("preview", _PREVIEW_PIXELS)):
+        png = cog.with_name(f"{picture}.png")
+        drawn = drawing.draw(child, cog, png, style, size, check=context.check)
+        stored = _stored(context, png, f"{folder}/{picture}.png", items.PNG)
+        images[picture] = Image(
             **stored.model_dump(mode="json"), width=drawn.width, height=drawn.height
         )
     return Made(
-        index=desk.file.index,
+        index=index,
         cog=_stored(context, cog, f"{folder}/cog.tif", items.COG),
         sha256=sha256_of(cog, check=context.check),
         encoded=encoded,
