@@ -25,6 +25,9 @@ Numbers = npt.NDArray[np.float64]
 # West, south, east, north in degrees; west beyond east crosses the antimeridian.
 Bounds = tuple[float, float, float, float]
 
+# The weighting of a layer whose cells were computed in more than one way.
+MIXED: Final = "mixed"
+
 _SQL = queries.load("h3")
 _BATCH_ROWS: Final = 65_536
 _COPY_HEADER_BYTES: Final = 19
@@ -34,7 +37,7 @@ _COPY_HEADER_BYTES: Final = 19
 class Layer:
     """What a dataset holds of one resolution and band.
 
-    `cells` are those with any statistic. `weighting` is "exact", "centroid", or "mixed" where
+    `cells` are those with any statistic. `weighting` is "exact", "centroid", or `MIXED` where
     jobs have computed different cells in different ways. `statistics` are the smallest and the
     largest value of each.
     """

@@ -9,7 +9,7 @@ from core.h3_index import all_cells, descendants, resolution_of
 
 
 def number(cell: str) -> int:
-    return h3.str_to_int(cell)
+    return int(h3.str_to_int(cell))
 
 
 # The first and the last base cell, one near a pole, a pentagon, and one in the middle of nowhere.
@@ -27,7 +27,8 @@ def test_a_range_is_exactly_the_cells_within_a_parent(parent: str, finer: int) -
     resolution = h3.get_resolution(parent) + finer
     low, high = descendants(number(parent), resolution)
     children = sorted(number(cell) for cell in h3.cell_to_children(parent, resolution))
-    assert low <= children[0] and children[-1] < high
+    assert low <= children[0]
+    assert children[-1] < high
     # Children of the neighbours are outside of it.
     for neighbour in h3.grid_disk(parent, 1):
         if neighbour != parent:
