@@ -1,38 +1,65 @@
 """What every job tells of itself while it runs: events, snapshots, figures.
 
-The engine calls `event` at each turn of a job and `sample` after each batch of tasks; handlers
-call `context` (as `TaskContext.progress`). All of it may be called from any worker and any
-thread, as often as one likes, outside of a transaction. Nothing that matters is kept in the
-process: the database decides whose turn it is to write a snapshot.
+The engine calls `event` at each turn of a job, `sample` after each batch of tasks and `flush`
+before it settles them; handlers call `context` (as `TaskContext.progress`) and the trackers of
+`infrastructure.job_progress_contexts`. All of it may be called from any worker and any thread,
+as often as one likes, outside of a transaction. Nothing that matters is kept in the process: the
+database decides whose turn it is to write a snapshot, and adds up what tasks have done.
 
-Trouble with metrics never fails a task: it is logged, at most once a minute, and the work goes
-on. With METRICS_ENABLED=false nothing is written.
+Trouble with metrics never fails a task: see `infrastructure.metrics_losses`. With
+METRICS_ENABLED=false nothing is written.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from config import MetricsSettings, get_metrics_settings
-from core.models.metrics import RATE_WINDOW, MetricType, snapshot_payload
-from infrastructure import metrics_repository, status_repository
+from core import jsonb
+from core.models.metrics import (
+    Attempt,
+    JobState,
+    MetricType,
+    rate_window,
+    snapshot_payload,
+    with_context_rates,
+)
+from infrastructure import faults, metrics_repository, status_repository
 from infrastructure.database import Connection
+from infrastructure.job_figures import Outbox, Words, speaker, speaking_for
+from infrastructure.metrics_losses import Kind, Losses
 from infrastructure.telemetry import task_scope
+
+__all__ = [
+    "context",
+    "contribute",
+    "event",
+    "figures",
+    "flush",
+    "losses",
+    "prune",
+    "sample",
+    "show",
+    "speaker",
+    "speaking_for",
+]
 
 log = logging.getLogger(__name__)
 
 RECENT_EVENTS = 10
 
-# Figures that handlers set are collected for so long and then written together.
-_FIGURES_DELAY_SECONDS = 1.0
-_WARNING_INTERVAL_SECONDS = 60.0
+# Words of one job that are kept while the database does not answer.
+_MOST_KEPT = 10_000
+
+losses = Losses()
+"""What this process could not write."""
 
 
 class _Throttle:
@@ -54,10 +81,6 @@ class _Throttle:
 
 
 _samples = _Throttle()
-_warnings = _Throttle()
-
-_figures: dict[str, dict[str, Any]] = {}
-_figures_guard = threading.Lock()
 
 
 def event(job_id: str, kind: str, message: str, *, error: bool = False, **details: Any) -> None:
@@ -72,7 +95,7 @@ def event(job_id: str, kind: str, message: str, *, error: bool = False, **detail
     if details:
         payload["details"] = details
     metric_type = MetricType.ERROR if error else MetricType.EVENT
-    with never_failing("event"):
+    with losses.caught(Kind.EVENTS, job_id):
         metrics_repository.transact(
             lambda connection: metrics_repository.insert(connection, job_id, metric_type, payload)
         )
@@ -88,7 +111,7 @@ def sample(job_id: str, *, force: bool = False) -> bool:
         return False
     interval = timedelta(seconds=settings.sample_interval)
     if force:
-        flush_context(job_id)
+        flush(job_id)
     elif not _samples.passes(job_id, interval.total_seconds()):
         return False
 
@@ -104,44 +127,59 @@ def sample(job_id: str, *, force: bool = False) -> bool:
         return True
 
     wrote = False
-    with never_failing("snapshot"):
+    with losses.caught(Kind.SNAPSHOTS, job_id):
         wrote = metrics_repository.transact(write)
-    return wrote  # noqa: RET504  # `never_failing` may have left it at False
+    return wrote  # noqa: RET504  # `caught` may have left it at False
 
 
-def context(job_id: str, **figures: Any) -> None:
+def context(job_id: str, **values: Any) -> None:
     """Set figures of the job's work, such as files_copied=120, for the dashboard.
 
     Figures of all workers are merged by name, and the last writer of a name wins: give sums
-    of the whole job, or names that are the task's own. They are written about a second later,
-    together with what came meanwhile; a worker that is killed loses that second.
+    of the whole job, or names that are the task's own. What tasks do together is the matter of
+    `contribute`.
     """
-    if not figures or not get_metrics_settings().enabled:
-        return
-    with _figures_guard:
-        collecting = job_id in _figures
-        _figures.setdefault(job_id, {}).update(figures)
-    if not collecting:
-        timer = threading.Timer(_FIGURES_DELAY_SECONDS, flush_context, (job_id,))
-        timer.daemon = True
-        timer.start()
+    _say(job_id, lambda: Words(figures=jsonb.clean(values)))
 
 
-def flush_context(job_id: str) -> None:
-    """Write this process's figures of a job now."""
-    with _figures_guard:
-        figures = _figures.pop(job_id, None)
-    if not figures:
-        return
-    settings = get_metrics_settings()
+def show(job_id: str, name: str, **values: Any) -> None:
+    """Set figures inside of the job's context of a name; the last writer of a figure wins."""
+    _say(job_id, lambda: Words(shown={name: jsonb.clean(values)}))
 
-    def write(connection: Connection) -> None:
-        began = time.monotonic()
-        metrics_repository.put_context(connection, job_id, figures)
-        _debug(connection, settings, job_id, "context", time.monotonic() - began)
 
-    with never_failing("context"):
-        metrics_repository.transact(write)
+def contribute(
+    job_id: str, name: str, task: str, attempt: Attempt | None, amounts: Mapping[str, float]
+) -> None:
+    """Say what `task` has added to the sums in the job's context of a name, in all and so far.
+
+    What the same attempt said before stays where it is not said anew; what earlier attempts
+    said is taken back; and an attempt that the engine has given up for dead is not heard.
+    """
+
+    def words() -> Words:
+        for figure, amount in amounts.items():
+            if not math.isfinite(amount):
+                raise ValueError(f"{task} has added {amount} to {name}.{figure}")
+        return Words(contributed={(name, task, attempt): dict(amounts)})
+
+    _say(job_id, words)
+
+
+def flush(job_id: str) -> None:
+    """Write now what this process has to say of a job."""
+    _outbox.flush(job_id)
+
+
+def figures(connection: Connection, states: Sequence[JobState]) -> dict[str, dict[str, Any]]:
+    """What each job shows of its work, with the rates that follow from its sums."""
+    ids = [state.job.job_id for state in states]
+    stored = metrics_repository.contexts(connection, ids)
+    window = rate_window(get_metrics_settings().sample_interval)
+    samples = metrics_repository.recent_samples(connection, list(stored), window) if stored else {}
+    return {
+        job_id: with_context_rates(stored.get(job_id, {}), state, samples.get(job_id))
+        for job_id, state in zip(ids, states, strict=True)
+    }
 
 
 def prune() -> int:
@@ -156,12 +194,15 @@ def _snapshot(connection: Connection, job_id: str) -> dict[str, Any] | None:
     state = status_repository.find(connection, job_id)
     if state is None:
         return None
-    samples = metrics_repository.recent_samples(connection, [job_id], RATE_WINDOW)
-    figures = metrics_repository.contexts(connection, [job_id])
+    samples = metrics_repository.recent_samples(
+        connection, [job_id], rate_window(get_metrics_settings().sample_interval)
+    )
+    sample = samples.get(job_id)
+    stored = metrics_repository.contexts(connection, [job_id]).get(job_id, {})
     events = metrics_repository.page(
         connection, job_id, limit=RECENT_EVENTS, types=(MetricType.EVENT, MetricType.ERROR)
     )
-    return snapshot_payload(state, samples.get(job_id), figures.get(job_id, {}), events)
+    return snapshot_payload(state, sample, with_context_rates(stored, state, sample), events)
 
 
 def _debug(
@@ -173,17 +214,33 @@ def _debug(
         metrics_repository.insert(connection, job_id, MetricType.DEBUG, payload)
 
 
-@contextmanager
-def never_failing(what: str) -> Iterator[None]:
-    """Log what goes wrong inside, at most once a minute, and go on after it."""
+def _say(job_id: str, words: Callable[[], Words]) -> None:
+    if get_metrics_settings().enabled:
+        try:
+            said = words()
+        except Exception as error:  # a figure that cannot be written must not cost the task
+            losses.failed(Kind.FIGURES, job_id, error, lost=1)
+        else:
+            _outbox.say(job_id, said)
+
+
+def _write(job_id: str, words: Words) -> bool:
+    """Write words of a job; False where the database does not answer and they are kept."""
+    settings = get_metrics_settings()
+
+    def write(connection: Connection) -> None:
+        began = time.monotonic()
+        metrics_repository.put_words(connection, job_id, words)
+        _debug(connection, settings, job_id, "context", time.monotonic() - began)
+
     try:
-        yield
+        metrics_repository.transact(write)
     except Exception as error:  # whatever it is: progress must never cost a task
-        if _warnings.passes(what, _WARNING_INTERVAL_SECONDS):
-            log.warning(
-                "%s could not write a job's %s: %s",
-                get_metrics_settings().log_prefix,
-                what,
-                error,
-                exc_info=error,
-            )
+        is_kept = faults.classify(error).transient and len(words) <= _MOST_KEPT
+        losses.failed(Kind.FIGURES, job_id, error, lost=0 if is_kept else len(words))
+        return not is_kept
+    losses.worked(Kind.FIGURES)
+    return True
+
+
+_outbox = Outbox(_write, lambda: get_metrics_settings().sample_interval, sample)

@@ -16,11 +16,11 @@ nothing is written.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from config import get_metrics_settings
-from infrastructure import job_progress, metrics_repository
+from core.models.metrics import Attempt
+from infrastructure import job_progress
 
 _GIGABYTE = 1_000_000_000
 
@@ -30,31 +30,25 @@ _BEGIN = "begin"
 
 @dataclass(frozen=True, slots=True)
 class ProgressTracker:
-    """Figures of one job under one name, `NAME`, among those that the job shows."""
+    """Figures of one job under one name, `NAME`, among those that the job shows.
+
+    Contributions are those of `attempt`, by default of the attempt at a task that is being made
+    where the tracker is made.
+    """
 
     NAME: ClassVar[str]
 
     job_id: str
 
+    attempt: Attempt | None = field(default_factory=job_progress.speaker)
+
     def _show(self, **figures: Any) -> None:
         """Set figures that are the job's and not a task's; the last writer of one wins."""
-        if get_metrics_settings().enabled:
-            with job_progress.never_failing(f"{self.NAME} context"):
-                metrics_repository.transact(
-                    lambda connection: metrics_repository.merge_context(
-                        connection, self.job_id, self.NAME, figures
-                    )
-                )
+        job_progress.show(self.job_id, self.NAME, **figures)
 
     def _contribute(self, task: str, **amounts: float) -> None:
         """Say what `task` has added to the sums of the job, in all and up to now."""
-        if get_metrics_settings().enabled:
-            with job_progress.never_failing(f"{self.NAME} context"):
-                metrics_repository.transact(
-                    lambda connection: metrics_repository.contribute(
-                        connection, self.job_id, self.NAME, task, amounts
-                    )
-                )
+        job_progress.contribute(self.job_id, self.NAME, task, self.attempt, amounts)
 
 
 @dataclass(frozen=True, slots=True)

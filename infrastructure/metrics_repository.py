@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from psycopg import errors
 from core.models.metrics import MetricRecord, MetricType, Sample
 from infrastructure import database, queries
 from infrastructure.database import Connection
+from infrastructure.job_figures import Words
 from infrastructure.json_values import shown
 from infrastructure.locks import Space, lock, try_lock
 from infrastructure.migrate import migrations
@@ -31,6 +33,7 @@ _MIGRATIONS = (
     "0011_post_metrics.sql",
     "0013_post_job_context.sql",
     "0014_post_job_contributions.sql",
+    "0051_post_contribution_attempts.sql",
 )
 
 
@@ -84,11 +87,13 @@ def take_turn(connection: Connection, job_id: str, min_age: timedelta | None) ->
 def recent_samples(
     connection: Connection, job_ids: Sequence[str], window: timedelta
 ) -> dict[str, Sample]:
-    """For each job its oldest snapshot within the window, as a counter of ended tasks."""
+    """For each job its oldest snapshot within the window, to count rates from."""
     rows = connection.execute(
         _sql["recent_samples"], {"job_ids": list(job_ids), "window": window}
     ).fetchall()
-    return {row["job_id"]: Sample(row["stage"], row["at"], row["ended"]) for row in rows}
+    return {
+        row["job_id"]: Sample(row["stage"], row["at"], row["ended"], row["context"]) for row in rows
+    }
 
 
 def page(
@@ -134,34 +139,30 @@ def newest_events(connection: Connection, limit: int) -> list[tuple[str, MetricR
     return [(row["job_type"], _record(row)) for row in rows]
 
 
-def put_context(connection: Connection, job_id: str, figures: Mapping[str, Any]) -> None:
-    """Set figures of a job; others that it has stay as they are."""
-    connection.execute(_sql["put_context"], {"job_id": job_id, "figures": shown(figures)})
+def put_words(connection: Connection, job_id: str, words: Words) -> None:
+    """Set figures of a job, and bring its sums up to date with what tasks have done.
 
-
-def merge_context(
-    connection: Connection, job_id: str, context: str, figures: Mapping[str, Any]
-) -> None:
-    """Set figures inside of a job's context of a name, such as raster_collection."""
-    lock(connection, Space.JOB, job_id, "context", context)
-    connection.execute(
-        _sql["merge_context"],
-        {"job_id": job_id, "context": context, "figures": shown(figures)},
-    )
-
-
-def contribute(
-    connection: Connection, job_id: str, context: str, task: str, amounts: Mapping[str, float]
-) -> None:
-    """Say what a task has added to the sums of a job's context, in all.
-
-    Where the task said so before, its amounts are replaced and not added once more.
+    Figures and sums that are not named stay as they are.
     """
-    lock(connection, Space.JOB, job_id, "context", context)
-    connection.execute(
-        _sql["contribute"],
-        {"job_id": job_id, "context": context, "task": task, "amounts": shown(amounts)},
-    )
+    # One writer of a job's figures at a time: none deadlocks with another, and of two attempts
+    # at one task the second sees what the first wrote.
+    lock(connection, Space.JOB, job_id, "context")
+    if words.figures:
+        connection.execute(_sql["put_context"], {"job_id": job_id, "figures": shown(words.figures)})
+    for context, figures in words.shown.items():
+        connection.execute(
+            _sql["merge_context"],
+            {"job_id": job_id, "context": context, "figures": shown(figures)},
+        )
+    for context in dict.fromkeys(context for context, _, _ in words.contributed):
+        given = [
+            {"task": task, "said_by": astuple(attempt) if attempt else None, "amounts": amounts}
+            for (of, task, attempt), amounts in words.contributed.items()
+            if of == context
+        ]
+        connection.execute(
+            _sql["contribute"], {"job_id": job_id, "context": context, "given": shown(given)}
+        )
 
 
 def contexts(connection: Connection, job_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -171,8 +172,18 @@ def contexts(connection: Connection, job_ids: Sequence[str]) -> dict[str, dict[s
 
 
 def prune(connection: Connection, retention: timedelta) -> int:
-    """Delete what is older than the retention; the number of rows. See query `prune`."""
+    """Delete what is older than the retention; the number of rows in app.job_metrics.
+
+    See queries `prune` and `prune_contributions`.
+    """
+    connection.execute(_sql["prune_contributions"], {"retention": retention})
     return connection.execute(_sql["prune"], {"retention": retention}).rowcount
+
+
+def lost(connection: Connection, kind: str) -> dict[str, int]:
+    """The sums over the rows of `kind` of their details, {name: number}."""
+    rows = connection.execute(_sql["lost"], {"kind": kind}).fetchall()
+    return {row["name"]: row["number"] for row in rows}
 
 
 def _record(row: database.Row) -> MetricRecord:

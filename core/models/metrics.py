@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -19,6 +19,9 @@ from core.times import iso_utc
 
 # The rate is that of the last minute: long enough to be steady, short enough to be true.
 RATE_WINDOW = timedelta(minutes=1)
+
+# Sums in contexts of which a rate a second is shown beside them: {context: {rate: sum}}.
+_CONTEXT_RATES = {"h3_aggregation": {"cells_rate_per_sec": "cells_processed"}}
 
 # An estimate from fewer tasks than this in the window says more about chance than about speed;
 # the stage's mean is taken instead.
@@ -80,12 +83,23 @@ class Rates:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt at one task of a job. Stages and tasks count from 0, attempts from 1."""
+
+    stage: int
+    task_index: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
-    """How many tasks of one stage had ended (completed or failed) at an earlier time."""
+    """An earlier snapshot: how many tasks of one stage had ended (completed or failed), and what
+    the job showed of its work."""
 
     stage: int
     at: datetime
     ended: int
+    context: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +223,53 @@ def _eta(remaining: int, recent: float, mean: float, window: float) -> float | N
         return remaining / recent
     stuck = recent == 0 and mean * window >= _ENOUGH_TASKS
     return remaining / mean if mean and not stuck else None
+
+
+def rate_window(sample_interval: float) -> timedelta:
+    """How far back to look for the snapshot that rates are counted from.
+
+    The last minute, or more where snapshots are so rare (every `sample_interval` seconds) that
+    there may be none in it.
+    """
+    return max(RATE_WINDOW, timedelta(seconds=2 * sample_interval))
+
+
+def with_context_rates(
+    context: Mapping[str, Any], state: JobState, sample: Sample | None
+) -> dict[str, Any]:
+    """A job's figures, with the rates of its sums: see `_CONTEXT_RATES`.
+
+    While the job runs a rate is that between `sample`, the oldest snapshot within the rate
+    window, and now: 0 where nothing has been added. A job that has ended shows the mean of its
+    whole run.
+    """
+    return {
+        name: {**value, **_rates_of(name, value, state, sample)}
+        if name in _CONTEXT_RATES and isinstance(value, Mapping)
+        else value
+        for name, value in context.items()
+    }
+
+
+def _rates_of(
+    name: str, figures: Mapping[str, Any], state: JobState, sample: Sample | None
+) -> dict[str, float]:
+    earlier, since = {}, None
+    if state.job.status.is_terminal:
+        since, until = state.job.started_at, state.job.finished_at or state.read_at
+    else:
+        until = state.read_at
+        if sample is not None:
+            earlier, since = sample.context.get(name, {}), sample.at
+        elif state.job.started_at and until - state.job.started_at <= RATE_WINDOW:
+            since = state.job.started_at
+    seconds = max(_seconds(since, until), 1.0)
+    return {
+        rate: round(max(0.0, figures.get(total, 0) - earlier.get(total, 0)) / seconds, 1)
+        if since
+        else 0.0
+        for rate, total in _CONTEXT_RATES[name].items()
+    }
 
 
 def _seconds(start: datetime | None, end: datetime) -> float:

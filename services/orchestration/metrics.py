@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.models.job import JobStatus
-from core.models.metrics import MetricRecord, MetricType, event_view, throughput
-from infrastructure import metrics_repository, status_repository
+from core.models.metrics import JobState, MetricRecord, MetricType, event_view, throughput
+from infrastructure import job_progress, metrics_repository, status_repository
 from infrastructure.database import Connection
+from infrastructure.metrics_losses import LOST, Kind
 from services.orchestration import status
 from services.orchestration.paging import bad_query, cursor_after, one_of, row_key
 
@@ -38,14 +39,15 @@ def job_metrics(
     """Rows of app.job_metrics of one job, newest first: {job_id, metrics, context, next}.
 
     `since` is an ISO 8601 time: only rows written after it. `context` is the latest of every
-    figure that the job's handlers have shown. Raises `NotFound` for an unknown job.
+    figure that the job's handlers have shown, with the rates that follow from them. Raises
+    `NotFound` for an unknown job.
     """
     wanted = one_of(MetricType, "type", metric_type)
     before = None if cursor is None else row_key(cursor)
     after = None if since is None else _time(since)
 
     def read(connection: Connection) -> JsonObject:
-        status.find(connection, job_id)
+        state = status.find(connection, job_id)
         rows = metrics_repository.page(
             connection,
             job_id,
@@ -56,7 +58,7 @@ def job_metrics(
         )
         return {
             "job_id": job_id,
-            "context": metrics_repository.contexts(connection, [job_id]).get(job_id, {}),
+            "context": job_progress.figures(connection, [state])[job_id],
             "metrics": [_row(row) for row in rows[:limit]],
             "next": cursor_after(rows[limit - 1].id) if len(rows) > limit else None,
         }
@@ -65,14 +67,19 @@ def job_metrics(
 
 
 def summary() -> JsonObject:
-    """Jobs by status, and the tasks that all running jobs do a minute.
+    """Jobs by status, the tasks that all running jobs do a minute, and what metrics are missing.
 
-    {running, queued, completed, completed_with_errors, failed, cancelled, tasks_per_minute};
-    the ended ones are those of the last 24 hours.
+    {running, queued, completed, completed_with_errors, failed, cancelled, tasks_per_minute,
+    not_written, not_written_here}; the ended ones are those of the last 24 hours. Both of
+    `not_written` are {events, snapshots, figures}: what could not be written by any process, as
+    long as metrics are kept, and what this process could not write since it began.
     """
 
     def read(connection: Connection) -> JsonObject:
-        return _summary(connection, _running(connection))
+        return {
+            **_summary(connection, _running(connection)),
+            "not_written_here": job_progress.losses.counts,
+        }
 
     return metrics_repository.transact(read)
 
@@ -101,8 +108,8 @@ def overview(*, cards: int = 20, rows: int = 10) -> JsonObject:
     return metrics_repository.transact(read)
 
 
-def _running(connection: Connection) -> list[JsonObject]:
-    return _views(connection, [JobStatus.RUNNING], _MOST_RUNNING)
+def _running(connection: Connection) -> Sequence[JobState]:
+    return status_repository.jobs(connection, limit=_MOST_RUNNING, statuses=[JobStatus.RUNNING])
 
 
 def _views(connection: Connection, statuses: Sequence[JobStatus], limit: int) -> list[JsonObject]:
@@ -110,27 +117,31 @@ def _views(connection: Connection, statuses: Sequence[JobStatus], limit: int) ->
     return status.job_views(connection, states)
 
 
-def _summary(connection: Connection, running: Sequence[JsonObject]) -> JsonObject:
-    rate = sum(job["rates"]["tasks_per_minute"] for job in running)
+def _summary(connection: Connection, running: Sequence[JobState]) -> JsonObject:
+    views = status.job_views(connection, running)
+    rate = sum(job["rates"]["tasks_per_minute"] for job in views)
+    recorded = metrics_repository.lost(connection, LOST)
+    untold = job_progress.losses.untold
     return {
         **asdict(status_repository.summary(connection)),
         "tasks_per_minute": round(rate, 1),
+        "not_written": {kind: recorded.get(kind, 0) + untold[kind] for kind in Kind},
     }
 
 
-def _with_metrics(connection: Connection, jobs: Sequence[JsonObject]) -> list[JsonObject]:
-    ids = [job["job_id"] for job in jobs]
+def _with_metrics(connection: Connection, states: Sequence[JobState]) -> list[JsonObject]:
+    ids = [state.job.job_id for state in states]
     if not ids:
         return []
-    figures = metrics_repository.contexts(connection, ids)
+    figures = job_progress.figures(connection, states)
     snapshots = metrics_repository.latest_of_each(connection, ids, [MetricType.SNAPSHOT], POINTS)
     return [
         {
-            **job,
-            "context": figures.get(job["job_id"], {}),
-            "throughput": throughput(snapshots[job["job_id"]]),
+            **view,
+            "context": figures[view["job_id"]],
+            "throughput": throughput(snapshots[view["job_id"]]),
         }
-        for job in jobs
+        for view in status.job_views(connection, states)
     ]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from core.models.metrics import JobState, MetricType, event_view, throughput
 from core.models.task import TaskStatus
-from infrastructure import metrics_repository, status_repository
+from infrastructure import job_progress, metrics_repository, status_repository
 from infrastructure.database import Connection
 from services.orchestration import status
 from services.orchestration.metrics import EVENT_TYPES, POINTS
@@ -54,7 +54,7 @@ def job_report(
             "failures": _failures(connection, state) if failed else [],
             "tasks_failed": failed,
             "failures_seen": min(failed, _FAILURES),
-            "context": metrics_repository.contexts(connection, [job_id]).get(job_id, {}),
+            "context": job_progress.figures(connection, [state])[job_id],
             "throughput": throughput(snapshots[job_id]),
             "events": [event_view(event) for event in events],
         }

@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from config import get_metrics_settings
 from core.addresses import without_queries
 from core.errors import NotFound
 from core.identifiers import is_job_id
 from core.models.job import JobRecord, JobStatus
-from core.models.metrics import RATE_WINDOW, JobState, StageState, progress_pct, rates
+from core.models.metrics import JobState, StageState, progress_pct, rate_window, rates
 from core.models.task import TaskStatus
 from infrastructure import metrics_repository, status_repository
 from infrastructure.database import Connection, Row
@@ -141,7 +142,8 @@ def job_views(
 ) -> list[JsonObject]:
     """Views of several jobs; one query more than reading them took."""
     running = [s.job.job_id for s in states if s.job.status is JobStatus.RUNNING]
-    samples = metrics_repository.recent_samples(connection, running, RATE_WINDOW) if running else {}
+    window = rate_window(get_metrics_settings().sample_interval)
+    samples = metrics_repository.recent_samples(connection, running, window) if running else {}
     return [
         {
             **_job(state.job),

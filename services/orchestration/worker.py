@@ -25,6 +25,7 @@ from core.errors import PermanentTaskError
 from core.job_definition import JsonObject
 from core.messages import MalformedMessage, TaskMessage
 from core.models.job import JobRecord
+from core.models.metrics import Attempt
 from core.models.task import ClaimedTask, TaskOutcome, TaskStatus
 from infrastructure import database, faults, job_progress, job_repository, task_repository
 from infrastructure.telemetry import task_scope
@@ -102,6 +103,8 @@ def _run_stage_tasks(job_id: str, stage: int, runs: Sequence[Sequence[int]]) -> 
             work = [[claimed.pop(index) for index in run if index in claimed] for run in runs]
             run_tasks = _runner(job, stage, holding)
             outcomes = [outcome for batch in _spread(run_tasks, work) for outcome in batch]
+            # Before the stage can be found done: the figures of a job that has ended are whole.
+            job_progress.flush(job_id)
             progress = _settle(job_id, stage, outcomes)
         finished = progress.send()
         job_progress.sample(job_id)
@@ -154,6 +157,7 @@ class _RunTasks:
 
     def __init__(self, job: LedgerContext[Any], stage: int, holding: Holding) -> None:
         self._job = job
+        self._index = stage
         self._stage = job.definition.stages[stage]
         self._holding = holding
 
@@ -164,7 +168,11 @@ class _RunTasks:
         context = RunningTask(
             self._job.job_id, self._job.parameters, self._job.definition, task, self._holding
         )
-        with task_scope(task=task.task_index, attempt=task.attempt):
+        attempt = Attempt(self._index, task.task_index, task.attempt)
+        with (
+            task_scope(task=task.task_index, attempt=task.attempt),
+            job_progress.speaking_for(attempt),
+        ):
             try:
                 context.check()
                 result = _checked(self._stage.handler(context))

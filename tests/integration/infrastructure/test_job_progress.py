@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from config import get_metrics_settings
 from core.models.metrics import MetricRecord, MetricType
 from infrastructure import database, job_progress, metrics_repository
+from infrastructure.job_figures import Words
 from tests.support.engine import eventually
 from tests.support.ledger import Stage, add_job
-from tests.support.settings import app_settings
+from tests.support.metrics import fresh_metrics, new_process
 
 
 @pytest.fixture
 def connection(
     ledger: database.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[database.Connection]:
-    """The ledger, with nothing throttled by what ran before."""
-    for name in ("_samples", "_warnings"):
-        monkeypatch.setattr(job_progress, name, job_progress._Throttle())
-    get_metrics_settings.cache_clear()
-    yield ledger
-    get_metrics_settings.cache_clear()
+    """The ledger, in a process that has just begun."""
+    with fresh_metrics(monkeypatch):
+        yield ledger
 
 
 @pytest.fixture
@@ -60,7 +55,7 @@ def test_a_snapshot_has_progress_rates_context_and_recent_events(
     for number in range(12):
         job_progress.event(job_id, "note", f"Note {number}", number=number)
     job_progress.context(job_id, files_copied=18)
-    job_progress.flush_context(job_id)
+    job_progress.flush(job_id)
     assert job_progress.sample(job_id)
 
     [snapshot] = rows(job_id, MetricType.SNAPSHOT)
@@ -133,7 +128,7 @@ class TestSampling:
         assert job_progress.sample(job_id)
         assert not job_progress.sample(job_id)
         # Another process, which has asked for nothing yet: the database says how old the last is.
-        monkeypatch.setattr(job_progress, "_samples", job_progress._Throttle())
+        new_process(monkeypatch)
         assert not job_progress.sample(job_id)
         metrics_settings(sample_interval="1")
         eventually("the last is old", lambda: job_progress.sample(job_id))
@@ -175,22 +170,21 @@ class TestContext:
         job_id = add_job(connection)
         for figures in ({"files": 1, "bytes": 10}, {"files": 2}, {"item": "a"}):
             job_progress.context(job_id, **figures)
-            job_progress.flush_context(job_id)
+            job_progress.flush(job_id)
         assert self.figures(job_id) == {"files": 2, "bytes": 10, "item": "a"}
 
     def test_they_are_written_together_a_moment_later(
         self, connection: database.Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(job_progress, "_FIGURES_DELAY_SECONDS", 0.2)
         job_id = add_job(connection)
-        written: list[dict[str, Any]] = []
-        put = metrics_repository.put_context
+        written: list[Words] = []
+        put = metrics_repository.put_words
 
-        def noted(connection: database.Connection, job_id: str, figures: dict[str, Any]) -> None:
-            written.append(figures)
-            put(connection, job_id, figures)
+        def noted(connection: database.Connection, job_id: str, words: Words) -> None:
+            written.append(words)
+            put(connection, job_id, words)
 
-        monkeypatch.setattr(metrics_repository, "put_context", noted)
+        monkeypatch.setattr(metrics_repository, "put_words", noted)
         for number in range(500):
             job_progress.context(job_id, number=number)
         eventually("the last is written", lambda: self.figures(job_id) == {"number": 499})
@@ -209,7 +203,7 @@ class TestContext:
     ) -> None:
         job_id = add_job(connection)
         job_progress.context(job_id, file=Path("a/b.tif"), day=date(2026, 5, 1))
-        job_progress.flush_context(job_id)
+        job_progress.flush(job_id)
         assert self.figures(job_id) == {"file": "a/b.tif", "day": "2026-05-01"}
 
     def test_what_jsonb_cannot_hold_is_shown_as_text(self, connection: database.Connection) -> None:
@@ -218,7 +212,7 @@ class TestContext:
         job_progress.context(
             job_id, ratio=float("nan"), file="a\0b", name="\udce9.tif", began=began
         )
-        job_progress.flush_context(job_id)
+        job_progress.flush(job_id)
         assert self.figures(job_id) == {
             "ratio": "nan",
             "file": "a\\0b",
@@ -234,34 +228,6 @@ class TestContext:
 
 
 class TestTrouble:
-    def test_a_database_that_is_down_fails_nothing_and_is_told_once(
-        self,
-        connection: database.Connection,
-        monkeypatch: pytest.MonkeyPatch,
-        caplog: pytest.LogCaptureFixture,
-    ) -> None:
-        job_id = add_job(connection)
-        database.close_pool()
-        with app_settings(GEOFORGE_DATABASE_TIMEOUT_SECONDS="0.2"), caplog.at_level("WARNING"):
-            for number in range(3):
-                job_progress.event(job_id, "note", f"Note {number}")
-            assert not job_progress.sample(job_id, force=True)
-            job_progress.context(job_id, files=1)
-            job_progress.flush_context(job_id)
-        told = [r for r in caplog.records if r.name == job_progress.__name__]
-        assert len([r for r in told if "could not write" in r.getMessage()]) == 3
-        assert all(r.levelno == logging.WARNING for r in told)
-
-    def test_a_figure_that_cannot_be_written_fails_nothing(
-        self, connection: database.Connection, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        job_id = add_job(connection)
-        endless: list[object] = []
-        endless.append(endless)
-        job_progress.context(job_id, tree=endless)
-        job_progress.flush_context(job_id)
-        assert "could not write" in caplog.text
-
     def test_missing_tables_make_themselves(self, connection: database.Connection) -> None:
         job_id = add_job(connection)
         connection.execute("DROP TABLE app.job_metrics, app.job_context, app.job_contributions")
@@ -296,7 +262,7 @@ class TestSettings:
         job_progress.event(job_id, "note", "Note")
         assert not job_progress.sample(job_id, force=True)
         job_progress.context(job_id, files=1)
-        job_progress.flush_context(job_id)
+        job_progress.flush(job_id)
         assert rows(job_id) == []
         assert TestContext.figures(job_id) == {}
 
@@ -320,40 +286,3 @@ class TestSettings:
         with caplog.at_level("INFO"):
             job_progress.event(add_job(connection), "note", "Note")
         assert "[M] note: Note" in caplog.messages
-
-
-class TestPrune:
-    @pytest.fixture(autouse=True)
-    def _retention(self, metrics_settings: Callable[..., None]) -> None:
-        metrics_settings(retention_minutes="10")
-
-    @staticmethod
-    def write(
-        connection: database.Connection, job_id: str, kind: MetricType, minutes: float
-    ) -> None:
-        connection.execute(
-            'INSERT INTO app.job_metrics (job_id, "timestamp", metric_type, payload)'
-            " VALUES (%s, now() - %s, %s, %s)",
-            (job_id, timedelta(minutes=minutes), kind, json.dumps({"kind": "k", "message": "m"})),
-        )
-
-    def test_old_snapshots_go_and_young_ones_stay(self, connection: database.Connection) -> None:
-        job_id = add_job(connection)
-        self.write(connection, job_id, MetricType.SNAPSHOT, 11)
-        self.write(connection, job_id, MetricType.DEBUG, 11)
-        self.write(connection, job_id, MetricType.SNAPSHOT, 9)
-        assert job_progress.prune() == 2
-        assert len(rows(job_id)) == 1
-
-    def test_events_stay_while_their_job_runs_and_as_long_after_it(
-        self, connection: database.Connection
-    ) -> None:
-        running = add_job(connection)
-        just_ended = add_job(connection, status="completed", created=3000, ended=60)
-        long_ended = add_job(connection, status="completed", created=3000, ended=700)
-        for job_id in (running, just_ended, long_ended):
-            self.write(connection, job_id, MetricType.EVENT, 40)
-            self.write(connection, job_id, MetricType.ERROR, 40)
-        assert job_progress.prune() == 2
-        assert len(rows(running)) == len(rows(just_ended)) == 2
-        assert rows(long_ended) == []
