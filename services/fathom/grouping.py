@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from infrastructure.blob_lookup import BlobVersion
 from services.fathom import names
-from services.fathom.names import RETURN_PERIODS, FathomMap, FathomName, Reason, UnreadableName
+from services.fathom.names import RETURN_PERIODS, FathomMap, Reason, UnreadableName
 from services.fathom.tiles import Tile
 from services.raster.model import RasterModel
 
@@ -85,8 +85,10 @@ class _Listed(NamedTuple):
 class Grouping:
     """Puts the files of a listing into stacks: `add` all of them, then see what came of it."""
 
-    def __init__(self, selects: Callable[[FathomName], bool] = lambda _: True) -> None:
-        """`selects` says of which files stacks are wanted."""
+    def __init__(
+        self, selects: Callable[[FathomMap, Tile], bool] = lambda _map, _tile: True
+    ) -> None:
+        """`selects` says of which maps and tiles stacks are wanted."""
         self.unparsed_by_reason: Counter[Reason] = Counter()
         self._selects = selects
         self._listed = self._other = self._deselected = 0
@@ -101,7 +103,7 @@ class Grouping:
         except UnreadableName as error:
             self._set_aside(blob.path, error)
             return
-        if self._selects(name):
+        if self._selects(name.map, name.tile):
             version = f"{blob.size} {blob.etag} {blob.path}"
             files = self._files.setdefault((name.map, name.tile), [])
             files.append(_Listed(name.return_period, version))

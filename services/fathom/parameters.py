@@ -8,6 +8,7 @@ from pydantic import Field
 
 from core.job_definition import JobParameters
 from services.data_container import DataContainer
+from services.h3.parameters import Bbox
 
 _ID = r"^[A-Za-z0-9_][A-Za-z0-9_.:-]*$"
 
@@ -39,17 +40,28 @@ class FathomSelection(JobParameters):
         description="Only tiles that touch this country, as curated_admin0 has it",
         examples=["RWA"],
     )
-    bbox: tuple[float, float, float, float] | None = Field(
+    bbox: Bbox | None = Field(
         default=None,
-        description="Only tiles that touch this box: west, south, east, north in degrees",
+        description="Only tiles that touch this box: west, south, east, north in degrees; west "
+        "beyond east crosses the antimeridian",
+        examples=[[28.8, -2.9, 30.9, -1.0]],
     )
 
 
-class InventoryFathomContainer(FathomSelection):
+class FathomTiles(FathomSelection):
+    """Where the tiles are."""
+
     container_name: DataContainer = Field(
         description="Container of the tiles", examples=["bronze-fathom"]
     )
     prefix: str = Field(default="", max_length=900, description="Only paths that begin so")
+
+
+class InventoryFathomContainer(FathomTiles):
+    report_container: DataContainer = Field(
+        default="silver-fathom",
+        description="Container that the reports are written to; it is made where it is missing",
+    )
 
 
 class FathomOptions(FathomSelection):
@@ -80,11 +92,7 @@ class FathomOptions(FathomSelection):
     )
 
 
-class ProcessFathomStack(FathomOptions):
-    container_name: DataContainer = Field(
-        description="Container of the tiles", examples=["bronze-fathom"]
-    )
-    prefix: str = Field(default="", max_length=900, description="Only paths that begin so")
+class ProcessFathomStack(FathomTiles, FathomOptions):
     collection_id: str = Field(
         default="fathom-stacks",
         max_length=128,

@@ -31,6 +31,21 @@ def check_statistic(name: str) -> str:
 Statistic = Annotated[str, AfterValidator(check_statistic)]
 
 
+def check_bbox(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    """West, south, east, north in degrees; west beyond east crosses the antimeridian."""
+    west, south, east, north = box
+    if not all(math.isfinite(each) for each in box):
+        raise ValueError("must be four numbers")
+    if not (-90 <= south < north <= 90):
+        raise ValueError("south must be below north, within -90 to 90")
+    if not (-180 <= west <= 180 and -180 <= east <= 180) or west == east:
+        raise ValueError("west and east must be different, within -180 to 180")
+    return box
+
+
+Bbox = Annotated[tuple[float, float, float, float], AfterValidator(check_bbox)]
+
+
 class H3RasterAggregation(JobParameters):
     theme: str = Field(
         pattern=THEME,
@@ -96,7 +111,7 @@ class H3RasterAggregation(JobParameters):
         description="Only cells in this country, as curated_admin0 has it",
         examples=["RWA"],
     )
-    bbox: tuple[float, float, float, float] | None = Field(
+    bbox: Bbox | None = Field(
         default=None,
         description="Only cells in this box: west, south, east, north in degrees; west beyond "
         "east crosses the antimeridian",
@@ -143,22 +158,6 @@ class H3RasterAggregation(JobParameters):
         le=8192,
         description="Megabytes that the child process of one block may take",
     )
-
-    @field_validator("bbox")
-    @classmethod
-    def _is_a_box(
-        cls, box: tuple[float, float, float, float] | None
-    ) -> tuple[float, float, float, float] | None:
-        if box is None:
-            return None
-        west, south, east, north = box
-        if not all(math.isfinite(each) for each in box):
-            raise ValueError("must be four numbers")
-        if not (-90 <= south < north <= 90):
-            raise ValueError("south must be below north, within -90 to 90")
-        if not (-180 <= west <= 180 and -180 <= east <= 180) or west == east:
-            raise ValueError("west and east must be different, within -180 to 180")
-        return box
 
     @field_validator("statistics")
     @classmethod
