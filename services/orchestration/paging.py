@@ -70,6 +70,11 @@ def dataset_key(cursor: str) -> str:
     return _read(cursor, _dataset_id)
 
 
+def name_key(cursor: str) -> str:
+    """The name out of a cursor of things that are listed by it, or `InvalidParameters`."""
+    return _read(cursor, _name)
+
+
 def _read(cursor: str, parse: Callable[..., T]) -> T:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
@@ -87,6 +92,12 @@ def _job_key(time: str, job_id: str) -> tuple[datetime, str]:
 
 def _dataset_id(text: str) -> str:
     if not _DATASET_ID.fullmatch(text):
+        raise ValueError(text)
+    return text
+
+
+def _name(text: str) -> str:
+    if not text.isprintable():
         raise ValueError(text)
     return text
 
