@@ -18,6 +18,7 @@ from infrastructure import blob_blocks, blob_lookup, stac_repository
 from infrastructure.blob_blocks import BlobChanged, BlockCache, CachedBlob
 from infrastructure.blob_lookup import BlobVersion
 from infrastructure.sandbox import Sandbox, Sink
+from infrastructure.source_addresses import parse, shown
 from infrastructure.stac_repository import CatalogSnapshot, SearchRefused
 from services.h3.model import Grid, SourceRaster
 from services.h3.parameters import H3RasterAggregation
@@ -94,6 +95,19 @@ def resolve(context: Context) -> list[Found]:
     assert parameters.blob_name is not None
     ref = raster_sources.pin(parameters.container_name, parameters.blob_name)
     return [Found(ref.path, _only_blob(ref))]
+
+
+def names(parameters: H3RasterAggregation) -> list[str]:
+    """What `resolve` would find, by name; what lies at an address is not asked for.
+
+    Raises what `resolve` raises for items and blobs that are not there.
+    """
+    if parameters.collection_id is not None:
+        return [each.item_id for each in _assets(parameters, parameters.collection_id)]
+    if parameters.source_url is not None:
+        return [shown(parse(parameters.source_url))]
+    assert parameters.container_name is not None and parameters.blob_name is not None
+    return [raster_sources.pin(parameters.container_name, parameters.blob_name).path]
 
 
 def look_all(context: Context, found: Sequence[Found]) -> list[SourceRaster]:

@@ -1,0 +1,175 @@
+"""Stage inventory_cells: which rasters are read, which cells are wanted, and in what blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from core.errors import PermanentTaskError
+from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec
+from infrastructure import database
+from infrastructure.job_progress_contexts import H3AggregationTracker
+from services.h3 import areas, boxes, cells, grids, planning, plans, publishing, sources
+from services.h3.areas import Area
+from services.h3.model import Block, Mosaic, Plan, SourceRaster
+from services.h3.parameters import H3RasterAggregation
+
+Context = TaskContext[H3RasterAggregation]
+
+STAGE = "inventory_cells"
+
+_MOST_CELLS = 250_000_000
+# A country with far islands has bounds of many times its own area.
+_BOUNDS_TO_AREA = 20
+_PREVIEWED = 20
+
+
+def inventory_cells(context: Context) -> JsonObject:
+    """Settle the aggregation's plan and keep it in the workspace.
+
+    Returns {rasters, mosaics, cells, blocks, weighting, pixels_per_cell, statistics}. Raises
+    `PermanentTaskError` for what cannot be aggregated: too_many_cells, items_overlap, and what
+    finding the area and the rasters raises.
+    """
+    plan = settled(context)
+    plans.keep(context.workspace, plan)
+    H3AggregationTracker(context.job_id).begin(
+        cells_total=plan.cells, tiles_discovered=len(plan.blocks)
+    )
+    return {
+        "rasters": len(plan.rasters),
+        "mosaics": len(plan.mosaics),
+        "cells": plan.cells,
+        "blocks": len(plan.blocks),
+        "weighting": plan.weighting,
+        "pixels_per_cell": round(plan.pixels_per_cell, 3),
+        "statistics": list(plan.statistics),
+    }
+
+
+def plan_blocks(context: JobContext[H3RasterAggregation]) -> Iterator[TaskSpec]:
+    """A task for each block of cells; none where no cell is wanted."""
+    for block in plans.read(context.workspace).blocks:
+        yield TaskSpec({"block": block.index})
+
+
+def preview(parameters: H3RasterAggregation) -> JsonObject:
+    """What a job would read, for a dry run: {rasters, first, cells_in_bounds}.
+
+    `cells_in_bounds` is about how many cells the bounds of the area have, None where no area is
+    named: then the rasters would have to be opened. Raises what finding area and rasters raises.
+    """
+    with database.transaction() as connection:
+        publishing.refuse_another_theme(connection, parameters)
+    area = area_of(parameters)
+    names = sources.names(parameters)
+    estimate = (
+        None
+        if area is None
+        else round(planning.estimated_cells(area.boxes(), parameters.resolution))
+    )
+    return {"rasters": len(names), "first": names[:_PREVIEWED], "cells_in_bounds": estimate}
+
+
+def settled(context: Context) -> Plan:
+    """The plan of an aggregation. No pixel is read for it."""
+    parameters = context.parameters
+    area = area_of(parameters)
+    found = sources.resolve(context)
+    rasters = sources.look_all(context, found)
+    mosaics = grids.mosaics(rasters)
+    notes = _notes_on_overlaps(parameters, rasters, mosaics)
+    pixel_m = min(grids.pixel_size_m(each.grid) for each in mosaics)
+    pixels_per_cell = planning.pixels_per_cell(parameters.resolution, pixel_m)
+    if pixels_per_cell < 1:
+        notes.append(
+            f"A cell of resolution {parameters.resolution} is smaller than a pixel "
+            f"({pixels_per_cell:.2g} of one): neighbouring cells repeat the same pixel."
+        )
+    blocks = _blocks(context, area, mosaics, pixel_m)
+    total = sum(block.cells for block in blocks)
+    if not total:
+        notes.append("No cell is wanted: no cell's centre lies in the area and near a raster.")
+    return Plan(
+        resolution=parameters.resolution,
+        weighting=planning.weighting_for(parameters.weighting, pixels_per_cell),
+        statistics=planning.statistics_for(parameters.statistics, rasters),
+        rasters=tuple(rasters),
+        mosaics=mosaics,
+        area=None if area is None else area.as_geojson(),
+        blocks=tuple(blocks),
+        cells=total,
+        pixels_per_cell=pixels_per_cell,
+        is_restricted=any(each.is_restricted for each in found),
+        notes=tuple(notes),
+    )
+
+
+def area_of(parameters: H3RasterAggregation) -> Area | None:
+    """The area that the parameters name, None where they name none."""
+    if parameters.iso3 is not None:
+        with database.transaction() as connection:
+            return areas.of_country(connection, parameters.iso3)
+    if parameters.bbox is not None:
+        return areas.of_bbox(parameters.bbox)
+    if parameters.polygon is not None:
+        return areas.of_polygon(parameters.polygon)
+    return None
+
+
+def _notes_on_overlaps(
+    parameters: H3RasterAggregation, rasters: Sequence[SourceRaster], mosaics: Sequence[Mosaic]
+) -> list[str]:
+    """What to say of rasters of different grids that lie over each other, where that is allowed."""
+    pair = grids.overlapping(rasters, mosaics)
+    if pair is None:
+        return []
+    one, other = (rasters[index].name for index in pair)
+    if parameters.overlap == "refuse":
+        raise PermanentTaskError(
+            f"{one} and {other} lie over each other and have different grids: pixels of both would "
+            "count for the same ground. Choose the items (item_id, datetime), or set overlap to "
+            "merge.",
+            code="items_overlap",
+            field="overlap",
+        )
+    return [
+        f"{one} and {other}, and maybe others, lie over each other: pixels of both count there."
+    ]
+
+
+def _blocks(
+    context: Context, area: Area | None, mosaics: Sequence[Mosaic], pixel_m: float
+) -> list[Block]:
+    """The blocks in which there are cells."""
+    resolution = context.parameters.resolution
+    bounds = planning.bounds(
+        None if area is None else area.boxes(),
+        (box for mosaic in mosaics for box in grids.bounds(mosaic.grid)),
+        resolution,
+    )
+    estimate = planning.estimated_cells(bounds, resolution)
+    # The bounds of an area hold more cells than the area: those are counted one by one.
+    if estimate > _MOST_CELLS * (1 if area is None else _BOUNDS_TO_AREA):
+        raise _too_many(estimate, resolution)
+    blocks: list[Block] = []
+    total = 0
+    for box in boxes.partition(bounds, resolution, planning.block_side_m(resolution, pixel_m)):
+        context.check()
+        count = cells.count_in_box(box, resolution, area)
+        total += count
+        if total > _MOST_CELLS:
+            raise _too_many(estimate, resolution)
+        if count:
+            blocks.append(Block(index=len(blocks), box=box, cells=count))
+            context.progress(cells_found=total)
+    return blocks
+
+
+def _too_many(estimate: float, resolution: int) -> PermanentTaskError:
+    return PermanentTaskError(
+        f"At resolution {resolution} there are about {estimate:,.0f} cells in the bounds of what "
+        f"is wanted, and a job takes {_MOST_CELLS:,} cells at most: choose a coarser resolution or "
+        "a smaller area.",
+        code="too_many_cells",
+        field="resolution",
+    )
