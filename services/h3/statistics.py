@@ -25,6 +25,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from core.errors import PermanentTaskError
 from services.h3 import quantiles
 from services.h3.classes import Fractions, check_classes, majority
 from services.h3.model import Indices, Numbers
@@ -32,6 +33,9 @@ from services.h3.moments import Moments
 from services.h3.tally import DEFAULT_LIMIT, Tally
 
 SMALLEST_WEIGHT = 1e-9
+
+# The squares of larger values would not add up to a number.
+_LARGEST = 1e140
 
 _MAJORITY, _FRACTIONS = "majority", "fractions"
 
@@ -75,13 +79,13 @@ class Accumulator:
 
         Raises:
             ValueError: a value is not finite: what is not valid is given to `add_nodata`.
-            PermanentTaskError: `too_many_values`, or `fractions_need_classes`.
+            PermanentTaskError: `values_too_large`, `too_many_values`, or
+                `fractions_need_classes`.
         """
         if not len(cell):
             return
         value: Numbers = np.asarray(values, dtype=np.float64)
-        if not np.isfinite(value).all():
-            raise ValueError("A value is not finite: such pixels are not valid.")
+        _check_size(value)
         if _FRACTIONS in self._names:
             check_classes(value)
         self._moments.add(cell, value, weights)
@@ -151,6 +155,20 @@ class Accumulator:
                 fractions.add(groups)
         found = {name: {name: column} for name, column in columns.items()}
         return found | {_FRACTIONS: fractions.columns()}
+
+
+def _check_size(values: Numbers) -> None:
+    largest = np.abs(values).max()
+    if not np.isfinite(largest):
+        raise ValueError("A value is not finite: such pixels are not valid.")
+    if largest > _LARGEST:
+        extreme = values[np.abs(values).argmax()]
+        raise PermanentTaskError(
+            f"The raster has a value of {extreme:g}, too large to calculate with. It may stand "
+            "for nodata that the file does not declare: then give it as `nodata`.",
+            code="values_too_large",
+            value=float(extreme),
+        )
 
 
 def _is_quantile(name: str) -> bool:

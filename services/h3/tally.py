@@ -9,6 +9,7 @@ depend on how the pixels were cut into batches, not even in its last digit.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -100,8 +101,7 @@ class Tally:
             counts = np.bincount(each.cell - begin)
             sizes[begin : begin + len(counts)] += counts
         run = (np.cumsum(sizes) - sizes) // _RUN
-        firsts = _changes(run)
-        for first, stop in zip(firsts, [*firsts[1:], self._cells], strict=True):
+        for first, stop in itertools.pairwise([*_changes(run), self._cells]):
             parts = [_cut(each, first, stop) for each in self._kept]
             if any(len(part.cell) for part in parts):
                 yield _joined(_together(parts))
