@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # children of the sandbox test cells for areas, and have no d
 Mask = npt.NDArray[np.bool_]
 
 _POLE, _HALF, _TURN = 90.0, 180.0, 360.0
+_ROUNDING = 1e-9
 _POLYGONAL = ("Polygon", "MultiPolygon")
 _NAMED = 5
 
@@ -70,7 +71,7 @@ class Area:
 
         Their longitudes may run on beyond the antimeridian, and around all of the Earth.
         """
-        around = east - west >= _TURN
+        around = east - west >= _TURN - _ROUNDING
         shapes = shapely.box(
             np.where(around, -_HALF, np.maximum(west, -_HALF)),
             south,

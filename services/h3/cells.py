@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+
 import h3ronpy
 import h3ronpy.vector
 import numpy as np
@@ -137,7 +138,8 @@ def _walk(box: Box, resolution: int, area: Area | None) -> list[Cells]:
             near = np.flatnonzero(touched)
             touched[near], inside = area.against(*caps.bounds(near))
             covered[near] &= inside
-        found.append(open_cells[covered & touched])
+        if (taken := covered & touched).any():
+            found.append(open_cells[taken])
         open_cells = _descendants(open_cells[touched & ~covered], level + 1)
     longitudes, latitudes = centres(open_cells)
     wanted = _holds(box, longitudes, latitudes)
