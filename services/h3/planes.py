@@ -202,7 +202,11 @@ def _meridians_of(crs: str) -> _Meridians | None:
 def _central_meridian(crs: CRS) -> float:
     """Degrees east of Greenwich; 0 where the CRS has none."""
     prime = crs.prime_meridian
-    east = 0.0 if prime is None else math.degrees(prime.longitude * prime.unit_conversion_factor)
+    east = (
+        0.0
+        if prime is None
+        else math.degrees(float(prime.longitude) * float(prime.unit_conversion_factor))
+    )
     operation = crs.coordinate_operation if not crs.is_geographic else None
     for parameter in [] if operation is None else operation.params:
         if parameter.name.startswith("Longitude of"):

@@ -33,7 +33,7 @@ from services.vector.source_files import SourceRef
 Context = TaskContext[H3RasterAggregation]
 
 # Imported before a child is wanted; see `infrastructure.sandbox`.
-PRELOAD = ("pyarrow", "h3ronpy.vector", "shapely")
+PRELOAD = ("pyarrow", "h3ronpy.vector", "shapely", "services.h3.child.aggregating")
 
 _HEADER = "services.h3.child.headers:header"
 _PAGE = 500
@@ -106,7 +106,8 @@ def names(parameters: H3RasterAggregation) -> list[str]:
         return [each.item_id for each in _assets(parameters, parameters.collection_id)]
     if parameters.source_url is not None:
         return [shown(parse(parameters.source_url))]
-    assert parameters.container_name is not None and parameters.blob_name is not None
+    assert parameters.container_name is not None
+    assert parameters.blob_name is not None
     return [raster_sources.pin(parameters.container_name, parameters.blob_name).path]
 
 
