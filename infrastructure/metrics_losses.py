@@ -64,13 +64,13 @@ class Losses:
         self._told = -_TELL_SECONDS
 
     @property
-    def counts(self) -> dict[Kind, int]:
+    def counts(self) -> dict[str, int]:
         """How many of each kind this process has lost since it began. Never reset."""
         with self._guard:
             return {kind: self._counts[kind] for kind in Kind}
 
     @property
-    def untold(self) -> dict[Kind, int]:
+    def untold(self) -> dict[str, int]:
         """How many of each kind no row tells of yet."""
         with self._guard:
             return {kind: sum(each[kind] for each in self._untold.values()) for kind in Kind}

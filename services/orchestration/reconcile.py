@@ -56,6 +56,9 @@ def reconcile_all() -> Findings | None:
             for each in running
             if each.is_unheard or (not each.is_done and _repaired(each.job_id, each.stage))
         ]
+    for job_id in {each.job_id for each in running}:
+        # Workers do so while they have something to tell; a job that stands still is seen too.
+        job_progress.sample(job_id)
     return Findings(ended, active)
 
 

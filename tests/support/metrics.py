@@ -36,4 +36,5 @@ def new_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def silence(outbox: Outbox) -> None:
     """What is still collected must not be written into another test."""
-    outbox._write = lambda *_: True
+    with outbox._guard:
+        outbox._boxes.clear()

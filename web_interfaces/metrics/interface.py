@@ -5,6 +5,7 @@ from __future__ import annotations
 import azure.durable_functions as df
 import azure.functions as func
 
+from config import get_metrics_settings
 from core.registry import registry
 from services.orchestration import metrics
 from web_interfaces.pages.registry import Page, register
@@ -32,5 +33,6 @@ def metrics_page(req: func.HttpRequest) -> func.HttpResponse:
         page=PAGE,
         live=True,
         job_types=list(registry),
+        metrics_enabled=get_metrics_settings().enabled,
         **metrics.overview(),
     )

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -194,14 +195,13 @@ class TestSampling:
         monkeypatch.setenv("METRICS_SAMPLE_INTERVAL", "1")
         get_metrics_settings.cache_clear()
         tracker = H3AggregationTracker(job_id)
+
+        def is_written(cells: int) -> bool:
+            return stored(job_id, H3AggregationTracker).get("cells_processed") == cells
+
         for cells in (10, 20):  # the second comes when an interval is running already
             tracker.cells_processed("compute_stats:0", cells, cells)
-            eventually(
-                "the last word is written",
-                lambda cells=cells: (
-                    stored(job_id, H3AggregationTracker).get("cells_processed") == cells
-                ),
-            )
+            eventually("the last word is written", partial(is_written, cells))
         # A task that runs for an hour is seen moving: its words bring snapshots with them.
         eventually(
             "there is a snapshot",

@@ -10,63 +10,15 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import azure.durable_functions as df
 import azure.functions as func
 import pytest
 
-import jobs as job_types
 from infrastructure import database
-from infrastructure.job_progress_contexts import RasterCollectionTracker
 from tests.support.ledger import Stage, Task, add_job
+from tests.support.pages import EVIL, html, text
 from web_interfaces.pages.formats import NOTHING
 
-EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'&{{7919 * 7907}}"
-
 Get = Callable[..., func.HttpResponse]
-
-
-@pytest.fixture
-def get(ledger: database.Connection) -> Get:
-    """GET a path of the pages: the function whose route fits is called in this process."""
-    job_types.discover()
-    from web_interfaces.index import interface as index
-    from web_interfaces.jobs import interface as jobs
-    from web_interfaces.metrics import interface as metrics
-
-    app = df.DFApp()
-    for module in (index, jobs, metrics):
-        app.register_functions(module.bp)
-    functions = app.get_functions()
-
-    def call(path: str, **headers: str) -> func.HttpResponse:
-        parts = urlsplit(path)
-        for function in functions:
-            route = re.sub(r"\{\*(\w+)\}", r"(?P<\1>.*)", function.get_trigger().route.strip("/"))
-            found = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route), parts.path[1:])
-            if found:
-                request = func.HttpRequest(
-                    "GET",
-                    f"http://geoforge.test{path}",
-                    headers={name.replace("_", "-"): text for name, text in headers.items()},
-                    params=dict(parse_qsl(parts.query)),
-                    route_params=found.groupdict(),
-                    body=b"",
-                )
-                answer: func.HttpResponse = function.get_user_function()(request)
-                return answer
-        raise AssertionError(f"no function serves {path}")
-
-    return call
-
-
-def html(answer: func.HttpResponse) -> str:
-    assert answer.mimetype == "text/html"
-    return answer.get_body().decode()
-
-
-def text(answer: func.HttpResponse) -> str:
-    """What a reader sees, in one line."""
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", html(answer))).split())
 
 
 def links(page: str) -> list[str]:
@@ -117,28 +69,6 @@ class TestDashboard:
         assert "Failed, 24 h 1" in shown
         assert f"{job_id[:8]} failed 1 min" in shown
         assert "Error: Job failed: no container" in shown
-
-    def test_shows_how_far_a_collection_of_rasters_is(
-        self, get: Get, ledger: database.Connection
-    ) -> None:
-        job_id = add_job(ledger, Stage("create_cog", total=40, completed=11), LATER)
-        progress = RasterCollectionTracker(job_id)
-        progress.begin(40)
-        for page in ("/api/interface/metrics", f"/api/interface/jobs/{job_id}"):
-            assert "Files 0 of 40" in text(get(page))
-        progress.refused("validate:0", bytes_in=500_000)
-        for number in range(1, 13):
-            task = f"create_cog:{number}"
-            progress.cog_created(task, bytes_in=1_500_000_000, bytes_out=250_000_000)
-        progress.working_on(f"dem/{EVIL}.tif")
-        for page in ("/api/interface/metrics", f"/api/interface/jobs/{job_id}"):
-            shown = text(get(page))
-            assert "Files 13 of 40 32.5% COGs created 12 1 refused" in shown
-            assert "Read 18.0 GB Written 3.0 GB" in shown
-            assert f"Current file dem/{EVIL}.tif" in shown
-            assert EVIL not in html(get(page))
-        progress.refused("compare", files=27)
-        assert "Current file" not in text(get(f"/api/interface/jobs/{job_id}"))
 
 
 class TestJob:
