@@ -41,7 +41,7 @@ def make_cog(
     (cog_failed, verification_failed, and what `children.call` raises) and `TransientTaskError`;
     then there is no file at `target`.
     """
-    written = _Written(target, check, progress)
+    written = Written(target, check, progress)
     arguments = {
         "source": str(source),
         "target": str(target),
@@ -102,7 +102,7 @@ def bytes_of(file: Path) -> int:
         return 0
 
 
-class _Written:
+class Written:
     """A check that tells how many bytes there are, when their number has changed."""
 
     def __init__(self, target: Path, check: Callable[[], None], progress: Progress) -> None:

@@ -83,12 +83,19 @@ class JobRun:
         return finalize(Context(self))
 
     def run_stage(self, name: str) -> list[Task]:
+        """Run a stage's tasks, until more have failed than its policy tolerates."""
         stage = next(each for each in self.definition.stages if each.name == name)
         if name not in self.tasks:
             specs = stage.planner(Context(self))
             self.tasks[name] = [Task(_through_json(dict(spec.parameters))) for spec in specs]
+        policy, failed = stage.failure_policy_for(self.parameters), 0
         for index in range(len(self.tasks[name])):
-            self.run_task(name, index)
+            try:
+                self.run_task(name, index)
+            except TaskFailed:
+                failed += 1
+                if not policy.tolerates(failed, len(self.tasks[name])):
+                    raise
         return self.tasks[name]
 
     def run_task(self, stage: str, index: int, *, again: bool = False) -> JsonObject:
