@@ -8,21 +8,16 @@ pole is closed along the line that the pole is on this plane.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import h3ronpy.vector
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import shapely
 
 from services.h3.model import Cells, Indices, Numbers
+from services.h3.rings import rings
 
 _HALF, _TURN, _POLE = 180.0, 360.0, 90.0
-
-# Of a polygon with one ring in WKB: byte order, type, number of rings, number of points.
-_WKB_HEADER = 1 + 3 * 4
-_WKB_POINT = 2 * 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +41,7 @@ def outlines(cells: Cells, seam: float) -> Outlines:
 
     Takes some 400 bytes of memory for each cell.
     """
-    x, y, vertices = _rings(cells)
+    x, y, vertices = rings(cells)
     # By whole turns, and so to the same digits in all cells that share a vertex.
     x = x + np.ceil((seam - x) / _TURN) * _TURN
     jumps = np.abs(np.diff(x, axis=1, append=x[:, :1])) > _HALF
@@ -57,51 +52,33 @@ def outlines(cells: Cells, seam: float) -> Outlines:
     return _together(whole, _cut(np.flatnonzero(across), x[across], y[across], seam))
 
 
-def _rings(cells: Cells) -> tuple[Numbers, Numbers, Indices]:
-    """Longitudes and latitudes of the cells' vertices, filled up with the last one, and how many
-    there are."""
-    wkb = pa.array(h3ronpy.vector.cells_to_wkb_polygons(cells))
-    _, offsets_buffer, content_buffer = wkb.buffers()
-    offsets = np.frombuffer(offsets_buffer, np.int64)[wkb.offset : wkb.offset + len(wkb) + 1]
-    content = np.frombuffer(content_buffer, np.uint8)
-    # The last point of a ring is the first again.
-    vertices = (np.diff(offsets) - _WKB_HEADER) // _WKB_POINT - 1
-    places = np.empty((len(cells), int(vertices.max(initial=0)), 2))
-    for number in np.unique(vertices):
-        rows = np.flatnonzero(vertices == number)
-        rings = np.lib.stride_tricks.sliding_window_view(content, number * _WKB_POINT)
-        points = rings[offsets[rows] + _WKB_HEADER].view("<f8").reshape(len(rows), number, 2)
-        places[rows, :number] = points
-        places[rows, number:] = points[:, -1:]
-    return places[:, :, 0], places[:, :, 1], vertices
-
-
 def _cut(cell: Indices, x: Numbers, y: Numbers, seam: float) -> Outlines:
     """The pieces of cells that lie on the seam or around a pole."""
-    turns = np.round(np.diff(x, axis=1, append=x[:, :1]) / _TURN)
-    x[:, 1:] -= np.cumsum(turns[:, :-1], axis=1) * _TURN
-    polygons = shapely.polygons(np.stack([x, y], axis=2))
-    for around in np.flatnonzero(turns.sum(axis=1)):
-        polygons[around] = _closed_along_pole(x[around], y[around], turns[around].sum())
+    window = shapely.box(seam, -_POLE, seam + _TURN, _POLE)
+    jumps = np.round(np.diff(x, axis=1, append=x[:, :1]) / _TURN)
+    turns = np.zeros_like(x)
+    turns[:, 1:] = -np.cumsum(jumps[:, :-1], axis=1)
     pieces, owners = [], []
+    # Where a ring is in the window its vertices have not been moved, and keep all their digits.
     for turn in (-1, 0, 1):
-        west = seam + turn * _TURN
-        window = shapely.box(west, -_POLE, west + _TURN, _POLE)
+        moved = x + (turns + turn) * _TURN
+        polygons = shapely.polygons(np.stack([moved, y], axis=2))
+        for around in np.flatnonzero(jumps.sum(axis=1)):
+            beyond = -jumps[around].sum() * _TURN
+            polygons[around] = _closed_along_pole(moved[around], y[around], beyond)
         parts, owner = shapely.get_parts(shapely.intersection(polygons, window), return_index=True)
         areal = shapely.area(parts) > 0  # and not where an edge only lies along the seam
-        moved = shapely.transform(parts[areal], lambda at, by=turn: at - [by * _TURN, 0])
-        pieces.append(moved)
+        pieces.append(parts[areal])
         owners.append(cell[owner[areal]])
-    found = _as_outlines(np.concatenate(owners), np.concatenate(pieces))
-    return replace(found, x=np.clip(found.x, seam, seam + _TURN))
+    return _as_outlines(np.concatenate(owners), np.concatenate(pieces))
 
 
-def _closed_along_pole(x: Numbers, y: Numbers, turns: float) -> shapely.Polygon:
-    """A ring that comes out `turns` turns to the west of where it began, closed along the pole
-    within it."""
+def _closed_along_pole(x: Numbers, y: Numbers, beyond: float) -> shapely.Polygon:
+    """A ring that comes back to its first vertex so many degrees beyond it, closed along the
+    pole within it."""
     pole = np.copysign(_POLE, y.mean())
-    end = x[0] - turns * _TURN
-    return shapely.Polygon([*zip(x, y, strict=True), (end, y[0]), (end, pole), (x[0], pole)])
+    closing = [(x[0] + beyond, y[0]), (x[0] + beyond, pole), (x[0], pole)]
+    return shapely.Polygon([*zip(x, y, strict=True), *closing])
 
 
 def _as_outlines(cell: Indices, polygons: npt.NDArray[np.object_]) -> Outlines:

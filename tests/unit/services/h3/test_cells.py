@@ -13,7 +13,7 @@ import pytest
 import shapely
 from shapely.geometry import mapping
 
-from services.h3 import areas, boxes, cells
+from services.h3 import areas, boxes, cells, indexes
 from services.h3.areas import Area
 from services.h3.model import Box, Cells, Numbers
 
@@ -251,7 +251,7 @@ def test_no_vertex_and_no_descendant_is_further_away_than_is_said(resolution: in
     before, after = (np.asarray(pairs.column(name).to_numpy()) for name in pairs.schema.names)
     step = angles(vectors(*cells.centres(before)), vectors(*cells.centres(after))).max()
     # What holds for each step holds for all descendants, by adding up.
-    assert step < cells._descendants_reach(resolution, resolution + 1)
+    assert step < indexes.descent_radius(resolution, resolution + 1)
 
 
 def in_one_piece(owners: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
