@@ -134,13 +134,22 @@ def _message(parameters: InventoryFathomContainer, found: StackList, stacks: _St
     )
     counts = found.counts
     notes = [
-        f"{number:,} {what}"
-        for number, what in (
-            (stacks.incomplete, "without some return periods"),
-            (counts.duplicates, "files of stacks refused for duplicates"),
-            (counts.unparsed, "files with names that say too little"),
-            (counts.deselected, "files not asked for"),
-            (counts.other, "other files"),
+        said
+        for number, said in (
+            (stacks.incomplete, f"{stacks.incomplete:,} without some return periods"),
+            (
+                counts.duplicates,
+                f"{counted(counts.duplicates, 'file')} of stacks refused for duplicates",
+            ),
+            (
+                counts.unparsed,
+                f"{counted(counts.unparsed, 'file')} with names that say too little",
+            ),
+            (counts.deselected, f"{counted(counts.deselected, 'file')} not asked for"),
+            (
+                counts.other,
+                counted(counts.other, "file that is no TIFF", "files that are no TIFFs"),
+            ),
         )
         if number
     ]
