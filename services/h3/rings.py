@@ -15,13 +15,10 @@ from functools import cache
 import h3ronpy
 import h3ronpy.vector
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from services.h3.indexes import centres, circumradius, parents, pentagons, resolutions
 from services.h3.model import Cells, Indices, Numbers
-
-Mask = npt.NDArray[np.bool_]
 
 _TURN = 360.0
 
@@ -39,7 +36,7 @@ def rings(cells: Cells) -> tuple[Numbers, Numbers, Indices]:
     """Longitudes and latitudes (cells, vertices) of the vertices of cells of one resolution, in
     degrees, and how many each cell has; its last one fills up its row."""
     places, vertices = _computed(cells)
-    near = np.flatnonzero(_near_edges(cells))
+    near = _near_edges(cells)
     if len(near):
         places[near] = _agreed(cells[near], places[near])
     return places[:, :, 0], places[:, :, 1], vertices
@@ -63,18 +60,18 @@ def _computed(cells: Cells) -> tuple[Numbers, Indices]:
     return places, vertices
 
 
-def _near_edges(cells: Cells) -> Mask:
-    """Which cells may share a vertex with one whose centre is on another face."""
-    if not len(cells):
-        return np.zeros(0, dtype=bool)
-    resolution = int(resolutions(cells[:1])[0])
-    coarser = max(0, resolution - _COARSER)
-    # Cells mostly come in order, those below one ancestor next to each other.
-    ancestors = parents(cells, coarser)
-    first = np.flatnonzero(np.concatenate([[True], ancestors[1:] != ancestors[:-1]]))
-    reach = circumradius(coarser) + 3 * circumradius(resolution)
-    near = _edge_distance(ancestors[first]) < math.sin(math.radians(min(reach, 90)))
-    return np.repeat(near, np.diff(first, append=len(cells)))
+def _near_edges(cells: Cells) -> Indices:
+    """The places of cells that may share a vertex with one whose centre is on another face."""
+    near = np.arange(len(cells))
+    own = int(resolutions(cells[:1]).sum())
+    # First by ancestors: most cells are far away, and come next to others below the same one.
+    for level in (max(0, own - _COARSER), own):
+        ancestors = parents(cells[near], level)
+        first = np.flatnonzero(np.diff(ancestors, prepend=np.uint64(0)))
+        reach = circumradius(level) + 3 * circumradius(own)
+        is_near = _edge_distance(ancestors[first]) < math.sin(math.radians(min(reach, 90)))
+        near = near[np.repeat(is_near, np.diff(first, append=len(ancestors)))]
+    return near
 
 
 def _edge_distance(cells: Cells) -> Numbers:
