@@ -283,6 +283,12 @@ class TestAttempts:
         lost.cells_processed("a", 20, 20)  # it has only slept
         assert shown(job_id, H3AggregationTracker)["cells_processed"] == 40
 
+    def test_of_two_tasks_that_take_one_name_the_last_word_counts(self, job_id: str) -> None:
+        """As two strips of one file do, each of which says that the file is refused."""
+        for task, cells in ((0, 10), (1, 20), (0, 30)):
+            self.tracker(job_id, 1, task).cells_processed("shared", cells, cells)
+        assert shown(job_id, H3AggregationTracker)["cells_processed"] == 30
+
     def test_a_task_that_has_ended_may_still_have_its_last_word(
         self, job_id: str, ledger: database.Connection
     ) -> None:
