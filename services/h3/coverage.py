@@ -29,8 +29,8 @@ SMALLEST_SHARE = 1e-13
 
 # Pixels of all windows of a batch, and edges of a batch: its arrays stay in the processor's cache
 # where the polygons are small, and take some ten megabytes where they are large.
-_PIXELS = 1 << 17
-_EDGES = 1 << 14
+_PIXELS = 1 << 16
+_EDGES = 1 << 12
 # Pixels of a batch where one polygon alone has more than _PIXELS.
 _STRIP_PIXELS = 1 << 20
 
@@ -145,23 +145,30 @@ def _scan(pieces: _Pieces) -> Shares:
     Each row has a place more than pixels, for what lies to the right of them.
     """
     rows = pieces.rows.astype(np.int64)
-    widths = np.repeat((pieces.columns + 1).astype(np.int64), rows)
+    piece = np.repeat(np.arange(len(rows)), rows)
+    widths = (pieces.columns.astype(np.int64) + 1)[piece]
     ends = np.cumsum(widths)
     starts = ends - widths
-    first_rows = np.cumsum(rows) - rows
-    place, amount = _amounts(pieces, starts[first_rows])
+    first_lines = np.cumsum(rows) - rows
+    place, amount = _amounts(pieces, starts[first_lines])
     total = int(ends[-1])
     running = np.cumsum(np.bincount(place, weights=amount, minlength=total + 1)[:total])
     # Every row ends at zero but for rounding, which would add up from row to row.
     before = np.concatenate(([0.0], running[ends[:-1] - 1]))
-    weight = np.abs(running - np.repeat(before, widths))
+    running -= np.repeat(before, widths)
+    weight = np.abs(running, out=running)
     weight[ends - 1] = 0.0
-    covered = np.flatnonzero(weight > SMALLEST_SHARE)
-    line = np.searchsorted(ends, covered, side="right")
-    piece = np.repeat(np.arange(len(rows)), rows)[line]
-    row = line - first_rows[piece] + pieces.row[piece].astype(np.int64)
-    column = covered - starts[line] + pieces.column[piece].astype(np.int64)
-    return Shares(pieces.number[piece], row, column, weight[covered])
+    is_covered = weight > SMALLEST_SHARE
+    covered = np.flatnonzero(is_covered)
+    counts = np.add.reduceat(is_covered, starts, dtype=np.int64)
+    row = np.arange(len(piece)) + (pieces.row.astype(np.int64) - first_lines)[piece]
+    to_column = pieces.column.astype(np.int64)[piece] - starts
+    return Shares(
+        np.repeat(pieces.number[piece], counts),
+        np.repeat(row, counts),
+        covered + np.repeat(to_column, counts),
+        weight[covered],
+    )
 
 
 def _amounts(pieces: _Pieces, starts: Indices) -> tuple[Indices, Numbers]:

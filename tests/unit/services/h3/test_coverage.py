@@ -189,7 +189,7 @@ def test_batches_are_bounded_and_in_order() -> None:
 
     assert len(parts) > 1
     for part in parts:
-        assert len(part.weight) <= 1 << 17
+        assert len(part.weight) <= 1 << 16
         assert part.piece[0] > last
         last = part.piece[-1]
         order = np.lexsort((part.column, part.row, part.piece))
