@@ -13,7 +13,7 @@ _SQL = queries.load("areas")
 
 
 def has_countries(connection: Connection) -> bool:
-    """Whether the table is there."""
+    """Whether the table is there, as it comes from Natural Earth."""
     row = connection.execute(_SQL["has_countries"]).fetchone()
     return row is not None and bool(row["found"])
 

@@ -1,7 +1,12 @@
 -- Outlines of countries, out of the published table of Natural Earth's.
 
 -- name: has_countries
-SELECT to_regclass('geo.curated_admin0') IS NOT NULL AS found
+-- Whether the table is there with the columns that are asked for here.
+SELECT count(*) = 5 AS found
+FROM pg_attribute
+WHERE attrelid = to_regclass('geo.curated_admin0')
+  AND attname IN ('geom', 'iso_a3', 'adm0_a3', 'name', 'name_long')
+  AND NOT attisdropped
 
 -- name: country
 -- All that has the ISO code: the country, and parts of it that have none of their own. Where

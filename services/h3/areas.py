@@ -145,9 +145,9 @@ def of_country(connection: Connection, iso3: str) -> Area:
     """
     if not areas_repository.has_countries(connection):
         raise PermanentTaskError(
-            "There are no countries to find iso3 in: geo.curated_admin0 has not been loaded. "
-            "Update the curated dataset admin0 (POST /api/curated/datasets/admin0/update), or "
-            "give bbox or polygon.",
+            "There are no countries to find iso3 in: geo.curated_admin0 has not been loaded from "
+            "Natural Earth. Update the curated dataset admin0 (POST "
+            "/api/curated/datasets/admin0/update), or give bbox or polygon in place of iso3.",
             code="curated_admin0_missing",
             field="iso3",
         )
