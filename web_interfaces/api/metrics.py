@@ -40,7 +40,14 @@ def get_job_metrics(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/metrics/summary", methods=["GET"])
-@documented(tag=_TAG, answers={200: Answer("Counts by status, and the rate of all jobs")})
+@documented(
+    tag=_TAG,
+    answers={
+        200: Answer(
+            "Counts by status, the rate of all jobs, and what could not be written of metrics"
+        )
+    },
+)
 @endpoint
 def get_metrics_summary(req: func.HttpRequest) -> func.HttpResponse:
     """Jobs by status, those that ended within the last 24 hours, and tasks per minute."""
