@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks import summary
 from benchmarks.cogs import CogRun
 from benchmarks.engine import EngineRun
+from benchmarks.fathom import FathomRun
 from benchmarks.rounds import Results
 from benchmarks.stack import PARTS
 from benchmarks.vector import VectorRun
@@ -29,6 +30,7 @@ def text(results: Results, facts: dict[str, Any]) -> str:
         *_files("curated_update", results.curated),
         *_files("curated_update from an API", results.events),
         *_cogs(results.cogs),
+        *_fathom(results.fathom),
         *_claims(results),
     ]
     return "\n\n".join(sections)
@@ -53,6 +55,7 @@ def write(results: Results, facts: dict[str, Any], file: Path) -> None:
         "curated": [asdict(run) for run in results.curated],
         "events": [asdict(run) for run in results.events],
         "cogs": [asdict(run) for run in results.cogs],
+        "fathom": [asdict(run) for run in results.fathom],
         "catalog": None if results.catalog is None else asdict(results.catalog),
         "claims": [asdict(claim) for claim in summary.claims(results)],
         "failures": results.failures,
@@ -196,6 +199,29 @@ def _cogs(all_runs: list[CogRun]) -> Iterator[str]:
                 f"{runs[0].strips or ''}",
             ]
             for (title, contender), runs in groups.items()
+        ],
+    )
+
+
+def _fathom(runs: list[FathomRun]) -> Iterator[str]:
+    if not runs:
+        return
+    yield table(
+        ["FATHOM", "files", "COGs", "seconds", "COGs/s", "in", "out", "peak", "before", "looks"],
+        [
+            [
+                run.title,
+                f"{run.sources:,}",
+                f"{run.cogs:,}",
+                f"{run.seconds:.1f}",
+                f"{run.cogs / run.seconds:.2f}",
+                f"{run.bytes_in / _MB:,.1f} MB",
+                f"{run.bytes_out / _MB:,.1f} MB",
+                f"{run.peak_bytes / _MB:,.0f} MB",
+                f"{run.before_bytes / _MB:,.0f} MB",
+                f"{run.looks}",
+            ]
+            for run in runs
         ],
     )
 

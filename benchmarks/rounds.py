@@ -22,13 +22,16 @@ from benchmarks.curated import CuratedUpdates
 from benchmarks.engine import Engine, EngineRun
 from benchmarks.errors import BenchmarkError
 from benchmarks.events import EventUpdates
+from benchmarks.fathom import FathomRun, FathomRuns
 from benchmarks.peer_run import PeerRun
 from benchmarks.stack import BenchStack
 from benchmarks.vector import VectorLoads, VectorRun
 from local.standins.acled.server import Acled
 from local.standins.ibat.server import Ibat
 
-CONTENDERS = ("engine", "procrastinate", "prefect", "stac", "vector", "curated", "events", "cogs")
+CONTENDERS = (
+    "engine", "procrastinate", "prefect", "stac", "vector", "curated", "events", "cogs", "fathom",
+)  # fmt: skip
 
 _WARM_UP_TASKS = 1_000
 _LARGE = 20_000
@@ -56,6 +59,9 @@ class Plan:
             into COGs, in turn.
         large_raster_sides: those of the larger elevations, which geoforge does once, for its
             memory.
+        flood_pixels: along a side of a tile of FATHOM's maps.
+        flood_tiles: of the country whose maps are stacked and merged, once.
+        flood_maps: of each of them.
     """
 
     contenders: tuple[str, ...] = CONTENDERS
@@ -72,6 +78,9 @@ class Plan:
     changes: int = 5_000
     raster_side: int = 8_192
     large_raster_sides: tuple[int, ...] = (16_384, 51_200)
+    flood_pixels: int = 360
+    flood_tiles: int = 6
+    flood_maps: int = 39
 
     def quick(self) -> Plan:
         """The same once and small: enough to see that everything runs."""
@@ -90,6 +99,9 @@ class Plan:
             changes=500,
             raster_side=1_024,
             large_raster_sides=(2_048,),
+            flood_pixels=36,
+            flood_tiles=2,
+            flood_maps=2,
         )
 
 
@@ -104,6 +116,7 @@ class Results:
     curated: list[VectorRun] = field(default_factory=list)
     events: list[VectorRun] = field(default_factory=list)
     cogs: list[CogRun] = field(default_factory=list)
+    fathom: list[FathomRun] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
 
@@ -140,6 +153,7 @@ class Rounds:
         self._curated = CuratedUpdates(stack, ibat, plan.areas, plan.areas // 10)
         self._events = EventUpdates(stack, acled)
         self._cogs = CogRuns(stack)
+        self._fathom = FathomRuns(stack)
 
     def measure(self) -> Results:
         """Carry the plan out. What cannot be run is among the failures; the rest goes on."""
@@ -149,6 +163,7 @@ class Rounds:
             closing(self._curated),
             closing(self._events),
             closing(self._cogs),
+            closing(self._fathom),
         ):
             self._measure()
         return self.results
@@ -231,6 +246,9 @@ class Rounds:
                 (f"geoforge, {side:,} x {side:,} elevations", partial(self._cog, TERRAIN, side))
                 for side in plan.large_raster_sides
             ]
+        if "fathom" in plan.contenders:
+            label = f"{plan.flood_tiles * plan.flood_maps:,} stacks of FATHOM's tiles, merged"
+            runs.append((f"geoforge, {label}", self._floods))
         return runs
 
     def _warm_up(self) -> str:
@@ -316,6 +334,12 @@ class Rounds:
     def _made(self, run: CogRun) -> str:
         self.results.cogs.append(run)
         return f"{run.seconds:.1f} s, {run.raw_bytes / run.seconds / 1e6:,.0f} MB/s"
+
+    def _floods(self) -> str:
+        plan = self._plan
+        runs = self._fathom.country(plan.flood_pixels, plan.flood_tiles, plan.flood_maps)
+        self.results.fathom += runs
+        return ", ".join(f"{run.cogs:,} COGs in {run.seconds:.1f} s" for run in runs)
 
     def _loaded(self, run: VectorRun) -> str:
         self.results.vector.append(run)

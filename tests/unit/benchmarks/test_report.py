@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks import report
 from benchmarks.catalog import CatalogLoad
 from benchmarks.engine import EngineRun
+from benchmarks.fathom import FathomRun
 from benchmarks.peer_run import PeerRun
 from benchmarks.rounds import Results
 from benchmarks.vector import OURS, VectorRun
@@ -26,6 +27,20 @@ RESULTS = Results(
         VectorRun("9 parcels", OURS, 9, 2_000_000, 4.5, {"clean": 2.0}, 300_000_000, 9),
         VectorRun("9 parcels", "ogr2ogr", 9, 2_000_000, 9.0, {}, 80_000_000, 9),
         VectorRun("9 events", OURS, 9, 1_000_000, 3.0, {}, 90_000_000, 9, 1_234),
+    ],
+    fathom=[
+        FathomRun(
+            "stack 6 tiles",
+            1_872,
+            234,
+            9_000_000,
+            7_500_000,
+            117.0,
+            {},
+            600_000_000,
+            200_000_000,
+            40,
+        ),
     ],
     failures=["Prefect: no server"],
 )
@@ -47,6 +62,7 @@ def test_every_figure_is_shown() -> None:
     assert "9 parcels geoforge 2 MB 4.5 2 300 MB clean 2.0" in shown
     assert "9 parcels ogr2ogr 2 MB 9.0 1 80 MB" in shown
     assert "9 events geoforge 1 MB 1,234 3.0 3 90 MB" in shown
+    assert "stack 6 tiles 1,872 234 117.0 2.00 9.0 MB 7.5 MB 600 MB 200 MB 40" in shown
 
 
 def test_claims_say_whether_they_hold() -> None:
@@ -68,4 +84,5 @@ def test_the_file_holds_every_run(tmp_path: Path) -> None:
     assert [run["favourable_per_second"] for run in document["peers"]] == [300, 50]
     assert document["catalog"]["our_seconds"] == [1.6]
     assert {claim["holds"] for claim in document["claims"]} == {True, False}
+    assert [run["cogs"] for run in document["fathom"]] == [234]
     assert document["failures"] == ["Prefect: no server"]

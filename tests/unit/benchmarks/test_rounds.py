@@ -15,6 +15,7 @@ from benchmarks.curated import CuratedUpdates
 from benchmarks.engine import Engine, EngineRun
 from benchmarks.errors import BenchmarkError
 from benchmarks.events import EventUpdates
+from benchmarks.fathom import FathomRun, FathomRuns
 from benchmarks.peer_run import PeerRun
 from benchmarks.rounds import Plan, Rounds
 from benchmarks.stack import BenchStack
@@ -73,6 +74,11 @@ def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return run
 
+    def floods(_self: FathomRuns, pixels: int, tiles: int, maps: int) -> list[FathomRun]:
+        ran.append(f"floods {pixels} {tiles} {maps}")
+        return [FathomRun("stack", 8, 1, 1, 1, 1.0, {}, 0, 0, 1)]
+
+    monkeypatch.setattr(FathomRuns, "country", floods)
     monkeypatch.setattr(CogRuns, "ours", cogs("cog"))
     monkeypatch.setattr(CogRuns, "peer", cogs("gdal_translate"))
     monkeypatch.setattr(EventUpdates, "everything", events("all events"))
@@ -111,10 +117,11 @@ def test_rounds_alternate_and_what_takes_long_comes_once_at_the_end(
     once = ["engine 100000", "stac", "vector 1000000", "vector 4000000", "vector 2500000"]
     once += ["update 1", "load only 1", "update 2"]
     once += ["all events", "load only events", *["changes of events 5000"] * 2]
-    once += ["cog 4 16384", "cog 4 51200"]
+    once += ["cog 4 16384", "cog 4 51200", "floods 360 6 39"]
     assert order == [*warm_up, *there, *reversed(there), *once]
     assert [run.tasks for run in results.engine] == [10, 20, 20, 10, 100_000]
     assert len(results.peers) == 12
+    assert len(results.fathom) == 1
     assert results.failures == []
 
 
