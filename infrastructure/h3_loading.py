@@ -35,6 +35,7 @@ from infrastructure.locks import Space, lock
 
 _SQL = queries.load("h3_loading")
 _CELL_COLUMNS: Final = ("h3_index", "pixel_count", "nodata_count")
+_NO_STATISTIC: Final = "none"
 # A row lies in one page of 8 kB, in which each value takes 8 bytes.
 MAX_STATISTICS: Final = 900
 
@@ -129,7 +130,7 @@ class Staged:
 
     def load(self, before: Collection[str], check: Callable[[], None]) -> Loaded:
         """Bring the rows into h3.zonal_stats, so that each of the job's cells has exactly the
-        statistics that are staged for it.
+        statistics that are staged for it. The caller holds the lock of the dataset.
 
         `before` are the statistics that the layer holds rows of. `check` may raise, to stop.
         """
@@ -143,7 +144,9 @@ class Staged:
                 removed += self._execute("remove", name).rowcount
         for name in sorted(self._statistics):
             check()
-            self._execute("put", name)
+            if cells_before:
+                self._execute("update", name)
+            self._execute("insert", name)
         check()
         return self._summary(removed, cells_before, self._statistics.union(before))
 
@@ -174,9 +177,7 @@ class Staged:
     def _execute(
         self, query: str, statistic: str | None = None, **values: Any
     ) -> psycopg.Cursor[dict[str, Any]]:
-        column: sql.Composable = sql.SQL("NULL")
-        if statistic in self._statistics:
-            column = sql.Identifier(statistic)
+        column = sql.Identifier(statistic if statistic in self._statistics else _NO_STATISTIC)
         return self._connection.execute(
             sql.SQL(_SQL[query]).format(stored=self._stored, column=column),
             {**asdict(self.target), "statistic": statistic, **values},

@@ -29,6 +29,7 @@ Bounds = tuple[float, float, float, float]
 MIXED: Final = "mixed"
 
 _SQL = queries.load("h3")
+_PARENTHESES: Final = sql.SQL("({})")
 _BATCH_ROWS: Final = 65_536
 _COPY_HEADER_BYTES: Final = 19
 
@@ -147,16 +148,19 @@ def rows(
     if not statistics:
         raise ValueError("no statistics are asked for")
     left = limit
-    for low, high in joined(ranges):
-        start = low if after is None else max(low, after + 1)
-        if start >= high or left == 0:
-            continue
-        statement = _statement(theme, dataset_id, band, statistics, (start, high), left)
-        with connection.cursor() as cursor, cursor.copy(statement) as copy:
-            for batch in _batches(copy, statistics):
-                if left is not None:
-                    left -= len(batch)
-                yield batch
+    # Rolled back, the planner's settings are as they were.
+    with connection.transaction(force_rollback=True), connection.cursor() as cursor:
+        cursor.execute(_SQL["in_order"])
+        for low, high in joined(ranges):
+            start = low if after is None else max(low, after + 1)
+            if start >= high or left == 0:
+                continue
+            statement = _statement(theme, dataset_id, band, statistics, (start, high), left)
+            with cursor.copy(statement) as copy:
+                for batch in _batches(copy, statistics):
+                    if left is not None:
+                        left -= len(batch)
+                    yield batch
 
 
 def joined(ranges: Iterable[Range]) -> list[Range]:
@@ -212,7 +216,7 @@ def _statement(
     value = sql.SQL(_SQL["value_of_statistic"])
     return sql.SQL(_SQL["rows"]).format(
         values=sql.SQL(", ").join(value.format(place=place) for place in range(len(statistics))),
-        statistics=sql.SQL(" UNION ALL ").join(branches),
+        statistics=sql.SQL(" UNION ALL ").join(map(_PARENTHESES.format, branches)),
         limit=limit,
     )
 

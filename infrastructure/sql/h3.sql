@@ -23,7 +23,7 @@ ORDER BY dataset_id, resolution, band
 
 -- name: rows
 -- One row for each cell. The rows of all statistics are merged in the order of the primary key,
--- so that nothing is sorted and the first rows come at once.
+-- so that nothing is sorted and the first rows come at once: see in_order.
 COPY (
     SELECT h3_index, max(pixel_count), max(nodata_count), {values}
     FROM ({statistics}) AS merged
@@ -32,11 +32,18 @@ COPY (
     LIMIT {limit}
 ) TO STDOUT (FORMAT binary)
 
+-- name: in_order
+-- The planner takes the cells of a dataset for some hundreds, of which a hash table is soon made,
+-- where they are millions: to the end of the transaction, it is to follow the primary key.
+SELECT set_config('enable_hashagg', 'off', true), set_config('enable_sort', 'off', true),
+       set_config('max_parallel_workers_per_gather', '0', true)
+
 -- name: rows_of_statistic
 SELECT h3_index, {place} AS place, value, pixel_count, nodata_count
 FROM h3.zonal_stats
 WHERE theme = {theme} AND dataset_id = {dataset_id} AND band = {band} AND stat_type = {statistic}
   AND h3_index >= {low} AND h3_index < {high}
+ORDER BY h3_index
 
 -- name: value_of_statistic
 coalesce(max(value) FILTER (WHERE place = {place}), 'NaN')
