@@ -145,6 +145,7 @@ def _end(
 ) -> bool:
     """Write the terminal state; False where the job has ended or was resumed meanwhile."""
     job_id = job.job_id
+    job_progress.flush(job_id)  # what the finalizer has shown, before anyone sees the end
     with database.transaction() as connection:
         job_repository.lock(connection, job_id)
         if not job_repository.finish(

@@ -63,6 +63,7 @@ def _plan(job_id: str, stage: int) -> PlanVerdict:
         else:
             total = current.tasks_total
         task_repository.open_stage(connection, job_id, stage)
+    job_progress.flush(job_id)  # what the planner has shown, before any task does
     job_progress.event(
         job_id,
         "stage_started",

@@ -9,13 +9,13 @@ import pytest
 
 from config import get_metrics_settings
 from core.errors import TransientTaskError
-from core.job_definition import RetryPolicy, TaskContext
+from core.job_definition import JobContext, RetryPolicy, TaskContext, TaskSpec
 from core.models.metrics import MetricType
 from infrastructure import job_progress, metrics_repository
 from infrastructure.job_progress_contexts import H3AggregationTracker
 from services.orchestration import metrics, reconcile
 from tests.integration.services.orchestration.conftest import Engine
-from tests.support.engine import Job, Load, run_messages, stage
+from tests.support.engine import Job, Load, define, plan_n, run_messages, stage
 from tests.support.metrics import fresh_metrics, new_process
 
 Context = TaskContext[Load]
@@ -58,12 +58,39 @@ def test_figures_are_whole_before_a_stage_is_done(engine: Engine) -> None:
         ),
         n=20,
     )
-    assert job.run() == "completed"
+    job.open()
+    job.work_off()
+    # Not closed yet: who closes it is another process, which knows of no words of this one.
     context = shown(job)
     assert context["cells_processed"] == context["stats_computed"] == 20 * 100 + sum(range(20))
     assert context["tiles_processed"] == 20
-    # A job that has ended shows the mean of its run.
-    assert context["cells_rate_per_sec"] > 0
+    job.close()
+    assert job.finalize() == "completed"
+    rate = context.pop("cells_rate_per_sec")
+    ended = shown(job)
+    assert ended.pop("cells_rate_per_sec") > 0  # the mean of its run
+    assert rate > 0
+    assert ended == context
+
+
+def test_what_planner_and_finalizer_show_is_written_when_they_are_done(engine: Engine) -> None:
+    def plan(context: JobContext[Load]) -> Iterator[TaskSpec]:
+        H3AggregationTracker(context.job_id).begin(cells_total=100, tiles_discovered=1)
+        return plan_n(context)
+
+    def finalize(context: JobContext[Load]) -> dict[str, Any]:
+        H3AggregationTracker(context.job_id).working_on("the end")
+        return {}
+
+    def seen_by_the_task(context: Context) -> None:
+        before.update(shown(job))
+
+    before: dict[str, Any] = {}
+    definition = define(stage(planner=plan, handler=seen_by_the_task), finalize=finalize)
+    job = engine.submit(definition, n=1)
+    assert job.run() == "completed"
+    assert before["cells_total"] == 100
+    assert shown(job)["current_tile"] == "the end"
 
 
 def test_a_worker_that_comes_back_from_the_dead_changes_no_sum(
