@@ -45,7 +45,7 @@ def bounds(grid: Grid) -> list[Box]:
     poles = _poles_within(plane)
     if plane.turn is not None and not np.isnan(latitudes).all():
         # What lies beyond a whole turn, or a pole, has no place, and adds nothing.
-        west, east = _meridians(plane)
+        west, east = plane.span
         south, north = float(np.nanmin(latitudes)), float(np.nanmax(latitudes))
         pad = _bulge(latitudes)
     elif np.isfinite(longitudes).all():
@@ -123,14 +123,6 @@ def _edge(grid: Grid, points: int) -> tuple[Numbers, Numbers]:
     columns = np.concatenate((along, all_, along[::-1], none)) * grid.width
     rows = np.concatenate((none, along, all_, along[::-1])) * grid.height
     return columns, rows
-
-
-def _meridians(plane: Plane) -> tuple[float, float]:
-    """West and east, in degrees, of a grid in whose plane x goes with longitude."""
-    assert plane.turn is not None
-    a, b, _, _, _, _ = plane.grid.transform
-    wide = abs(a) * plane.grid.width + abs(b) * plane.grid.height
-    return plane.seam, plane.seam + min(wide / plane.turn, 1.0) * _TURN
 
 
 def _bulge(along: Numbers) -> float:

@@ -3,8 +3,8 @@
 Longitudes come unwrapped: from `Plane.seam` on, a whole turn at most. That is the meridian at
 which outlines are cut, so that each piece of one is a polygon in the plane of the grid. Where x
 goes with longitude (longitudes and latitudes themselves, Mercator and its kin) a grid may begin
-anywhere and go round the world: the seam is its west edge. All other projections are torn, if at
-all, opposite to their central meridian.
+anywhere and go round the world: the seam is in the middle of what it leaves out, or at its edge.
+All other projections are torn, if at all, opposite to their central meridian.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NEARLY_THE_POLE = _POLE - 1e-7
 _LOOKED_AT = np.array([-0.49, -0.25, -0.02, 0.0, 0.02, 0.25, 0.49])
 _LATITUDES = np.array([0.0, 45.0, -60.0])
 _UNEVEN = 1e-4
-_ROUNDING = 1e-9
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,7 @@ class Plane:
     @cached_property
     def seam(self) -> float:
         """The meridian, in [-180, 180), at which outlines are cut."""
-        meridians = self._meridians
-        if meridians is None:
-            return _normal(_central_meridian(self.crs) - _HALF)
-        return _normal(self._west)
+        return _normal(self._begin)
 
     @cached_property
     def turn(self) -> float | None:
@@ -76,6 +73,18 @@ class Plane:
         if self.turn is None or b or d:
             return None
         return self.turn / abs(a)
+
+    @cached_property
+    def span(self) -> tuple[float, float]:
+        """Where x goes with longitude: the meridians of the grid's west and east, a turn apart at
+        most; its own, whatever the turn that it is in."""
+        meridians = self._meridians
+        if meridians is None:
+            raise ValueError(f"in {self.grid.crs} x does not go with longitude")
+        a, b, _, _, _, _ = self.grid.transform
+        west = meridians.longitude + (self.left - meridians.x) / meridians.slope
+        wide = (abs(a) * self.grid.width + abs(b) * self.grid.height) / meridians.slope
+        return west, west + min(wide, _TURN)
 
     @cached_property
     def left(self) -> float:
@@ -138,11 +147,12 @@ class Plane:
         return _meridians_of(self.grid.crs)
 
     @cached_property
-    def _west(self) -> float:
-        """The longitude of `left`, where x goes with longitude."""
-        meridians = self._meridians
-        assert meridians is not None
-        return meridians.longitude + (self.left - meridians.x) / meridians.slope
+    def _begin(self) -> float:
+        """The longitude of the seam, in the turn in which the grid lies."""
+        if self._meridians is None:
+            return _central_meridian(self.crs) - _HALF
+        west, east = self.span
+        return west - (_TURN - (east - west)) / 2
 
     def _projected(self, longitudes: Numbers, latitudes: Numbers) -> tuple[Numbers, Numbers]:
         meridians = self._meridians
@@ -152,7 +162,7 @@ class Plane:
             inside = np.clip(longitudes, middle - _HALF + _ROUNDING, middle + _HALF - _ROUNDING)
             return self._transformed(inside, latitudes)
         # In the turn in which the grid lies.
-        longitudes = longitudes + _TURN * round((self._west - self.seam) / _TURN)
+        longitudes = longitudes + _TURN * round((self._begin - self.seam) / _TURN)
         if self._is_plain:
             return longitudes, latitudes
         if not self.crs.is_geographic:
