@@ -72,22 +72,21 @@ class Area:
         Their longitudes may run on beyond the antimeridian, and around all of the Earth.
         """
         around = east - west >= _TURN - _ROUNDING
-        shapes = shapely.box(
-            np.where(around, -_HALF, np.maximum(west, -_HALF)),
-            south,
-            np.where(around, _HALF, np.minimum(east, _HALF)),
-            north,
-        )
+        west, east = np.where(around, -_HALF, west), np.where(around, _HALF, east)
+        shapes = shapely.box(np.maximum(west, -_HALF), south, np.minimum(east, _HALF), north)
         touched: Mask = shapely.intersects(self.geometry, shapes)
         covered: Mask = touched.copy()
         covered[touched] = shapely.covers(self.geometry, shapes[touched])
-        for across, first, last in (
-            ((west < -_HALF) & ~around, west + _TURN, np.full_like(west, _HALF)),
-            ((east > _HALF) & ~around, np.full_like(east, -_HALF), east - _TURN),
-        ):
-            beyond = shapely.box(first[across], south[across], last[across], north[across])
-            touched[across] |= shapely.intersects(self.geometry, beyond)
-            covered[across] &= shapely.covers(self.geometry, beyond)
+        for across, turn in ((west < -_HALF, _TURN), (east > _HALF, -_TURN)):
+            if across.any():
+                beyond = shapely.box(
+                    np.maximum(west[across] + turn, -_HALF),
+                    south[across],
+                    np.minimum(east[across] + turn, _HALF),
+                    north[across],
+                )
+                touched[across] |= shapely.intersects(self.geometry, beyond)
+                covered[across] &= shapely.covers(self.geometry, beyond)
         return touched, covered
 
     def boxes(self) -> list[Box]:

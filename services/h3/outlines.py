@@ -37,7 +37,8 @@ class Outlines:
 
 
 def outlines(cells: Cells, seam: float) -> Outlines:
-    """The outlines of cells, with longitudes from `seam` (degrees) on to the east.
+    """The outlines of cells of one resolution, with longitudes from `seam` (degrees) on to the
+    east.
 
     Takes some 400 bytes of memory for each cell.
     """

@@ -168,6 +168,33 @@ def test_what_crosses_itself_is_repaired_and_says_so() -> None:
     assert areas.of_polygon(polygon(FIJI)).repairs == ()
 
 
+def test_parts_that_overlap_count_once() -> None:
+    both = areas.of_polygon(
+        {
+            "type": "MultiPolygon",
+            "coordinates": [
+                polygon([(0, 0), (10, 0), (10, 10), (0, 10), (0, 0)])["coordinates"],
+                polygon([(5, 0), (15, 0), (15, 10), (5, 10), (5, 0)])["coordinates"],
+            ],
+        }
+    )
+    assert both.geometry.area == pytest.approx(150)
+    assert len(both.repairs) > 0
+
+
+def test_an_edge_of_more_than_half_a_turn_goes_the_short_way_but_for_extents_of_the_world() -> None:
+    def rectangle(south: float, north: float) -> Area:
+        ring: Ring = [(-100, south), (100, south), (100, north), (-100, north), (-100, south)]
+        return areas.of_polygon(polygon(ring))
+
+    assert [(each.west, round(each.east, 9)) for each in rectangle(0, 50).boxes()] == [
+        (100, 180),
+        (-180, -100),
+    ]
+    [extent] = rectangle(-60, 70).boxes()
+    assert (extent.west, round(extent.east, 9)) == (-100, 100)
+
+
 def test_heights_are_left_out() -> None:
     high = areas.of_polygon(polygon([(0, 0, 5), (1, 0, 5), (1, 1, 5), (0, 0, 5)]))  # type: ignore[list-item]
     assert not high.geometry.has_z

@@ -44,7 +44,7 @@ def by_hand(one: Box, resolution: int, area: Area | None = None) -> Cells:
     inside = (x >= one.west) & (x < one.east) & (y >= one.south)
     inside &= (y < one.north) | (one.north == 90)
     if area is not None:
-        inside &= np.array([area.geometry.intersects(p) for p in shapely.points(x, y)], bool)
+        inside[inside] = shapely.intersects(area.geometry, shapely.points(x[inside], y[inside]))
     return every_cell(resolution)[inside]
 
 
@@ -60,7 +60,7 @@ def angles(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> Numb
 
 
 @pytest.mark.parametrize("resolution", [0, 1, 2, 3])
-@pytest.mark.parametrize("side_m", [700_000.0, 5_000_000.0])
+@pytest.mark.parametrize("side_m", [1_500_000.0, 5_000_000.0])
 def test_boxes_that_cover_the_world_have_every_cell_once(resolution: int, side_m: float) -> None:
     parts = boxes.partition([WORLD], resolution, side_m)
     found = np.concatenate([cells.in_box(part, resolution) for part in parts])
@@ -145,7 +145,7 @@ def test_fine_cells_are_those_that_h3_finds_for_places_all_over_the_box(
 
 def test_areas_have_the_cells_whose_centre_is_in_them() -> None:
     random = np.random.default_rng(3)
-    for _ in range(25):
+    for _ in range(12):
         middle = random.uniform([-150, -70], [150, 70])
         turns = np.sort(random.uniform(0, 2 * math.pi, 9))
         radii = random.uniform(0.5, 15, 9)
