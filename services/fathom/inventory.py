@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 
 import orjson
@@ -14,7 +12,7 @@ import orjson
 from core.counting import counted
 from core.job_definition import JobContext, JsonObject, TaskContext
 from infrastructure.blob_upload import upload_file
-from services.fathom import listing
+from services.fathom import listing, reports
 from services.fathom.grouping import Problem, StackGroup
 from services.fathom.listing import StackList
 from services.fathom.model import band_name
@@ -26,9 +24,6 @@ Context = TaskContext[InventoryFathomContainer]
 STAGE = "report"
 
 # The result is kept in the ledger, and must stay far below 100 KB.
-_LISTED = 100
-_LISTED_BYTES = 30_000
-_MESSAGE = 300
 _PATHS = 3
 _MAPS = 200
 _CHECK_EVERY = 1000
@@ -44,7 +39,7 @@ def publish_reports(context: Context) -> JsonObject:
     found = listing.listed(context)
     workspace = context.workspace
     stacks = _Stacks()
-    reports = {
+    published = {
         "stacks": _publish(
             context, "stacks", stacks.counted(listing.read_stacks(workspace, found))
         ),
@@ -64,8 +59,10 @@ def publish_reports(context: Context) -> JsonObject:
         **stacks.as_json(),
         "unparsed_by_reason": found.unparsed_by_reason,
         "problems": found.problems,
-        "first_problems": list(_first(listing.read_problems(workspace, found))),
-        "reports": reports,
+        "first_problems": list(
+            reports.listed(map(_in_short, listing.read_problems(workspace, found)))
+        ),
+        "reports": published,
     }
 
 
@@ -166,19 +163,8 @@ def _of_stack(stack: StackGroup) -> JsonObject:
     }
 
 
-def _first(problems: Iterable[Problem]) -> Iterator[JsonObject]:
-    """As many of the first problems as a result may hold, in short."""
-    left = _LISTED_BYTES
-    for problem in islice(problems, _LISTED):
-        short = {
-            **problem.model_dump(),
-            "message": problem.message[:_MESSAGE],
-            "paths": list(problem.paths[:_PATHS]),
-        }
-        left -= len(json.dumps(short))  # As the ledger's driver writes it, in ASCII.
-        if left < 0:
-            return
-        yield short
+def _in_short(problem: Problem) -> JsonObject:
+    return {**problem.model_dump(), "paths": list(problem.paths[:_PATHS])}
 
 
 def _publish(context: Context, what: str, records: Iterable[JsonObject]) -> JsonObject:

@@ -108,19 +108,14 @@ def listed(context: JobContext[FathomTiles]) -> StackList:
     return StackList.model_validate(next(context.results(STAGE)).result)
 
 
-def read_stacks(workspace: Workspace, found: StackList, *, start: int = 0) -> Iterator[StackGroup]:
-    """The stacks from number `start` on, in the order of their ids."""
-    return _read(workspace, f"{found.folder}/stacks", found.stacks, StackGroup, start)
-
-
-def read_stack(workspace: Workspace, found: StackList, index: int) -> StackGroup:
-    """One of the stacks, by its number, from 0."""
-    return next(read_stacks(workspace, found, start=index))
+def read_stacks(workspace: Workspace, found: StackList) -> Iterator[StackGroup]:
+    """The stacks, in the order of their ids."""
+    return _read(workspace, f"{found.folder}/stacks", found.stacks, StackGroup)
 
 
 def read_problems(workspace: Workspace, found: StackList) -> Iterator[Problem]:
     """What is in no stack, and why."""
-    return _read(workspace, f"{found.folder}/problems", found.problems, Problem, 0)
+    return _read(workspace, f"{found.folder}/problems", found.problems, Problem)
 
 
 def refuse_nothing(parameters: FathomTiles, found: StackList) -> None:
@@ -195,8 +190,7 @@ def _write(context: TaskContext[FathomTiles], folder: str, values: Iterable[Rast
     return count
 
 
-def _read(workspace: Workspace, folder: str, count: int, kind: type[M], start: int) -> Iterator[M]:
-    for page in range(start // _PAGE, -(-count // _PAGE)):
-        lines = workspace.read_bytes(f"{folder}/{page}.ndjson").splitlines()
-        for line in lines[max(0, start - page * _PAGE) :]:
+def _read(workspace: Workspace, folder: str, count: int, kind: type[M]) -> Iterator[M]:
+    for page in range(-(-count // _PAGE)):
+        for line in workspace.read_bytes(f"{folder}/{page}.ndjson").splitlines():
             yield kind.model_validate_json(line)
