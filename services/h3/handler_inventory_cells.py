@@ -77,7 +77,8 @@ def settled(context: Context) -> Plan:
     found = sources.resolve(context)
     rasters = sources.look_all(context, found)
     mosaics = grids.mosaics(rasters)
-    notes = _notes_on_overlaps(parameters, rasters, mosaics)
+    notes = [] if area is None else list(area.repairs)
+    notes += _notes_on_overlaps(parameters, rasters, mosaics)
     pixel_m = min(grids.pixel_size_m(each.grid) for each in mosaics)
     pixels_per_cell = planning.pixels_per_cell(parameters.resolution, pixel_m)
     if pixels_per_cell < 1:
