@@ -33,8 +33,9 @@ _SCENARIOS: dict[str, Scenario] = {
     "".join(filter(str.isdigit, ssp)): ssp for ssp in get_args(Scenario)
 }
 
-_TIF = re.compile(r"\.tiff?$", re.IGNORECASE)
-_TILE = re.compile(rf"(?:^|[-_ ])({tiles.NAME})$", re.IGNORECASE)
+# Of ASCII alone: digits of other scripts would be numbers, and a long s be a south.
+_TIF = re.compile(r"\.tiff?$", re.IGNORECASE | re.ASCII)
+_TILE = re.compile(rf"(?:^|[-_ ])({tiles.NAME})$", re.IGNORECASE | re.ASCII)
 _WORD = re.compile(
     r"""(?:
       1in(?P<return_period>\d+)
@@ -50,7 +51,7 @@ _WORD = re.compile(
     | (?P<plain>global|flood_map|fathom|depth|[ns0][ew0]_offset)
     | (?P<unknown>[^-_ ]+)
     )(?=[-_ ]|$)""",
-    re.VERBOSE,
+    re.VERBOSE | re.ASCII,
 )
 
 
@@ -133,11 +134,6 @@ class FathomName:
     tile: Tile
 
 
-def is_tif(path: str) -> bool:
-    """Whether the path has the suffix of a TIFF."""
-    return _TIF.search(path) is not None
-
-
 def parse(path: str) -> FathomName:
     """What the path of a file, with its folders, says of it.
 
@@ -145,7 +141,7 @@ def parse(path: str) -> FathomName:
     has a return period; resolution, percentile and version may as well stand in a folder above.
     Raises `UnreadableName`.
     """
-    if not is_tif(path):
+    if not _TIF.search(path):
         raise UnreadableName(Reason.NOT_A_TIF, "is not a TIFF by its name")
     folder, _, name = _TIF.sub("", path).rpartition("/")
     found = _TILE.search(name)
@@ -173,7 +169,7 @@ def _described(folder: str, prefix: str) -> tuple[FathomMap, int] | UnreadableNa
         return_period = _return_period(words)
         return _map_of(words, above), return_period
     except UnreadableName as error:
-        return error
+        return error.with_traceback(None)  # which would keep all that it passed through
 
 
 @lru_cache(maxsize=4096)

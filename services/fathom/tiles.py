@@ -8,7 +8,7 @@ from dataclasses import dataclass
 NAME = r"[ns]\d{2}[ew]\d{3}"
 """A regular expression for the name of a tile, in letters of either case."""
 
-_PARTS = re.compile(r"([ns])(\d{2})([ew])(\d{3})", re.IGNORECASE)
+_PARTS = re.compile(r"([ns])(\d{2})([ew])(\d{3})", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)

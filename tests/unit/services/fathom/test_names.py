@@ -103,6 +103,8 @@ class TestNoNames:
             ("1in100-FLUVIAL-UNDEFENDED-2050-NGFS_CP_n07w005.tif", Reason.UNKNOWN_SCENARIO),
             ("1in100-FLUVIAL-UNDEFENDED-EXTENT-2020_n07w005.tif", Reason.NOT_DEPTH),
             ("mean-1in100-FLUVIAL-UNDEFENDED-2020_n07w005.tif", Reason.UNKNOWN_WORD),
+            ("1in\u0661\u0660\u0660-FLUVIAL-UNDEFENDED-2020_n07w005.tif", Reason.NO_RETURN_PERIOD),
+            ("1in100-FLUVIAL-UNDEFENDED-2020_\u017f07w005.tif", Reason.NO_TILE),
             ("1in100-FLUVIAL-COASTAL-UNDEFENDED-2020_n07w005.tif", Reason.AMBIGUOUS),
             ("1in100-1in50-FLUVIAL-UNDEFENDED-2020_n07w005.tif", Reason.AMBIGUOUS),
         ],
