@@ -15,8 +15,6 @@ from services.h3.reading import Wanted
 from services.h3.rolling_up import FRACTION
 from services.orchestration.paging import bad_query, row_key
 
-MOST_STATISTICS = 60
-
 _PLACES = ("bbox", "iso3", "cell")
 _CELL = re.compile(r"[0-9a-f]{15,16}")
 _ISO3 = re.compile(r"[A-Z]{3}")
@@ -83,8 +81,6 @@ def _statistics(query: Mapping[str, str]) -> tuple[str, ...] | None:
         raise bad_query(
             "stat", f"must be names with commas between them, or {ALL!r} alone, not {odd[0][:40]!r}"
         )
-    if len(names) > MOST_STATISTICS:
-        raise bad_query("stat", f"must be {MOST_STATISTICS} names at most, not {len(names)}")
     return names
 
 

@@ -12,6 +12,9 @@ from services.orchestration.paging import bad_query
 
 ALL = "all"
 
+# Of one answer: more take the database long to put together.
+MOST_STATISTICS = 100
+
 # What is shown where nothing is asked for, the first that there is.
 _USUAL = ("mean", "majority")
 # What every cell with data has, by which those are found that lack a class.
@@ -65,8 +68,16 @@ def choose(
     for layer in finer:
         names = _names(layer, resolution, statistics)
         if names and not _missing(layer, resolution, names):
+            _not_too_many(names)
             return Choice(layer, resolution, names, _read(layer, resolution, names))
     raise _refusal(finer[0], resolution, statistics)
+
+
+def _not_too_many(names: Sequence[str]) -> None:
+    if len(names) > MOST_STATISTICS:
+        raise bad_query(
+            "stat", f"means {len(names)} statistics, of {MOST_STATISTICS} at most: name some"
+        )
 
 
 def _of_band(dataset: Dataset, band: int | None) -> list[Layer]:

@@ -161,7 +161,7 @@ def _rows(
     wanted: Wanted,
 ) -> Iterator[Batch]:
     """The rows in the ranges, some at a time, so that the connection is free between them."""
-    some = _ROWS if choice.is_rolled_up else min(max(wanted.limit, _FEWEST_ROWS), _ROWS)
+    some = _ROWS if choice.is_rolled_up else min(max(wanted.limit + 1, _FEWEST_ROWS), _ROWS)
     after = _after(wanted, choice)
     while True:
         batches = h3_repository.rows(
