@@ -122,7 +122,7 @@ def _pieces(cell: str, seam: float) -> list[Ring]:
         ring = np.concatenate((ring, [[end, ring[0, 1]]], np.column_stack((line, pole))))
     pieces = []
     for turn in (-2, -1, 0, 1, 2):
-        moved = _clipped(ring + [turn * _TURN, 0], 0, seam, seam + _TURN)
+        moved = _clipped(ring + np.array([turn * _TURN, 0]), 0, seam, seam + _TURN)
         if _area(moved) > 0:
             pieces.append(moved)
     return pieces

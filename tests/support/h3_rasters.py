@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,14 +16,14 @@ import rasterio
 from core.job_definition import JsonObject
 from infrastructure.blob_lookup import BlobVersion
 from services.h3 import grids, handler_raster_zonal, sources
+from services.h3.boxes import grown
+from services.h3.cells import circumradius
 from services.h3.child.aggregating import aggregate
 from services.h3.child.work import file_name
 from services.h3.model import Block, Box, Cells, Mosaic, Numbers, Plan, SourceRaster, Weighting
 from services.h3.parameters import H3RasterAggregation
 from services.h3.sources import Found
 from services.raster.child.facts import read_facts
-
-WORLD = Box(west=-180, south=-90, east=180, north=90)
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,13 @@ class Statistics:
 
     @property
     def cells(self) -> Cells:
-        return self.table["h3_index"].to_numpy().view(np.uint64)
+        index: Cells = self.table["h3_index"].to_numpy().view(np.uint64)
+        return index
 
     def column(self, name: str) -> Numbers:
         """The column, NaN for null."""
-        return self.table[name].to_numpy().astype(np.float64)
+        values: Numbers = self.table[name].to_numpy().astype(np.float64)
+        return values
 
     def of(self, cell: int) -> dict[str, float | None]:
         row = int(np.searchsorted(self.cells, np.uint64(cell)))
@@ -66,20 +69,23 @@ def statistics(
     names: Sequence[str] = ("count", "sum", "mean", "stdev", "min", "max"),
     *,
     weighting: Weighting = "exact",
-    boxes: Sequence[Box] = (WORLD,),
+    boxes: Sequence[Box] | None = None,
     area: dict[str, Any] | None = None,
     memory_mb: int = 512,
     mosaics: tuple[Mosaic, ...] | None = None,
     **parameters: Any,
 ) -> Statistics:
-    """Aggregate rasters in blocks that are these boxes."""
+    """Aggregate rasters in blocks that are these boxes, or a few around all of them."""
     rasters = tuple(source(path, **parameters) for path in paths)
+    placed = grids.mosaics(rasters) if mosaics is None else mosaics
+    if boxes is None:
+        boxes = around(placed, resolution)
     plan = Plan(
         resolution=resolution,
         weighting=weighting,
         statistics=tuple(names),
         rasters=rasters,
-        mosaics=grids.mosaics(rasters) if mosaics is None else mosaics,
+        mosaics=placed,
         area=area,
         blocks=tuple(Block(index=n, box=box, cells=0) for n, box in enumerate(boxes)),
         cells=0,
@@ -87,21 +93,30 @@ def statistics(
     )
     tables, answers = [], []
     for block in plan.blocks:
-        rows: list[bytes] = []
-        sinks = {"rows": rows.append, "progress": lambda _: None}
+        emitted = _Emitted()
         work = handler_raster_zonal.work_of(plan, block, memory_mb)
         with ExitStack() as stack:
             files = {
                 file_name(number): stack.enter_context(Path(raster.path).open("rb"))
                 for number, raster in work.rasters.items()
             }
-            answers.append(
-                aggregate(
-                    work.model_dump(mode="json"),
-                    lambda name, data, sinks=sinks: sinks[name](bytes(data)),
-                    **files,
-                )
-            )
-        tables.append(pa.ipc.open_file(b"".join(rows)).read_all())
+            answers.append(aggregate(work.model_dump(mode="json"), emitted, **files))
+        tables.append(pa.ipc.open_file(b"".join(emitted.of["rows"])).read_all())
     together = pa.concat_tables(tables, promote_options="default").sort_by("h3_index")
     return Statistics(together, tuple(answers))
+
+
+def around(mosaics: Sequence[Mosaic], resolution: int) -> list[Box]:
+    """Boxes in which all cells lie that touch a raster."""
+    bounds = [box for mosaic in mosaics for box in grids.bounds(mosaic.grid)]
+    return grown(bounds, 2 * circumradius(resolution))
+
+
+class _Emitted:
+    """What a child has emitted, by the names of the sinks."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, list[bytes]] = defaultdict(list)
+
+    def __call__(self, sink: str, data: bytes | memoryview) -> None:
+        self.of[sink].append(bytes(data))
