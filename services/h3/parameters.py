@@ -83,7 +83,8 @@ class H3RasterAggregation(JobParameters):
     asset: str | None = Field(
         default=None,
         max_length=128,
-        description="Asset of each item; default: the one that the item is about",
+        description="Asset that is read of each item that has it; default: the one that all items "
+        "are about",
     )
     container_name: DataContainer | None = Field(
         default=None, description="Container of a raster, in place of a collection"

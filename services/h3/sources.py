@@ -38,6 +38,7 @@ PRELOAD = ("pyarrow", "h3ronpy.vector", "shapely", "services.h3.child.aggregatin
 _HEADER = "services.h3.child.headers:header"
 _PAGE = 500
 _MOST_RASTERS = 20_000
+_NAMED = 20
 _TIMES = ("datetime", "end_datetime", "start_datetime")
 # A mask beside a raster says which of its pixels count, and nothing beside it is read.
 _MASK = ".msk"
@@ -72,13 +73,13 @@ class _Asset:
 
 
 def resolve(context: Context) -> list[Found]:
-    """The rasters that the parameters name: of the items of a collection the newest first, and
-    those of one time by their names.
+    """The rasters that the parameters name: of the items of a collection that have the asset the
+    newest first, and those of one time by their names.
 
     Raises `NotFound` (collection_not_found, item_not_found, asset_not_found, container_not_found,
     blob_not_found), `Conflict` (no_raster, not_ours), `PermanentTaskError` (no_items,
-    too_many_rasters, invalid_datetime, mask_beside_raster, source_too_large), and for an address
-    `SourceRefused` and `SourceUnavailable`.
+    too_many_rasters, assets_differ, invalid_datetime, mask_beside_raster, source_too_large), and
+    for an address `SourceRefused` and `SourceUnavailable`.
     """
     parameters = context.parameters
     if parameters.collection_id is not None:
@@ -213,12 +214,16 @@ def _assets(parameters: H3RasterAggregation, collection_id: str) -> list[_Asset]
                 field="collection_id",
             )
         is_restricted = bool(collection.get(published.RESTRICTED))
-        assets = [
-            _asset(item, parameters.asset, is_restricted)
-            for item in _items(catalog, collection_id, parameters)
-        ]
-    if not assets:
+        items = list(_items(catalog, collection_id, parameters))
+    if not items:
         raise _no_items(collection_id, parameters)
+    key = parameters.asset or _common_asset(items)
+    # Items of one collection may show different things: those that do not show this one are
+    # not what was asked for.
+    showing = [item for item in items if key in item["assets"]]
+    if not showing:
+        raise _no_asset(collection_id, key, items)
+    assets = [_asset(item, key, is_restricted) for item in showing]
     by_name = sorted(assets, key=lambda asset: asset.item_id)
     return sorted(by_name, key=lambda asset: asset.time, reverse=True)
 
@@ -263,15 +268,31 @@ def _next_page(page: JsonObject) -> str | None:
     return None
 
 
-def _asset(item: JsonObject, wanted: str | None, is_restricted: bool) -> _Asset:
-    key = published.main_asset(item) if wanted is None else wanted
-    if key not in item["assets"]:
-        known = ", ".join(sorted(item["assets"]))
-        raise NotFound(
-            f"The item {item['id']!r} has no asset {key!r}; it has: {known or 'none'}.",
-            code="asset_not_found",
+def _common_asset(items: Sequence[JsonObject]) -> str:
+    """The asset that all items are about. Raises `PermanentTaskError` (assets_differ) where that
+    is not one of the same name: their values could be of different things."""
+    about = sorted({published.main_asset(item) for item in items})
+    if len(about) > 1:
+        raise PermanentTaskError(
+            f"The items are about different assets ({', '.join(about[:_NAMED])}): name the one "
+            "that is wanted.",
+            code="assets_differ",
             field="asset",
         )
+    return about[0]
+
+
+def _no_asset(collection_id: str, key: str, items: Sequence[JsonObject]) -> NotFound:
+    known = sorted({name for item in items for name in item["assets"]})
+    return NotFound(
+        f"No item that is asked for of the collection {collection_id!r} has an asset {key!r}; "
+        f"there are: {', '.join(known[:_NAMED]) or 'none'}.",
+        code="asset_not_found",
+        field="asset",
+    )
+
+
+def _asset(item: JsonObject, key: str, is_restricted: bool) -> _Asset:
     container, path = published.place_of(item, key)
     properties, asset = item["properties"], item["assets"][key]
     said = properties.get(RASTER_TYPE)
