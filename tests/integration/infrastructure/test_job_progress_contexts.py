@@ -239,9 +239,10 @@ class TestAttempts:
         first = self.tracker(job_id, 1)
         first.cells_processed("a", 10, 20)
         assert shown(job_id, H3AggregationTracker)["cells_processed"] == 10
-        first.tile_processed("a")
         first.cells_processed("a", 15, 30)
-        # What is not said anew stays: the tile, and the cells.
+        assert shown(job_id, H3AggregationTracker)["cells_processed"] == 15
+        first.tile_processed("a")
+        # What is not said anew stays.
         assert shown(job_id, H3AggregationTracker) == {
             "cells_processed": 15,
             "stats_computed": 30,
