@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
+
+from psycopg.types.json import Jsonb
 
 from infrastructure import queries
 from infrastructure.database import Connection
@@ -24,7 +27,9 @@ class StacCollectionSource:
     """A STAC collection as a source of rasters.
 
     Bounds in degrees (WGS84), resolution in metres, times as RFC 3339 texts. The facts of the
-    rasters are those of asset `asset_key`, and None where no raster of it could be read.
+    rasters are those of asset `asset_key`, and None where no raster of it could be read:
+    `value_range` is the smallest and the largest value, `band_info` says of each band what is
+    known. What is recommended is for aggregation to H3: statistics, and resolutions.
     """
 
     collection_id: str
@@ -36,8 +41,14 @@ class StacCollectionSource:
     crs: str | None
     data_type: str | None
     nodata_value: float | None
+    value_range: list[float] | None
     band_count: int | None
+    band_info: list[dict[str, Any]] | None
     theme: str | None
+    recommended_stats: list[str] | None
+    recommended_h3_res_min: int | None
+    recommended_h3_res_max: int | None
+    unit: str | None
     west: float
     south: float
     east: float
@@ -51,7 +62,10 @@ class StacCollectionSource:
 
 def put(connection: Connection, source: StacCollectionSource) -> Entry:
     """Enter the collection, or bring its entry up to date."""
-    row = connection.execute(_SQL["put_stac_collection"], asdict(source)).fetchone()
+    values = asdict(source)
+    for name in ("value_range", "band_info"):
+        values[name] = None if values[name] is None else Jsonb(values[name])
+    row = connection.execute(_SQL["put_stac_collection"], values).fetchone()
     if row is None:
         return Entry.UNCHANGED
     return Entry.CREATED if row["created"] else Entry.UPDATED

@@ -17,9 +17,9 @@ from services.h3.model import Box, SourceRaster, Weighting
 # docs/h3-aggregation.md has the errors that were measured.
 EXACT_BELOW = 100.0
 
-_CATEGORICAL = "categorical"
-_STATISTICS = ("mean", "min", "max", "stdev", "count")
-_STATISTICS_OF_CLASSES = ("majority", "fractions", "count")
+CATEGORICAL = "categorical"
+STATISTICS = ("mean", "min", "max", "stdev", "count")
+STATISTICS_OF_CLASSES = ("majority", "fractions", "count")
 
 _BLOCK_PIXELS = 2048.0  # along a block's side, where nothing speaks against it
 _BLOCK_CELLS = 250_000.0
@@ -30,8 +30,8 @@ def statistics_for(asked: Sequence[str] | None, rasters: Sequence[SourceRaster])
     """Those that were asked for, or the usual ones for what the rasters are."""
     if asked is not None:
         return tuple(asked)
-    classes = bool(rasters) and all(each.raster_type == _CATEGORICAL for each in rasters)
-    return _STATISTICS_OF_CLASSES if classes else _STATISTICS
+    classes = bool(rasters) and all(each.raster_type == CATEGORICAL for each in rasters)
+    return STATISTICS_OF_CLASSES if classes else STATISTICS
 
 
 def weighting_for(asked: Weighting | None, pixels_per_cell: float) -> Weighting:

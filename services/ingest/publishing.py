@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
-from config import get_settings
 from core.counting import counted
 from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext
 from infrastructure import database, source_catalog_repository
-from infrastructure.source_catalog_repository import Entry, StacCollectionSource
+from infrastructure.source_catalog_repository import Entry
+from services.h3 import source_entries
+from services.h3.source_entries import RasterFacts
 from services.ingest import files
 from services.ingest.files import CogReport
 from services.ingest.parameters import IngestCollection
@@ -38,7 +39,8 @@ def publish(context: Context) -> JsonObject:
         context.workspace.read_bytes(f"{report.computed['files']}/collection.json")
     )
     with database.transaction() as connection:
-        source = _source(collection, report.cogs.rasters, context.parameters.h3_theme)
+        facts = _facts(collection, report.cogs.rasters)
+        source = source_entries.entry(collection, facts, theme=context.parameters.h3_theme)
         entry = source_catalog_repository.put(connection, source)
     return report.result(collection["id"], entry)
 
@@ -194,40 +196,20 @@ def _short(each: Quarantined) -> JsonObject:
     return {**record, "message": each.message[:_MAX_MESSAGE]}
 
 
-def _source(
-    collection: Mapping[str, Any], rasters: list[JsonObject], theme: str | None
-) -> StacCollectionSource:
-    """The entry: of the data asset that most items have, with the facts most of them share."""
+def _facts(collection: Mapping[str, Any], rasters: list[JsonObject]) -> RasterFacts:
+    """Of the data asset that most items have, what most of its rasters share."""
     item_assets: Mapping[str, Any] = collection.get("item_assets") or {}
     raster = _typical(rasters, list(item_assets))
     nodata = raster.get("nodata")
     if nodata is None:
         nodata = _declared_nodata(item_assets.get(raster.get("asset", "")) or {})
-    west, south, east, north = _box(collection["extent"]["spatial"]["bbox"][0])
-    start, end = collection["extent"]["temporal"]["interval"][0]
-    providers = [each["name"] for each in collection.get("providers") or []]
-    base = get_settings().public_url or ""
-    return StacCollectionSource(
-        collection_id=collection["id"],
-        display_name=collection.get("title") or collection["id"],
-        description=collection.get("description"),
-        stac_api_url=f"{base.rstrip('/')}/api/stac",
+    return RasterFacts(
         asset_key=raster.get("asset"),
-        native_resolution_m=raster.get("resolution_m"),
+        resolution_m=raster.get("resolution_m"),
         crs=raster.get("crs"),
         data_type=raster.get("data_type"),
-        nodata_value=nodata,
+        nodata=nodata,
         band_count=raster.get("band_count"),
-        theme=theme,
-        west=west,
-        south=south,
-        east=east,
-        north=north,
-        temporal_extent_start=start,
-        temporal_extent_end=end,
-        source_provider=", ".join(providers) or None,
-        source_license=collection.get("license"),
-        citation=collection.get("sci:citation"),
     )
 
 
@@ -261,13 +243,3 @@ def _declared_nodata(asset: Mapping[str, Any]) -> float | None:
         if isinstance(nodata, (int, float)):
             return float(nodata)
     return None
-
-
-def _box(bbox: list[float]) -> Iterator[float]:
-    """West, south, east, north; the whole circle for a box across the antimeridian, which
-    the entry's single polygon cannot show."""
-    half = len(bbox) // 2
-    west, south, east, north = bbox[0], bbox[1], bbox[half], bbox[half + 1]
-    if west > east:
-        west, east = -180.0, 180.0
-    yield from (west, south, east, north)

@@ -27,7 +27,7 @@ from infrastructure.stac_loader import CatalogLoad, LoadOutcome
 from services.ingest.collection_document import CollectionBuilder, merged_with_stored
 from services.ingest.documents import DocumentError, check_item
 from services.raster import items as raster_items
-from services.raster import mosaic
+from services.raster import mosaic, source_entries
 from services.raster.times import UNKNOWN
 from services.stac.links import Addresses, linked_item
 
@@ -63,8 +63,9 @@ def publish(
     lie in `container` already. Items of the same ids are replaced. A Collection that exists
     keeps title, description and licence unless they are given. `with_mosaic` writes a
     MosaicJSON of the whole Collection beside its files, if they can be drawn as one; one that
-    has a mosaic gets a new one in any case, or has none any more. `progress` is told how many
-    items are done. The caller holds the lock `Space.RASTERS` of the collection.
+    has a mosaic gets a new one in any case, or has none any more. In h3.source_catalog it has an
+    entry afterwards. `progress` is told how many items are done. The caller holds the lock
+    `Space.RASTERS` of the collection.
 
     Raises `PermanentTaskError` for an Item that is not valid, and for a Collection that
     describes a table; and what `stac_loader.load` raises.
@@ -120,6 +121,7 @@ def publish(
     )
     if drawn:
         mosaic.remove_older(container, collection_id)
+    source_entries.enter(collection_id)
     return outcome
 
 
