@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from azure.core.exceptions import AzureError
 
 from core.counting import counted
-from local.demo import countries, report
+from local.demo import aggregation, countries, report
 from local.demo.api import FINISHED, SUCCEEDED, Api, ApiError
 from local.demo.report import Job
 from local.demo.source import choose
@@ -57,6 +57,10 @@ def run(settings: StackSettings) -> None:
             for line in report.table(items):
                 say(line)
             has_countries = _publish_countries(api, state.environment[STORAGE], scratch)
+            say("\nWhich classes the collection has in each cell of the H3 grid:")
+            classes = aggregation.classes(source.collection_id, source.classes)
+            _run(api, "h3_raster_aggregation", classes)
+            _publish_floods(api, state.environment[STORAGE], scratch)
     except (ApiError, AzureError) as error:
         raise StackError(f"The demo failed: {error}{_what_died(settings)}") from error
     # A browser sends no header of ours: pages take the key in their address.
@@ -64,6 +68,7 @@ def run(settings: StackSettings) -> None:
     pages = {"Dashboard": "metrics", "This job": f"jobs/{job['job_id']}"}
     if has_countries:
         pages["Countries"] = f"curated/{countries.DATASET}"
+    pages["Map"] = "map"
     say("")
     for title, page in pages.items():
         say(f"  {title:<9}  {url}/api/interface/{page}{code}")
@@ -131,6 +136,29 @@ def _publish_countries(api: Api, connection_string: str, scratch: Path) -> bool:
     if result["action"] == "skipped":
         say(f"  Nothing changed: {result['reason']}")
     return True
+
+
+def _publish_floods(api: Api, connection_string: str, scratch: Path) -> None:
+    """Stack made-up flood maps by return period, merge them, and aggregate their depths."""
+    say("\nFlood maps, made up in the form in which FATHOM delivers its own:")
+    folder = scratch / "floods"
+    files = aggregation.deliver(folder)
+    _upload(connection_string, folder, files, container=aggregation.BRONZE_FATHOM)
+    _run(api, "process_fathom_stack", aggregation.stacks())
+    _run(api, "process_fathom_merge", aggregation.merge())
+    _run(api, "h3_raster_aggregation", aggregation.depths())
+
+
+def _run(api: Api, job_type: str, parameters: dict[str, Any]) -> None:
+    """Submit a job and follow it, unless it was done before."""
+    submitted = api.submit(job_type, parameters)
+    if not submitted["created"] and submitted["status"] in SUCCEEDED:
+        say(f"  {job_type}: done before.")
+        return
+    if not submitted["created"] and submitted["status"] in FINISHED:
+        api.resume(submitted["job_id"])
+    say(f"\nJob {job_type} {submitted['job_id']}")
+    _follow(api, submitted["job_id"])
 
 
 def _follow(api: Api, job_id: str) -> Job:

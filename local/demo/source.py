@@ -21,11 +21,13 @@ class Source:
         root: the directory that is uploaded as it is.
         collection_json: the path of the collection below it.
         origin: what kind of collection this is, for people.
+        classes: the asset of its items that holds land cover or crops.
     """
 
     root: Path
     collection_json: str
     origin: str
+    classes: str
 
     @property
     def collection_id(self) -> str:
@@ -50,11 +52,12 @@ def choose(values: Mapping[str, str], checkout: Path, scratch: Path) -> Source:
     data = Path(named) if named else checkout.parent / "shared" / "data"
     root = (data / _REAL).resolve()
     if (root / "examples" / "collection.json").exists():
-        return Source(root, "examples/collection.json", f"the real one in {root}")
+        return Source(root, "examples/collection.json", f"the real one in {root}", "cropland")
     collection = sample_collection.generate(scratch)
     flaws = len(sample_collection.FLAWS)
     return Source(
         scratch,
         collection.name,
         f"a generated one, {flaws} of its items broken on purpose (there is no real one in {root})",
+        "land_cover",
     )
