@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import pytest
 
 from config import get_settings
-from infrastructure import blob_storage, database
+from infrastructure import blob_storage, database, job_progress
+from tests.support.metrics import silence
 
 # Addresses at which nothing answers: a test names the servers that it is about.
 _NOWHERE = {
@@ -33,6 +34,7 @@ def app_settings(**named: str) -> Iterator[None]:
 
 
 def _forget() -> None:
+    silence(job_progress._outbox)
     database.close_pool()
     blob_storage.service.cache_clear()
     get_settings.cache_clear()

@@ -12,7 +12,7 @@ from cogeo_mosaic.backends.memory import MemoryBackend
 from cogeo_mosaic.mosaic import MosaicJSON
 
 from core.errors import PermanentTaskError
-from infrastructure import blob_storage, database, metrics_repository
+from infrastructure import blob_storage, database, job_progress, metrics_repository
 from services.raster import listing
 from tests.support import raster_collection as collections
 from tests.support import rasters
@@ -146,6 +146,7 @@ class TestNames:
                 (run.job_id, run.job_id),
             )
         result_of(run)
+        job_progress.flush(run.job_id)
         figures = metrics_repository.transact(
             lambda connection: metrics_repository.contexts(connection, [run.job_id])
         )
