@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from local.demo import fathom_tiles
-from services.fathom.names import Tile
+from services.fathom.tiles import Tile
 
 CLASSES = "demo-classes"
 """The dataset of the cells."""

@@ -183,6 +183,7 @@ def _content_properties(cog: Wanted, built: Built) -> JsonObject:
     }
     if any(depths.water):
         properties["fathom:water"] = {"value": WATER, "pixels": max(depths.water)}
+        properties[raster_items.EXCLUDED_VALUES] = [WATER]
     if cog.is_restricted:
         properties[RESTRICTED] = True
     if cog.cell is None:

@@ -50,7 +50,8 @@ class SourceRaster(RasterModel):
 
     `name` is what people know it by (its item, its path). Of the band: its number from 1, its
     data type, what it declares (`nodata`, the parameter's in place of none), and how stored
-    values become physical ones (value * scale + offset). `raster_type` is what its item says
+    values become physical ones (value * scale + offset). `excluded` are further stored values that
+    are no data. `raster_type` is what its item says
     that it is (categorical, dem, ...), None where it says nothing.
     """
 
@@ -63,6 +64,7 @@ class SourceRaster(RasterModel):
     band: int
     dtype: str
     nodata: float | None = None
+    excluded: tuple[float, ...] = ()
     scale: float = 1.0
     offset: float = 0.0
     raster_type: str | None = None

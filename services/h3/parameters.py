@@ -106,6 +106,13 @@ class H3RasterAggregation(JobParameters):
         description="Value of pixels without data, for files that do not declare it",
         examples=[-9999],
     )
+    exclude: list[float] | None = Field(
+        default=None,
+        max_length=20,
+        description="Stored values that are no data either, beside that one; default: those that "
+        "an item of geoforge names, such as -32767 (permanent water) of FATHOM's maps",
+        examples=[[-32767]],
+    )
     iso3: str | None = Field(
         default=None,
         pattern=r"^[A-Z]{3}$",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import posixpath
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from core.errors import NotFound, PermanentTaskError
@@ -24,7 +24,7 @@ from services.h3.model import Grid, SourceRaster
 from services.h3.parameters import H3RasterAggregation
 from services.raster import children
 from services.raster import sources as raster_sources
-from services.raster.items import RASTER_TYPE
+from services.raster.items import EXCLUDED_VALUES, RASTER_TYPE
 from services.raster.model import Band, Facts
 from services.raster.rendering import published
 from services.vector.inference.crs import parse_crs
@@ -49,13 +49,15 @@ class Found:
     """A raster that is to be read, in the version that its blob has at this moment.
 
     `name` is what people know it by. Of an item's asset: `raster_type` is what the item says that
-    it is, `band_names` are those of its bands, and with `is_restricted` not everyone may see it.
+    it is, `band_names` are those of its bands, `excluded` values that are no data, and with
+    `is_restricted` not everyone may see it.
     """
 
     name: str
     blob: BlobVersion
     raster_type: str | None = None
     band_names: tuple[str, ...] = ()
+    excluded: tuple[float, ...] = ()
     is_restricted: bool = False
 
 
@@ -68,7 +70,8 @@ class _Asset:
     container: str
     path: str
     raster_type: str | None = None
-    band_names: tuple[str, ...] = field(default=())
+    band_names: tuple[str, ...] = ()
+    excluded: tuple[float, ...] = ()
     is_restricted: bool = False
 
 
@@ -197,6 +200,7 @@ def described(found: Found, facts: Facts, parameters: H3RasterAggregation) -> So
         band=band.number,
         dtype=band.dtype,
         nodata=nodata,
+        excluded=found.excluded if parameters.exclude is None else tuple(parameters.exclude),
         scale=band.scale,
         offset=band.offset,
         raster_type=found.raster_type,
@@ -303,6 +307,7 @@ def _asset(item: JsonObject, key: str, is_restricted: bool) -> _Asset:
         path=path,
         raster_type=said if isinstance(said, str) else None,
         band_names=_band_names(asset),
+        excluded=_excluded(properties),
         is_restricted=is_restricted or bool(properties.get(published.RESTRICTED)),
     )
 
@@ -316,6 +321,14 @@ def _band_names(asset: JsonObject) -> tuple[str, ...]:
                 str(band.get("name", "")) if isinstance(band, dict) else "" for band in bands
             )
     return ()
+
+
+def _excluded(properties: JsonObject) -> tuple[float, ...]:
+    """The values that are no data, as geoforge's own items name them."""
+    values = properties.get(EXCLUDED_VALUES)
+    if not isinstance(values, list):
+        return ()
+    return tuple(float(value) for value in values if isinstance(value, (int, float)))
 
 
 def _pinned(context: Context, assets: Sequence[_Asset]) -> list[Found]:
@@ -341,6 +354,7 @@ def _pinned(context: Context, assets: Sequence[_Asset]) -> list[Found]:
             versions[place],
             asset.raster_type,
             asset.band_names,
+            asset.excluded,
             asset.is_restricted,
         )
         found.setdefault(place, each)

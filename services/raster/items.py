@@ -29,6 +29,8 @@ DOCUMENT = "item.json"
 DATA, THUMBNAIL, OVERVIEW = "data", "thumbnail", "overview"
 PREDECESSOR = "predecessor-version"
 RASTER_TYPE, RASTER_SUBTYPE = "geoforge:raster_type", "geoforge:raster_subtype"
+# Values of pixels that are no data, beside the one that the file declares.
+EXCLUDED_VALUES = "geoforge:excluded_values"
 SOURCE = "geoforge:source"
 JOB_ID = "geoforge:job_id"
 DATETIME_SOURCE = "geoforge:datetime_source"

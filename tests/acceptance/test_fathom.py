@@ -14,7 +14,8 @@ import rasterio
 
 from local.demo import fathom_tiles
 from local.demo.fathom_tiles import Flaws
-from services.fathom.names import RETURN_PERIODS, Tile
+from services.fathom.names import RETURN_PERIODS
+from services.fathom.tiles import Tile
 from tests.acceptance.conftest import Api, api_of, mortal_stack
 from tests.servers import StackUnderTest
 from tests.support.freezing import freeze
@@ -146,6 +147,26 @@ def test_a_merged_raster_holds_its_tiles(api: Api, merged: JsonObject) -> None:
             tiles += 1
             assert (part[1:] == fathom_tiles.depths(of, tile, pixels=PIXELS)[1:]).all()
     assert tiles == len(TILES) * len(MAPS)
+
+
+def test_depths_are_aggregated_without_what_is_no_depth(api: Api, merged: JsonObject) -> None:
+    """Rivers are marked by a value of their own, which the file does not declare."""
+    job = api.ended(
+        api.submit(
+            "h3_raster_aggregation",
+            collection_id="fathom-stacks", item_id=f"fathom_n04w006_{MAPS[0].key}", band="1in100",
+            resolution=5, statistics=["sum", "count"], theme="floods", dataset_id="floods",
+        )
+    )  # fmt: skip
+    assert job["status"] == "completed", job["error"]
+    depths = fathom_tiles.depths(MAPS[0], TILES[0], pixels=PIXELS)[RETURN_PERIODS.index(100)]
+    assert (depths == fathom_tiles.WATER).any()
+    totals = api.rows(
+        "SELECT stat_type, sum(value) FROM h3.zonal_stats WHERE dataset_id = 'floods' GROUP BY 1"
+    )
+    found = {row["stat_type"]: row["sum"] for row in totals}
+    assert found["sum"] == pytest.approx(int(depths[depths >= 0].sum()), rel=1e-9)
+    assert found["count"] == pytest.approx(int((depths >= 0).sum()), rel=1e-9)
 
 
 def test_figures_are_those_of_the_work_however_often_it_was_tried(

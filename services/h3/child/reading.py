@@ -166,6 +166,8 @@ class _Band:
         nodata = self.raster.nodata
         if nodata is not None and np.isfinite(nodata):
             valid &= ~_equal(stored, nodata)
+        for value in self.raster.excluded:
+            valid &= ~_equal(stored, value)
         if self.has_mask:
             valid &= self.dataset.read_masks(number, window=where) > 0
         if self.alpha is not None:
