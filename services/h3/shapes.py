@@ -6,10 +6,13 @@ go round against the clock (3.1.6). The cell around a pole goes along the edge o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
+import orjson
 import pyarrow as pa
 import shapely
 
@@ -18,6 +21,7 @@ from services.h3.outlines import outlines
 
 # Decimals of a degree in GeoJSON: a centimetre, where the finest cells are metres wide.
 _DIGITS: Final = 7
+_GRID: Final = 1e-9
 _ANTIMERIDIAN: Final = -180.0
 _LITTLE_ENDIAN: Final = 1
 _WKB_POLYGON: Final = 3
@@ -25,24 +29,19 @@ _WKB_HEADER: Final = (("order", "u1"), ("type", "<u4"), ("rings", "<u4"), ("poin
 
 
 def geometries(cells: Cells) -> list[dict[str, Any]]:
-    """A GeoJSON geometry for each cell. Its rings are numpy arrays, for orjson to write."""
-    owners, rings, vertices = _rings(cells)
-    rings = np.round(rings, _DIGITS)
-    polygons: list[list[Numbers]] = [
-        [ring] if number == rings.shape[1] else [np.ascontiguousarray(ring[:number])]
-        for ring, number in zip(rings, vertices.tolist(), strict=True)
-    ]
-    if len(polygons) == len(cells):
-        return [{"type": "Polygon", "coordinates": each} for each in polygons]
-    parts: list[list[list[Numbers]]] = [[] for _ in range(len(cells))]
-    for owner, polygon in zip(owners.tolist(), polygons, strict=True):
-        parts[owner].append(polygon)
-    return [
-        {"type": "Polygon", "coordinates": each[0]}
-        if len(each) == 1
-        else {"type": "MultiPolygon", "coordinates": each}
-        for each in parts
-    ]
+    """A GeoJSON geometry for each cell. Rings may be numpy arrays, for orjson to write."""
+    pieces = _Pieces.of(cells)
+    rings, most = np.round(pieces.rings, _DIGITS), pieces.rings.shape[1]
+    found: list[dict[str, Any]] = [{}] * len(cells)
+    for owner, ring, number in zip(
+        pieces.cell.tolist(), rings, pieces.vertices.tolist(), strict=True
+    ):
+        # orjson writes arrays that are in one piece in memory.
+        whole = ring if number == most else np.ascontiguousarray(ring[:number])
+        found[owner] = {"type": "Polygon", "coordinates": [whole]}
+    for owner, geometry in pieces.united():
+        found[owner] = orjson.loads(shapely.to_geojson(shapely.transform(geometry, _rounded)))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,46 +56,69 @@ class Wkb:
 
 def wkb(cells: Cells) -> Wkb:
     """The polygon of each cell; at least one."""
-    owners, rings, vertices = _rings(cells)
+    pieces = _Pieces.of(cells)
     found = np.empty(len(cells), object)
-    is_whole = np.bincount(owners, minlength=len(cells))[owners] == 1
-    for number in np.unique(vertices[is_whole]).tolist():
-        of_them = np.flatnonzero(is_whole & (vertices == number))
+    is_whole = pieces.is_whole
+    for number in np.unique(pieces.vertices[is_whole]).tolist():
+        of_them = np.flatnonzero(is_whole & (pieces.vertices == number))
         records = np.zeros(len(of_them), [*_WKB_HEADER, ("ring", "<f8", (number, 2))])
         records["order"], records["type"] = _LITTLE_ENDIAN, _WKB_POLYGON
         records["rings"], records["points"] = 1, number
-        records["ring"] = rings[of_them, :number]
-        found[owners[of_them]] = records.view(f"V{records.dtype.itemsize}").tolist()
-    for owner in np.unique(owners[~is_whole]):
-        pieces = [
-            shapely.Polygon(rings[piece, : vertices[piece]])
-            for piece in np.flatnonzero(owners == owner)
-        ]
-        found[owner] = shapely.to_wkb(shapely.MultiPolygon(pieces), byte_order=_LITTLE_ENDIAN)
+        records["ring"] = pieces.rings[of_them, :number]
+        found[pieces.cell[of_them]] = records.view(f"V{records.dtype.itemsize}").tolist()
     types = {"Polygon"} if is_whole.any() else set()
-    return Wkb(
-        pa.array(found, pa.binary()),
-        frozenset(types if is_whole.all() else types | {"MultiPolygon"}),
-        (*rings.min(axis=(0, 1)).tolist(), *rings.max(axis=(0, 1)).tolist()),
-    )
+    for owner, geometry in pieces.united():
+        found[owner] = shapely.to_wkb(geometry, byte_order=_LITTLE_ENDIAN)
+        types.add(geometry.geom_type)
+    sides = (*pieces.rings.min(axis=(0, 1)).tolist(), *pieces.rings.max(axis=(0, 1)).tolist())
+    return Wkb(pa.array(found, pa.binary()), frozenset(types), sides)
 
 
-def _rings(cells: Cells) -> tuple[Indices, Numbers, Indices]:
-    """Rings that end where they begin, as (piece, vertex, longitude and latitude): the cell of
-    each, and how many of its places count."""
-    found = outlines(cells, _ANTIMERIDIAN)
-    x, y = found.x, found.y
-    # Twice the signed area. The vertices that fill a row are all the same, and add nothing.
-    area = (x * np.roll(y, -1, axis=1) - np.roll(x, -1, axis=1) * y).sum(axis=1)
-    places = np.stack([x, y], axis=2)
-    clockwise = area < 0
-    places[clockwise] = _turned(places[clockwise], found.vertices[clockwise])
-    rings = np.concatenate([places, places[:, -1:]], axis=1)
-    rings[np.arange(len(rings)), found.vertices] = rings[:, 0]
-    return found.cell, rings, found.vertices + 1
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """Cells, or pieces of them: `rings` are (piece, vertex, longitude and latitude) and end where
+    they begin, `vertices` says how many count, `cell` which cell each is of."""
+
+    cell: Indices
+    rings: Numbers
+    vertices: Indices
+
+    @classmethod
+    def of(cls, cells: Cells) -> _Pieces:
+        found = outlines(cells, _ANTIMERIDIAN)
+        x, y = found.x, found.y
+        # Twice the signed area. The vertices that fill a row are all the same, and add nothing.
+        area = (x * np.roll(y, -1, axis=1) - np.roll(x, -1, axis=1) * y).sum(axis=1)
+        places = np.stack([x, y], axis=2)
+        clockwise = area < 0
+        places[clockwise] = _turned(places[clockwise], found.vertices[clockwise])
+        rings = np.concatenate([places, places[:, -1:]], axis=1)
+        rings[np.arange(len(rings)), found.vertices] = rings[:, 0]
+        return cls(found.cell, rings, found.vertices + 1)
+
+    @property
+    def is_whole(self) -> npt.NDArray[np.bool_]:
+        """Which pieces are all of their cell."""
+        whole: npt.NDArray[np.bool_] = np.bincount(self.cell)[self.cell] == 1
+        return whole
+
+    def united(self) -> Iterator[tuple[int, shapely.Geometry]]:
+        """The cells of several pieces. Those of the cell around a pole have an edge in common,
+        but for rounding."""
+        is_whole = self.is_whole
+        for owner in np.unique(self.cell[~is_whole]).tolist():
+            polygons = [
+                shapely.Polygon(self.rings[piece, : self.vertices[piece]])
+                for piece in np.flatnonzero(self.cell == owner)
+            ]
+            yield owner, shapely.orient_polygons(shapely.union_all(polygons, grid_size=_GRID))
 
 
 def _turned(places: Numbers, vertices: Indices) -> Numbers:
     """Rings the other way round, still filled up with their last vertex."""
     at = np.maximum(vertices[:, None] - 1 - np.arange(places.shape[1]), 0)
     return np.take_along_axis(places, at[:, :, None], axis=1)
+
+
+def _rounded(places: Numbers) -> Numbers:
+    return np.round(places, _DIGITS)

@@ -18,7 +18,7 @@ Bbox = tuple[float, float, float, float]
 
 
 def cells_of(bbox: Bbox, resolution: int) -> Cells:
-    """The cells whose centre is in the box, ascending; west beyond east is over the antimeridian."""
+    """The cells whose centre is in the box, ascending; west beyond east goes over 180 degrees."""
     return np.sort(
         np.concatenate(
             [

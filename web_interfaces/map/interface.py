@@ -1,4 +1,4 @@
-"""/api/interface/map: the rasters of the catalog on a map, with what their colours mean."""
+"""/api/interface/map: rasters of the catalog, or statistics by H3 cells, on a map."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ from services.raster.rendering.choices import Choices
 from services.raster.rendering.model import RenderStyle
 from services.raster.rendering.published import PublishedRaster
 from web_interfaces.api.callers import caller
+from web_interfaces.map import cells
 from web_interfaces.pages.registry import Page, register
 from web_interfaces.pages.rendering import auth_level, page_endpoint, render
 
 PAGE = register(
     Page(
         name="map",
-        title="Raster map",
-        description="The catalog's rasters on a map: what they are, and what their colours mean.",
+        title="Map",
+        description="The catalog's rasters, and statistics by H3 cells: what they are, and what "
+        "their colours mean.",
         order=45,
     )
 )
@@ -40,6 +42,7 @@ _FIELDS = {
 }
 _CHOICES = ("asset", *_FIELDS)
 _JOB_TYPES = ("process_raster", "process_raster_collection", "ingest_collection")
+_JOB_TYPES_OF_CELLS = ("h3_raster_aggregation",)
 
 # What people call the types; others are called as they are named.
 _KINDS = {
@@ -108,8 +111,15 @@ class Shown:
 @bp.route(route="api/interface/map", methods=["GET"], auth_level=auth_level())
 @page_endpoint
 def map_page(req: func.HttpRequest) -> func.HttpResponse:
-    """?collection= and ?item= choose the raster, ?page= is the cursor of the items. ?asset=,
-    ?bidx=, ?rescale= and ?colormap= say how it is drawn, as the API has them."""
+    """Rasters, or with ?show=h3 or ?dataset= statistics by cells.
+
+    ?collection= and ?item= choose the raster, ?page= is the cursor of the items. ?asset=, ?bidx=,
+    ?rescale= and ?colormap= say how it is drawn, as the API has them. ?stat= and ?band= choose
+    what of a dataset is shown.
+    """
+    if req.params.get("show") == "h3" or req.params.get("dataset"):
+        types = [each for each in registry if each.name in _JOB_TYPES_OF_CELLS]
+        return render(req, "map/cells.html", page=PAGE, job_types=types, **cells.context(req))
     known = browsing.collections()
     collection = req.params.get("collection") or (known[0][0] if known else None)
     context: dict[str, Any] = {
