@@ -16,7 +16,10 @@ class MetricsSettings(BaseSettings):
     enabled: bool = Field(default=True, description="Write snapshots and events at all")
     debug_mode: bool = Field(default=False, description="Also write rows of type debug")
     sample_interval: int = Field(
-        default=5, ge=1, le=60, description="Seconds between two snapshots of one job"
+        default=5,
+        ge=1,
+        le=60,
+        description="Seconds between two snapshots of one job, and two writes of its figures",
     )
     retention_minutes: int = Field(
         default=60, ge=10, le=1440, description="Minutes for which the rows are kept"

@@ -33,23 +33,9 @@ from core.models.metrics import (
 )
 from infrastructure import faults, metrics_repository, status_repository
 from infrastructure.database import Connection
-from infrastructure.job_figures import Outbox, Words, speaker, speaking_for
+from infrastructure.job_figures import Outbox, Words
 from infrastructure.metrics_losses import Kind, Losses
 from infrastructure.telemetry import task_scope
-
-__all__ = [
-    "context",
-    "contribute",
-    "event",
-    "figures",
-    "flush",
-    "losses",
-    "prune",
-    "sample",
-    "show",
-    "speaker",
-    "speaking_for",
-]
 
 log = logging.getLogger(__name__)
 

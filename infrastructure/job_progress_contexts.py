@@ -10,7 +10,7 @@ place of the earlier one, and a second attempt the place of the first::
 
 A tracker is made where a task begins and may be used from any of its threads, as often as one
 likes: words are collected, and written every METRICS_SAMPLE_INTERVAL and when the task ends (see
-`infrastructure.job_progress`). Trouble with it never fails a task, and with METRICS_ENABLED=false
+`infrastructure.job_figures`). Trouble with it never fails a task, and with METRICS_ENABLED=false
 nothing is written.
 """
 
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from core.models.metrics import Attempt
-from infrastructure import job_progress
+from infrastructure import job_figures, job_progress
 
 _GIGABYTE = 1_000_000_000
 
@@ -40,7 +40,7 @@ class ProgressTracker:
 
     job_id: str
 
-    attempt: Attempt | None = field(default_factory=job_progress.speaker)
+    attempt: Attempt | None = field(default_factory=job_figures.speaker)
 
     def _show(self, **figures: Any) -> None:
         """Set figures that are the job's and not a task's; the last writer of one wins."""

@@ -28,6 +28,7 @@ from core.models.job import JobRecord
 from core.models.metrics import Attempt
 from core.models.task import ClaimedTask, TaskOutcome, TaskStatus
 from infrastructure import database, faults, job_progress, job_repository, task_repository
+from infrastructure.job_figures import speaking_for
 from infrastructure.telemetry import task_scope
 from services.orchestration import window
 from services.orchestration.context import LedgerContext, RunningTask
@@ -171,7 +172,7 @@ class _RunTasks:
         attempt = Attempt(self._index, task.task_index, task.attempt)
         with (
             task_scope(task=task.task_index, attempt=task.attempt),
-            job_progress.speaking_for(attempt),
+            speaking_for(attempt),
         ):
             try:
                 context.check()

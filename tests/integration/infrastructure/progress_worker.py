@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from core.models.metrics import Attempt
 from infrastructure import job_progress
+from infrastructure.job_figures import speaking_for
 from infrastructure.job_progress_contexts import H3AggregationTracker
 
 job_id, mode = sys.argv[1], sys.argv[5]
@@ -22,7 +23,7 @@ words = 100 if mode == "whole" else 50
 
 
 def work(index: int) -> None:
-    with job_progress.speaking_for(Attempt(0, index, attempt)):
+    with speaking_for(Attempt(0, index, attempt)):
         tracker = H3AggregationTracker(job_id)
     for word in range(1, words + 1):
         tracker.cells_processed(

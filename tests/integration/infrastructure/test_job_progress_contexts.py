@@ -20,6 +20,7 @@ from config import get_metrics_settings
 from core.errors import Unavailable
 from core.models.metrics import Attempt, MetricType
 from infrastructure import database, job_progress, metrics_repository
+from infrastructure.job_figures import speaking_for
 from infrastructure.job_progress_contexts import (
     FathomETLTracker,
     H3AggregationTracker,
@@ -232,7 +233,7 @@ class TestAttempts:
 
     @staticmethod
     def tracker(job_id: str, attempt: int, task: int = 0) -> H3AggregationTracker:
-        with job_progress.speaking_for(Attempt(0, task, attempt)):
+        with speaking_for(Attempt(0, task, attempt)):
             return H3AggregationTracker(job_id)
 
     def test_a_later_word_takes_the_place_of_the_earlier_ones(self, job_id: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 from config import get_metrics_settings, get_settings
 from core.models.metrics import Attempt, MetricRecord, MetricType
 from infrastructure import database, job_progress, metrics_repository
+from infrastructure.job_figures import speaking_for
 from infrastructure.job_progress_contexts import H3AggregationTracker
 from tests.support.ledger import Task, add_job
 from tests.support.metrics import fresh_metrics
@@ -55,7 +56,7 @@ def cells(job_id: str) -> float:
 
 
 def report(job_id: str, amount: int, attempt: int = 1) -> None:
-    with job_progress.speaking_for(Attempt(0, 0, attempt)):
+    with speaking_for(Attempt(0, 0, attempt)):
         H3AggregationTracker(job_id).cells_processed("compute_stats:0", amount, amount)
     job_progress.flush(job_id)
 
