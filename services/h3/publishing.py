@@ -31,7 +31,7 @@ from infrastructure.database import Connection
 from infrastructure.h3_loading import Loaded, Staged, Target
 from infrastructure.h3_repository import MIXED, Dataset, Layer
 from infrastructure.locks import Space
-from services.h3 import plans
+from services.h3 import handler_raster_zonal, plans
 from services.h3.computed import Computed
 from services.h3.model import Plan
 from services.h3.parameters import H3RasterAggregation
@@ -40,7 +40,6 @@ Context = TaskContext[H3RasterAggregation]
 
 STAGE = "finalize"
 
-_COMPUTE = "compute_stats"
 _LISTED = 20
 
 
@@ -53,7 +52,7 @@ def publish(context: Context) -> JsonObject:
     """
     plan = plans.read(context.workspace)
     target = _target(context, plan)
-    computed = Computed(plan, context.results(_COMPUTE))
+    computed = Computed(plan, context.results(handler_raster_zonal.STAGE))
     _refuse_missing(context, computed)
     with database.connect(autocommit=True) as connection:
         refuse_another_theme(connection, context.parameters)
