@@ -12,6 +12,7 @@ from benchmarks import summary
 from benchmarks.cogs import CogRun
 from benchmarks.engine import EngineRun
 from benchmarks.fathom import FathomRun
+from benchmarks.h3 import ZonalRun
 from benchmarks.rounds import Results
 from benchmarks.stack import PARTS
 from benchmarks.vector import VectorRun
@@ -31,6 +32,7 @@ def text(results: Results, facts: dict[str, Any]) -> str:
         *_files("curated_update from an API", results.events),
         *_cogs(results.cogs),
         *_fathom(results.fathom),
+        *_zonal(results.zonal),
         *_claims(results),
     ]
     return "\n\n".join(sections)
@@ -56,6 +58,9 @@ def write(results: Results, facts: dict[str, Any], file: Path) -> None:
         "events": [asdict(run) for run in results.events],
         "cogs": [asdict(run) for run in results.cogs],
         "fathom": [asdict(run) for run in results.fathom],
+        "zonal": [
+            {**asdict(run), "cells_per_second": run.cells_per_second} for run in results.zonal
+        ],
         "catalog": None if results.catalog is None else asdict(results.catalog),
         "claims": [asdict(claim) for claim in summary.claims(results)],
         "failures": results.failures,
@@ -220,6 +225,27 @@ def _fathom(runs: list[FathomRun]) -> Iterator[str]:
                 f"{run.peak_bytes / _MB:,.0f} MB",
                 f"{run.before_bytes / _MB:,.0f} MB",
                 f"{run.looks}",
+            ]
+            for run in runs
+        ],
+    )
+
+
+def _zonal(runs: list[ZonalRun]) -> Iterator[str]:
+    if not runs:
+        return
+    yield table(
+        ["H3 cells", "", "cells", "seconds", "cells/s", "peak", "means within", "of which (s)"],
+        [
+            [
+                run.title,
+                run.contender,
+                f"{run.cells:,}",
+                f"{run.seconds:.1f}",
+                f"{run.cells_per_second:,.0f}",
+                f"{run.peak_bytes / _MB:,.0f} MB",
+                "" if run.off is None else f"{run.off:.1e}",
+                ", ".join(f"{name} {spent:.1f}" for name, spent in run.stages.items()),
             ]
             for run in runs
         ],

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks import catalog, prefect_peer, procrastinate_peer, vector_files
+from benchmarks import catalog, h3, prefect_peer, procrastinate_peer, vector_files
 from benchmarks.catalog import CatalogLoad
 from benchmarks.cogs import KINDS, PEER, TERRAIN, CogRun, CogRuns, Kind
 from benchmarks.curated import CuratedUpdates
@@ -23,6 +23,7 @@ from benchmarks.engine import Engine, EngineRun
 from benchmarks.errors import BenchmarkError
 from benchmarks.events import EventUpdates
 from benchmarks.fathom import FathomRun, FathomRuns
+from benchmarks.h3 import Case, ZonalJobs, ZonalRun
 from benchmarks.peer_run import PeerRun
 from benchmarks.stack import BenchStack
 from benchmarks.vector import VectorLoads, VectorRun
@@ -31,6 +32,7 @@ from local.standins.ibat.server import Ibat
 
 CONTENDERS = (
     "engine", "procrastinate", "prefect", "stac", "vector", "curated", "events", "cogs", "fathom",
+    "h3",
 )  # fmt: skip
 
 _WARM_UP_TASKS = 1_000
@@ -62,6 +64,10 @@ class Plan:
         flood_pixels: along a side of a tile of FATHOM's maps.
         flood_tiles: of the country whose maps are stacked and merged, once.
         flood_maps: of each of them.
+        world_columns: pixels around the Earth of the raster whose H3 cells are filled; a quarter
+            as many pixels, and four times as many, are filled once more.
+        world_resolution: of its cells.
+        country_resolution: of the cells of the country.
     """
 
     contenders: tuple[str, ...] = CONTENDERS
@@ -81,6 +87,9 @@ class Plan:
     flood_pixels: int = 360
     flood_tiles: int = 6
     flood_maps: int = 39
+    world_columns: int = 8_640
+    world_resolution: int = 5
+    country_resolution: int = 8
 
     def quick(self) -> Plan:
         """The same once and small: enough to see that everything runs."""
@@ -102,6 +111,9 @@ class Plan:
             flood_pixels=36,
             flood_tiles=2,
             flood_maps=2,
+            world_columns=1_080,
+            world_resolution=3,
+            country_resolution=6,
         )
 
 
@@ -117,6 +129,7 @@ class Results:
     events: list[VectorRun] = field(default_factory=list)
     cogs: list[CogRun] = field(default_factory=list)
     fathom: list[FathomRun] = field(default_factory=list)
+    zonal: list[ZonalRun] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
 
@@ -154,6 +167,7 @@ class Rounds:
         self._events = EventUpdates(stack, acled)
         self._cogs = CogRuns(stack)
         self._fathom = FathomRuns(stack)
+        self._zonal = ZonalJobs(stack)
 
     def measure(self) -> Results:
         """Carry the plan out. What cannot be run is among the failures; the rest goes on."""
@@ -164,6 +178,7 @@ class Rounds:
             closing(self._events),
             closing(self._cogs),
             closing(self._fathom),
+            closing(self._zonal),
         ):
             self._measure()
         return self.results
@@ -249,6 +264,22 @@ class Rounds:
         if "fathom" in plan.contenders:
             label = f"{plan.flood_tiles * plan.flood_maps:,} stacks of FATHOM's tiles, merged"
             runs.append((f"geoforge, {label}", self._floods))
+        if "h3" in plan.contenders:
+            runs += self._cells()
+        return runs
+
+    def _cells(self) -> list[tuple[str, Callable[[], str]]]:
+        plan = self._plan
+        earth = h3.world(plan.world_columns, plan.world_resolution)
+        runs: list[tuple[str, Callable[[], str]]] = [
+            (f"{contender}, {case.title}", partial(self._filled, case, contender))
+            for case in (earth, h3.country(plan.country_resolution))
+            for contender in h3.CONTENDERS
+        ]
+        # Fewer and more pixels in as many cells.
+        for columns in (plan.world_columns // 2, plan.world_columns * 2):
+            case = h3.world(columns, plan.world_resolution)
+            runs.append((f"{h3.EXACT}, {case.title}", partial(self._filled, case, h3.EXACT)))
         return runs
 
     def _warm_up(self) -> str:
@@ -340,6 +371,11 @@ class Rounds:
         runs = self._fathom.country(plan.flood_pixels, plan.flood_tiles, plan.flood_maps)
         self.results.fathom += runs
         return ", ".join(f"{run.cogs:,} COGs in {run.seconds:.1f} s" for run in runs)
+
+    def _filled(self, case: Case, contender: str) -> str:
+        run = self._zonal.fill(case, contender)
+        self.results.zonal.append(run)
+        return f"{run.seconds:.1f} s, {run.cells_per_second:,.0f} cells/s"
 
     def _loaded(self, run: VectorRun) -> str:
         self.results.vector.append(run)

@@ -11,6 +11,7 @@ from benchmarks.catalog import CatalogLoad
 from benchmarks.cogs import OURS as COGS_OURS
 from benchmarks.cogs import CogRun
 from benchmarks.engine import EVENTS_PER_LOOK, EngineRun
+from benchmarks.h3 import CENTROID, EXACT, EXACTEXTRACT, EXACTEXTRACT_WKB, ZonalRun
 from benchmarks.peer_run import PeerRun
 from benchmarks.rounds import Results
 from benchmarks.stac_load import GOAL as CATALOG_GOAL
@@ -25,6 +26,12 @@ GOAL_COG_RATE = 0.95
 GOAL_COG_BYTES = 1 << 30
 # Three tasks decode pages in the host while two children look into what others have fetched.
 GOAL_EVENTS_BYTES = 3 << 29
+
+GOAL_CENTROID_OVER_EXACTEXTRACT = 10.0
+GOAL_ZONAL_BYTES = 1 << 30
+GOAL_ZONAL_MEANS = 1e-3
+# What a pixel may take, of what it takes where there are fewer.
+GOAL_ZONAL_GROWTH = 1.1
 
 Run = TypeVar("Run", EngineRun, PeerRun)
 
@@ -99,7 +106,7 @@ def claims(results: Results) -> list[Claim]:
     if results.catalog is not None:
         made.append(_catalog(results.catalog))
     made += _vector(results.vector) + _curated(results.curated) + _events(results.events)
-    return made + _cogs(results.cogs)
+    return made + _cogs(results.cogs) + _zonal(results.zonal)
 
 
 def _vector(runs: list[VectorRun]) -> list[Claim]:
@@ -198,6 +205,67 @@ def _cogs(runs: list[CogRun]) -> list[Claim]:
                 f"most: {largest.peak_bytes / 1e6:,.0f} MB, for {largest.title}",
             )
         )
+    return made
+
+
+def _zonal(runs: list[ZonalRun]) -> list[Claim]:
+    """The rates beside exactextract's, that its means are ours, memory, and growth."""
+    made = []
+    for title in dict.fromkeys(run.title for run in runs):
+        rates = {run.contender: run.cells_per_second for run in runs if run.title == title}
+        for own, peer, times in (
+            (EXACT, EXACTEXTRACT_WKB, 1.0),
+            (CENTROID, EXACTEXTRACT, GOAL_CENTROID_OVER_EXACTEXTRACT),
+        ):
+            if own in rates and peer in rates:
+                ratio = rates[own] / rates[peer]
+                made.append(
+                    Claim(
+                        f"{title}: {own} at {times:g} times the rate of {peer}, at least",
+                        ratio >= times,
+                        f"{rates[own]:,.0f} / {rates[peer]:,.0f} cells/s = {ratio:.1f}",
+                    )
+                )
+    compared = [run.off for run in runs if run.off is not None]
+    if compared:
+        made.append(
+            Claim(
+                f"Means of elevations within {GOAL_ZONAL_MEANS:g} m of exactextract's",
+                max(compared) <= GOAL_ZONAL_MEANS,
+                f"{max(compared):.1e} m",
+            )
+        )
+    ours = [run for run in runs if run.contender in (EXACT, CENTROID)]
+    if ours:
+        largest = max(ours, key=lambda run: run.peak_bytes)
+        made.append(
+            Claim(
+                "A block of cells within 1 GB of memory",
+                largest.peak_bytes <= GOAL_ZONAL_BYTES,
+                f"most: {largest.peak_bytes / 1e6:,.0f} MB, for {largest.title}",
+            )
+        )
+    return made + _linear(runs)
+
+
+def _linear(runs: list[ZonalRun]) -> list[Claim]:
+    """What a pixel takes, where the same cells were filled from fewer and from more of them."""
+    made = []
+    exact = [run for run in runs if run.contender == EXACT]
+    for cells in dict.fromkeys(run.cells for run in exact):
+        same = sorted((run for run in exact if run.cells == cells), key=lambda run: run.pixels)
+        few, many = same[0], same[-1]
+        if few.pixels < many.pixels:
+            times = many.pixels / few.pixels
+            at_most = times * GOAL_ZONAL_GROWTH
+            made.append(
+                Claim(
+                    f"{times:.0f} times the pixels in {at_most:.1f} times the time at most",
+                    many.seconds <= few.seconds * at_most,
+                    f"{many.seconds:.1f} s / {few.seconds:.1f} s "
+                    f"= {many.seconds / few.seconds:.1f}",
+                )
+            )
     return made
 
 

@@ -9,6 +9,7 @@ from benchmarks import report
 from benchmarks.catalog import CatalogLoad
 from benchmarks.engine import EngineRun
 from benchmarks.fathom import FathomRun
+from benchmarks.h3 import EXACTEXTRACT, JOB, ZonalRun
 from benchmarks.peer_run import PeerRun
 from benchmarks.rounds import Results
 from benchmarks.vector import OURS, VectorRun
@@ -42,6 +43,10 @@ RESULTS = Results(
             40,
         ),
     ],
+    zonal=[
+        ZonalRun("Earth", EXACTEXTRACT, 2_000, 0, 0.25, 150_000_000, off=2e-6),
+        ZonalRun("Earth", JOB, 2_000, 0, 4.0, 700_000_000, stages={"compute_stats": 1.5}),
+    ],
     failures=["Prefect: no server"],
 )
 
@@ -62,6 +67,8 @@ def test_every_figure_is_shown() -> None:
     assert "9 parcels geoforge 2 MB 4.5 2 300 MB clean 2.0" in shown
     assert "9 parcels ogr2ogr 2 MB 9.0 1 80 MB" in shown
     assert "9 events geoforge 1 MB 1,234 3.0 3 90 MB" in shown
+    assert "Earth exactextract 2,000 0.2 8,000 150 MB 2.0e-06" in shown
+    assert "Earth geoforge, the job 2,000 4.0 500 700 MB compute_stats 1.5" in shown
     assert "stack 6 tiles 1,872 234 117.0 2.00 9.0 MB 7.5 MB 600 MB 200 MB 40" in shown
 
 

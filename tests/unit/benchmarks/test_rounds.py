@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from benchmarks import catalog, prefect_peer, procrastinate_peer
+from benchmarks import catalog, h3, prefect_peer, procrastinate_peer
 from benchmarks.catalog import CatalogLoad
 from benchmarks.cogs import CogRun, CogRuns, Kind
 from benchmarks.curated import CuratedUpdates
@@ -16,6 +16,7 @@ from benchmarks.engine import Engine, EngineRun
 from benchmarks.errors import BenchmarkError
 from benchmarks.events import EventUpdates
 from benchmarks.fathom import FathomRun, FathomRuns
+from benchmarks.h3 import Case, ZonalJobs, ZonalRun
 from benchmarks.peer_run import PeerRun
 from benchmarks.rounds import Plan, Rounds
 from benchmarks.stack import BenchStack
@@ -78,6 +79,11 @@ def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ran.append(f"floods {pixels} {tiles} {maps}")
         return [FathomRun("stack", 8, 1, 1, 1, 1.0, {}, 0, 0, 1)]
 
+    def fill(_self: ZonalJobs, case: Case, contender: str) -> ZonalRun:
+        ran.append(f"{contender}: {case.name}")
+        return ZonalRun(case.title, contender, 1, 1, 1.0, 0)
+
+    monkeypatch.setattr(ZonalJobs, "fill", fill)
     monkeypatch.setattr(FathomRuns, "country", floods)
     monkeypatch.setattr(CogRuns, "ours", cogs("cog"))
     monkeypatch.setattr(CogRuns, "peer", cogs("gdal_translate"))
@@ -118,6 +124,9 @@ def test_rounds_alternate_and_what_takes_long_comes_once_at_the_end(
     once += ["update 1", "load only 1", "update 2"]
     once += ["all events", "load only events", *["changes of events 5000"] * 2]
     once += ["cog 4 16384", "cog 4 51200", "floods 360 6 39"]
+    for case in ("world_8640_5", "country_8"):
+        once += [f"{contender}: {case}" for contender in h3.CONTENDERS]
+    once += [f"{h3.EXACT}: world_{columns}_5" for columns in (4320, 17280)]
     assert order == [*warm_up, *there, *reversed(there), *once]
     assert [run.tasks for run in results.engine] == [10, 20, 20, 10, 100_000]
     assert len(results.peers) == 12

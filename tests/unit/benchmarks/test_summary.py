@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.catalog import CatalogLoad
 from benchmarks.engine import EVENTS_PER_LOOK, EngineRun
+from benchmarks.h3 import CENTROID, EXACT, EXACTEXTRACT, EXACTEXTRACT_WKB, ZonalRun
 from benchmarks.peer_run import PeerRun
 from benchmarks.rounds import Results
 from benchmarks.summary import GOAL_VECTOR_BYTES, best_rates, claims, engine_rates
@@ -108,3 +109,33 @@ def test_changes_of_events_are_published_in_seconds(seconds: float, holds: bool)
     found = verdicts(Results(events=runs))
     assert found["50 changes of events published in 10 seconds"] is holds
     assert found["Events of any number within 1.5 GB of memory"] is True
+
+
+def filled(
+    contender: str, seconds: float, *, pixels: int = 100, off: float | None = None
+) -> ZonalRun:
+    return ZonalRun("Earth", contender, 1000, pixels, seconds, 10, off)
+
+
+@pytest.mark.parametrize(("seconds", "equal", "tenfold"), [(1.0, True, True), (2.1, False, False)])
+def test_cells_are_filled_beside_exactextract(seconds: float, equal: bool, tenfold: bool) -> None:
+    runs = [
+        filled(EXACT, seconds),
+        filled(CENTROID, seconds / 2),
+        filled(EXACTEXTRACT, 10.0, off=1e-6),
+        filled(EXACTEXTRACT_WKB, 2.0, off=2e-6),
+    ]
+    found = verdicts(Results(zonal=runs))
+    assert found == {
+        "Earth: geoforge, exact at 1 times the rate of exactextract, given WKB, at least": equal,
+        "Earth: geoforge, centroid at 10 times the rate of exactextract, at least": tenfold,
+        "Means of elevations within 0.001 m of exactextract's": True,
+        "A block of cells within 1 GB of memory": True,
+    }
+
+
+@pytest.mark.parametrize(("seconds", "holds"), [(17.0, True), (18.0, False)])
+def test_pixels_of_a_larger_raster_take_no_longer(seconds: float, holds: bool) -> None:
+    runs = [filled(EXACT, 1.0), filled(EXACT, 5.0, pixels=400), filled(EXACT, seconds, pixels=1600)]
+    text = "16 times the pixels in 17.6 times the time at most"
+    assert verdicts(Results(zonal=runs))[text] is holds
