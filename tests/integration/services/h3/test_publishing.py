@@ -12,6 +12,7 @@ from core.errors import PermanentTaskError
 from infrastructure import h3_repository
 from infrastructure.blob_storage import BlobWorkspace
 from infrastructure.database import Connection
+from infrastructure.h3_loading import MAX_STATISTICS
 from infrastructure.h3_repository import Layer
 from tests.support.h3_job import aggregation, cells_around, publish, rows
 from tests.support.ledger import Stage, Task, add_job
@@ -308,3 +309,12 @@ def test_a_cell_that_two_tasks_computed_is_an_error(db: Connection) -> None:
     assert error.error_code == "cell_twice"
     assert str(HILLS[-1]) in error.message
     assert stored(db) == []
+
+
+def test_more_classes_than_a_row_holds_are_refused(db: Connection) -> None:
+    shares = {f"fraction_{number}": 1.0 for number in range(MAX_STATISTICS + 1)}
+    run = aggregation([rows(HILLS[:1], **shares)], ("fractions",))
+    assert refusal(run).error_code == "too_many_classes"
+    shares.popitem()
+    publish(aggregation([rows(HILLS[:1], **shares)], ("fractions",)))
+    assert len(stored(db)) == MAX_STATISTICS
