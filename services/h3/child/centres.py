@@ -17,21 +17,34 @@ from services.h3.planes import Plane
 
 # Pixels along the side of a part of a grid that is not cut further, to see what of it is near.
 _PART = 128
+# Distances from a pole, in radii of a cell, between which cells are put into one box.
+_ZONES = (1.5, 6.0, 24.0)
 _ROUNDING = 1e-9
 
 Mask = npt.NDArray[np.bool_]
 
 
 def around(cells: Cells, resolution: int) -> list[Box]:
-    """Boxes that hold all of the cells."""
+    """Boxes that hold all of the cells. Those near a pole have their own: they may reach all
+    around it."""
     longitudes, latitudes = centres(cells)
-    box = Box(
-        west=float(longitudes.min()),
-        south=float(latitudes.min()),
-        east=float(longitudes.max()),
-        north=float(latitudes.max()),
-    )
-    return boxes.grown([_of_some_size(box)], circumradius(resolution))
+    radius = circumradius(resolution)
+    zones = 1 + np.searchsorted(np.array(_ZONES) * radius, 90 - np.abs(latitudes))
+    zones = np.where(latitudes < 0, -zones, zones)
+    found = []
+    for zone in np.unique(zones):
+        here = zones == zone
+        found.append(
+            _of_some_size(
+                Box(
+                    west=float(longitudes[here].min()),
+                    south=float(latitudes[here].min()),
+                    east=float(longitudes[here].max()),
+                    north=float(latitudes[here].max()),
+                )
+            )
+        )
+    return boxes.grown(found, radius)
 
 
 def near(grid: Grid, wanted: Sequence[Box]) -> Rectangles:
