@@ -18,8 +18,8 @@ import numpy as np
 from core.errors import PermanentTaskError
 from services.h3.model import Indices, Numbers
 
-# A group takes 16 to 40 bytes.
-DEFAULT_LIMIT = 8_000_000
+# A group takes 16 to 40 bytes, and as many again while all are joined.
+DEFAULT_LIMIT = 6_000_000
 
 # A weight is coarse / 2^31 + fine / 2^62: exact to 2e-19, for sums of up to 2^32 pixels.
 _UNIT = 2.0**31
@@ -107,20 +107,27 @@ class Tally:
                 yield _joined(_together(parts))
 
     def _join(self) -> None:
-        self._kept = [_together(list(self.groups()))]
-        self._size = len(self._kept[0].cell)
-        if self._size > self._limit:
-            them = "it" if len(self._statistics) == 1 else "them"
-            raise PermanentTaskError(
-                f"{' and '.join(self._statistics)} cannot be told of so many pixels at once: the "
-                f"cells of one block have more than {self._limit:,} different values. Choose a "
-                f"finer resolution, whose cells have fewer pixels, or leave {them} out.",
-                code="too_many_values",
-                statistics=list(self._statistics),
-                limit=self._limit,
-            )
+        kept: list[Groups] = []
+        size = 0
+        for groups in self.groups():
+            kept.append(groups)
+            size += len(groups.cell)
+            if size > self._limit:
+                raise self._too_many()
+        self._kept, self._size = kept, size
         # Joining again before much has come would take more time than it saves memory.
-        self._room = max(self._limit, self._size + self._limit // 4)
+        self._room = max(self._limit, size + self._limit // 4)
+
+    def _too_many(self) -> PermanentTaskError:
+        them = "it" if len(self._statistics) == 1 else "them"
+        return PermanentTaskError(
+            f"{' and '.join(self._statistics)} cannot be told of so many pixels at once: the "
+            f"cells of one block have more than {self._limit:,} different values. Choose a "
+            f"finer resolution, whose cells have fewer pixels, or leave {them} out.",
+            code="too_many_values",
+            statistics=list(self._statistics),
+            limit=self._limit,
+        )
 
 
 def in_pixels(coarse: Indices, fine: Indices) -> Numbers:
