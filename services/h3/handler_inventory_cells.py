@@ -81,18 +81,15 @@ def settled(context: Context) -> Plan:
     notes += _notes_on_overlaps(parameters, rasters, mosaics)
     pixel_m = min(grids.pixel_size_m(each.grid) for each in mosaics)
     pixels_per_cell = planning.pixels_per_cell(parameters.resolution, pixel_m)
-    if pixels_per_cell < 1:
-        notes.append(
-            f"A cell of resolution {parameters.resolution} is smaller than a pixel "
-            f"({pixels_per_cell:.2g} of one): neighbouring cells repeat the same pixel."
-        )
+    weighting = planning.weighting_for(parameters.weighting)
+    notes += planning.notes_on_density(weighting, pixels_per_cell)
     blocks = _blocks(context, area, mosaics, pixel_m)
     total = sum(block.cells for block in blocks)
     if not total:
         notes.append("No cell is wanted: no cell's centre lies in the area and near a raster.")
     return Plan(
         resolution=parameters.resolution,
-        weighting=planning.weighting_for(parameters.weighting, pixels_per_cell),
+        weighting=weighting,
         statistics=planning.statistics_for(parameters.statistics, rasters),
         rasters=tuple(rasters),
         mosaics=mosaics,

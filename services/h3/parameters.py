@@ -141,7 +141,7 @@ class H3RasterAggregation(JobParameters):
     weighting: Literal["exact", "centroid"] | None = Field(
         default=None,
         description="exact: a pixel counts by the share of it that lies in the cell; centroid: "
-        "wholly, where its centre lies. Default: by the pixels per cell",
+        "wholly, where its centre lies, as H3 says. Default: exact",
     )
     overlap: Literal["refuse", "merge"] = Field(
         default="refuse",

@@ -8,14 +8,14 @@ the memory of a task, or for the others to have something to do meanwhile.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from services.h3 import boxes, cells
 from services.h3.model import Box, SourceRaster, Weighting
 
-# Fewer pixels than this in a cell, and it matters which part of those at its edge lies in it:
-# docs/h3-aggregation.md has the errors that were measured.
-EXACT_BELOW = 100.0
+# Fewer pixels than this in a cell, and pixels at its edge are a large part of it: whoever asks for
+# centroid is told. docs/h3-aggregation.md has the errors that were measured.
+COARSE_BELOW = 20.0
 
 CATEGORICAL = "categorical"
 STATISTICS = ("mean", "min", "max", "stdev", "count")
@@ -34,11 +34,27 @@ def statistics_for(asked: Sequence[str] | None, rasters: Sequence[SourceRaster])
     return STATISTICS_OF_CLASSES if classes else STATISTICS
 
 
-def weighting_for(asked: Weighting | None, pixels_per_cell: float) -> Weighting:
-    """The weighting that was asked for, or the one that suits so many pixels."""
-    if asked is not None:
-        return asked
-    return "exact" if pixels_per_cell < EXACT_BELOW else "centroid"
+def weighting_for(asked: Weighting | None) -> Weighting:
+    """The weighting that was asked for, else the exact one.
+
+    With few pixels in a cell centroid is the quicker one, and far off; with many it is nearly
+    right, and the slower one, as every pixel has to be looked up.
+    """
+    return asked or "exact"
+
+
+def notes_on_density(weighting: Weighting, pixels_per_cell: float) -> Iterator[str]:
+    """What whoever reads the statistics should know of so many pixels in a cell."""
+    if pixels_per_cell < 1:
+        yield (
+            f"A cell is smaller than a pixel ({pixels_per_cell:.2g} of one): neighbouring cells "
+            "repeat the same pixel."
+        )
+    if weighting == "centroid" and pixels_per_cell < COARSE_BELOW:
+        yield (
+            f"There are {pixels_per_cell:.2g} pixels in a cell: counted by their centres, some "
+            "cells have none, and others are several percent off. Exact weighting is not."
+        )
 
 
 def pixels_per_cell(resolution: int, pixel_m: float) -> float:

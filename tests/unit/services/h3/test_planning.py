@@ -25,10 +25,18 @@ def test_statistics_follow_what_the_rasters_are() -> None:
     assert planning.statistics_for(["p95"], [raster("categorical")]) == ("p95",)
 
 
-def test_few_pixels_a_cell_are_weighed_exactly_unless_told_otherwise() -> None:
-    assert planning.weighting_for(None, planning.EXACT_BELOW / 2) == "exact"
-    assert planning.weighting_for(None, planning.EXACT_BELOW * 2) == "centroid"
-    assert planning.weighting_for("centroid", 1.0) == "centroid"
+def test_pixels_are_weighed_exactly_unless_told_otherwise() -> None:
+    assert planning.weighting_for(None) == "exact"
+    assert planning.weighting_for("centroid") == "centroid"
+
+
+def test_what_few_pixels_do_to_a_cell_is_told() -> None:
+    assert not list(planning.notes_on_density("exact", 1.5))
+    assert not list(planning.notes_on_density("centroid", 100.0))
+    (several_percent,) = planning.notes_on_density("centroid", 5.0)
+    assert "centres" in several_percent
+    (smaller,) = planning.notes_on_density("exact", 0.25)
+    assert "0.25" in smaller
 
 
 def test_pixels_per_cell_at_the_equator() -> None:
