@@ -29,6 +29,8 @@ _EDGE, _NET = 257, 129
 _SIZED = 5
 # Of a pixel: rasters that lie over each other no deeper touch, and nothing more.
 _TOUCHING = 0.05
+# Degrees between places of the same longitude and latitude in two datums, and more.
+_DATUM = 0.02
 _ROUNDING = 1e-9
 _GEOD = Geod(ellps="WGS84")
 
@@ -43,16 +45,17 @@ def bounds(grid: Grid) -> list[Box]:
     columns, rows = _edge(grid, _EDGE)
     longitudes, latitudes = plane.places(columns, rows)
     poles = _poles_within(plane)
-    if plane.turn is not None and not np.isnan(latitudes).all():
-        # What lies beyond a whole turn, or a pole, has no place, and adds nothing.
-        west, east = plane.span
-        south, north = float(np.nanmin(latitudes)), float(np.nanmax(latitudes))
-        pad = _bulge(latitudes)
-    elif np.isfinite(longitudes).all():
+    is_finite = bool(np.isfinite(longitudes).all())
+    if is_finite and not _goes_round(plane):
         unwrapped = np.unwrap(longitudes, period=_TURN)
         west, east = float(unwrapped.min()), float(unwrapped.max())
         south, north = float(latitudes.min()), float(latitudes.max())
         pad = max(_bulge(latitudes), 0.0 if poles else _bulge(unwrapped))
+    elif plane.turn is not None and not np.isnan(latitudes).all():
+        # What lies beyond a whole turn, or a pole, has no place, and adds nothing.
+        west, east = plane.span
+        south, north = float(np.nanmin(latitudes)), float(np.nanmax(latitudes))
+        pad = _bulge(latitudes) + (0.0 if plane.is_plain else _DATUM)
     else:
         west, south, east, north, pad = _net(plane)
     if poles:
@@ -123,6 +126,13 @@ def _edge(grid: Grid, points: int) -> tuple[Numbers, Numbers]:
     columns = np.concatenate((along, all_, along[::-1], none)) * grid.width
     rows = np.concatenate((none, along, all_, along[::-1])) * grid.height
     return columns, rows
+
+
+def _goes_round(plane: Plane) -> bool:
+    if plane.turn is None:
+        return False
+    west, east = plane.span
+    return east - west >= _TURN - _ROUNDING
 
 
 def _bulge(along: Numbers) -> float:

@@ -117,7 +117,7 @@ class Plane:
         if self.turn is not None and self._meridians is not None:
             beyond = x - self.left > self.turn * (1 + _ROUNDING)
             x = x - self.turn * np.round((x - self._meridians.x) / self.turn)
-        if not self._is_plain:
+        if not self.is_plain:
             x, y = _transformer(self.grid.crs).transform(x, y, direction=TransformDirection.INVERSE)
         x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
         nowhere = beyond | ~(np.isfinite(x) & (np.abs(y) <= _POLE))
@@ -131,16 +131,16 @@ class Plane:
             return a * columns + c, e * rows + f
         return a * columns + b * rows + c, d * columns + e * rows + f
 
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether x and y are longitude and latitude themselves."""
+        return same_crs(self.grid.crs, WGS84)
+
     @property
     def is_separable(self) -> bool:
         """Whether longitude goes by the column alone, and latitude by the row."""
         _, b, _, d, _, _ = self.grid.transform
-        return self._is_plain and b == 0 and d == 0
-
-    @cached_property
-    def _is_plain(self) -> bool:
-        """Whether x and y are longitude and latitude themselves."""
-        return same_crs(self.grid.crs, WGS84)
+        return self.is_plain and b == 0 and d == 0
 
     @cached_property
     def _meridians(self) -> _Meridians | None:
@@ -163,7 +163,7 @@ class Plane:
             return self._transformed(inside, latitudes)
         # In the turn in which the grid lies.
         longitudes = longitudes + _TURN * round((self._begin - self.seam) / _TURN)
-        if self._is_plain:
+        if self.is_plain:
             return longitudes, latitudes
         if not self.crs.is_geographic:
             latitudes = np.clip(latitudes, -_NEARLY_THE_POLE, _NEARLY_THE_POLE)

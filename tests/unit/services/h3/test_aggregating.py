@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from core.errors import PermanentTaskError
-from services.h3.model import Box
+from services.h3.model import Box, Weighting
 from tests.support import h3_oracle
 from tests.support.h3_oracle import Found
 from tests.support.h3_rasters import Statistics, statistics
@@ -20,6 +21,7 @@ from tests.support.rasters import write
 
 NODATA = -9999.0
 EDGE = 20037508.342789244  # of the world in web Mercator
+WEIGHTINGS: tuple[Weighting, ...] = ("exact", "centroid")
 COLUMNS = ("pixel_count", "nodata_count", "count", "sum", "mean", "stdev", "min", "max")
 
 
@@ -100,12 +102,11 @@ def differences(found: Statistics, expected: Found, tolerance: float) -> list[st
         for name in COLUMNS:
             want = columns.get(name, 0.0 if name.endswith("_count") else None)
             got = row[name]
-            is_same = (
-                got is want
-                if None in (got, want)
-                else abs(got - want) <= tolerance * max(1.0, abs(want))
-            )
-            if not is_same and not (want != want and got is None):
+            if got is None or want is None or math.isnan(want):
+                is_same = got is None and (want is None or math.isnan(want))
+            else:
+                is_same = abs(got - want) <= tolerance * max(1.0, abs(want))
+            if not is_same:
                 wrong.append(f"{cell:x} {name}: {got!r}, not {want!r}")
     return wrong
 
@@ -141,8 +142,8 @@ def test_all_cells_together_have_all_of_the_raster(
 def test_columns_beyond_a_turn_are_the_first_ones_again(tmp_path: Path) -> None:
     values = np.full((18, 38), 7.0, np.float32)
     path = write(tmp_path / "wide.tif", values, crs="EPSG:4326", transform=degrees(10, -190, 90))
-    for weighting in ("exact", "centroid"):
-        found = statistics([path], 1, weighting=weighting)  # type: ignore[arg-type]
+    for weighting in WEIGHTINGS:
+        found = statistics([path], 1, weighting=weighting)
         assert found.column("pixel_count").sum() == pytest.approx(36 * 18, rel=1e-12)
 
 
@@ -196,13 +197,13 @@ def test_small_windows_find_what_large_ones_find(
 ) -> None:
     place = WHOLE["Antarctica"]
     path = place.written(tmp_path, place.values(), tiled=True, blockxsize=16, blockysize=16)
-    at_once = {weighting: statistics([path], 2, weighting=weighting)  # type: ignore[arg-type]
-               for weighting in ("exact", "centroid")}  # fmt: skip
+    at_once = {weighting: statistics([path], 2, weighting=weighting)
+               for weighting in WEIGHTINGS}  # fmt: skip
     monkeypatch.setattr("services.h3.child.aggregating._MOST_PIXELS", 10)
     monkeypatch.setattr("services.h3.child.aggregating._AT_ONCE", 3)
     monkeypatch.setattr("services.h3.child.centres._PART", 4)
     for weighting, expected in at_once.items():
-        found = statistics([path], 2, weighting=weighting)  # type: ignore[arg-type]
+        found = statistics([path], 2, weighting=weighting)
         for name in COLUMNS:
             np.testing.assert_allclose(
                 found.column(name), expected.column(name), rtol=1e-12, atol=1e-9
@@ -216,9 +217,9 @@ def test_only_what_cells_touch_is_read(tmp_path: Path) -> None:
         tmp_path / "world.tif", values, crs="EPSG:4326", transform=degrees(0.5, -180, 90),
         tiled=True, blockxsize=64, blockysize=64,
     )  # fmt: skip
-    for weighting in ("exact", "centroid"):
+    for weighting in WEIGHTINGS:
         found = statistics(
-            [path], 2, ["count"], weighting=weighting,  # type: ignore[arg-type]
+            [path], 2, ["count"], weighting=weighting,
             boxes=[Box(west=-180, south=0, east=-179, north=2)],
         )  # fmt: skip
         assert found.column("count").sum() > 0

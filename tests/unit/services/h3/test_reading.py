@@ -103,6 +103,15 @@ def test_what_the_file_declares_stands(tmp_path: Path) -> None:
     assert totals(raster(tmp_path, pixels, nodata=-1), nodata=7) == without(pixels, missing)
 
 
+def test_values_that_are_excluded_do_not_count_beside_the_declared_one(tmp_path: Path) -> None:
+    pixels, missing = ramp("int16"), holes()
+    pixels[missing] = -32768
+    pixels[0, :] = -32767
+    missing[0, :] = True
+    path = raster(tmp_path, pixels, nodata=-32768)
+    assert totals(path, exclude=[-32767]) == without(pixels, missing)
+
+
 def test_a_value_that_the_type_cannot_hold_changes_nothing(tmp_path: Path) -> None:
     pixels = ramp("uint8")
     nothing = np.zeros(pixels.shape, bool)
