@@ -115,31 +115,6 @@ def located(href: str) -> tuple[str, str] | None:
         return None
 
 
-def _stored(collection_id: str, item_id: str) -> tuple[JsonObject, bool]:
-    """The item as the catalog has it, and whether its collection is restricted."""
-    try:
-        storable(collection_id), storable(item_id)
-    except ValueError:
-        raise _no_item(collection_id, item_id) from None
-    with stac_repository.snapshot() as catalog:
-        collection = catalog.collection(collection_id)
-        if collection is None:
-            raise NotFound(
-                f"There is no collection {collection_id!r}.", code="collection_not_found"
-            )
-        item = catalog.item(collection_id, item_id)
-    if item is None:
-        raise _no_item(collection_id, item_id)
-    is_restricted = collection.get(RESTRICTED) or item["properties"].get(RESTRICTED)
-    return item, bool(is_restricted)
-
-
-def _no_item(collection_id: str, item_id: str) -> NotFound:
-    return NotFound(
-        f"The collection {collection_id!r} has no item {item_id!r}.", code="item_not_found"
-    )
-
-
 def main_asset(item: JsonObject) -> str:
     """The asset that an item is about. Raises `Conflict` (no_raster) where none is a GeoTIFF."""
     assets: Mapping[str, JsonObject] = item.get("assets") or {}
@@ -173,6 +148,31 @@ def place_of(item: JsonObject, key: str) -> tuple[str, str]:
             code="not_ours",
         )
     return found
+
+
+def _stored(collection_id: str, item_id: str) -> tuple[JsonObject, bool]:
+    """The item as the catalog has it, and whether its collection is restricted."""
+    try:
+        storable(collection_id), storable(item_id)
+    except ValueError:
+        raise _no_item(collection_id, item_id) from None
+    with stac_repository.snapshot() as catalog:
+        collection = catalog.collection(collection_id)
+        if collection is None:
+            raise NotFound(
+                f"There is no collection {collection_id!r}.", code="collection_not_found"
+            )
+        item = catalog.item(collection_id, item_id)
+    if item is None:
+        raise _no_item(collection_id, item_id)
+    is_restricted = collection.get(RESTRICTED) or item["properties"].get(RESTRICTED)
+    return item, bool(is_restricted)
+
+
+def _no_item(collection_id: str, item_id: str) -> NotFound:
+    return NotFound(
+        f"The collection {collection_id!r} has no item {item_id!r}.", code="item_not_found"
+    )
 
 
 def _rendered(item: JsonObject) -> list[str]:
