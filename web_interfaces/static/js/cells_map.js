@@ -4,10 +4,11 @@
 // the legend that came with the page stay.
 
 import { get } from "./api.js";
-import { boxOf, MOST_CELLS, resolutionFor } from "./cells_view.js";
+import { boxOf, MOST_CELLS, outline, resolutionFor } from "./cells_view.js";
 import { NoMap, openMap } from "./map.js";
 
 const CELLS = "cells";
+const OUTLINES = "outlines";
 const SELECTED = "selected";
 const STATS = "/api/h3/stats";
 const SVG = "http://www.w3.org/2000/svg";
@@ -79,12 +80,16 @@ class CellsMap {
 
   addLayers() {
     const colour = getComputedStyle(this.figure).getPropertyValue("--map-selected").trim();
-    for (const name of [CELLS, SELECTED]) {
+    for (const name of [CELLS, OUTLINES, SELECTED]) {
       this.map.addSource(name, { type: "geojson", data: NOTHING });
     }
     this.map.addLayer({
       id: CELLS, type: "fill", source: CELLS,
-      paint: { "fill-opacity": 0.8, "fill-outline-color": "#00000030" },
+      paint: { "fill-opacity": 0.8, "fill-antialias": false },
+    });
+    this.map.addLayer({
+      id: OUTLINES, type: "line", source: OUTLINES,
+      paint: { "line-color": "#000000", "line-opacity": 0.2, "line-width": 0.75 },
     });
     this.map.addLayer({
       id: SELECTED, type: "line", source: SELECTED,
@@ -128,10 +133,12 @@ class CellsMap {
     const bounds = this.map.getBounds();
     const view = [bounds.getWest(), bounds.getSouth(), bounds.getEast(), bounds.getNorth()];
     const { layers, rollsUp } = this;
+    const { clientWidth, clientHeight } = this.map.getCanvas();
+    const pixels = clientWidth * clientHeight;
     let coarserThan;
     for (;;) {
       const resolution = resolutionFor({
-        layers, rollsUp, bounds: this.bounds, view, coarserThan,
+        layers, rollsUp, bounds: this.bounds, view, pixels, coarserThan,
       });
       if (resolution === undefined) return { tooMany: true };
       const answer = await get(this.address({
@@ -154,6 +161,7 @@ class CellsMap {
   show(collection) {
     this.shown = collection;
     this.map.getSource(CELLS).setData(collection);
+    this.map.getSource(OUTLINES).setData(outlined(collection.features));
     this.letGo();
     this.colour();
     const { numberReturned: count, resolution, rolled_up_from: from } = collection;
@@ -214,7 +222,8 @@ class CellsMap {
       return;
     }
     const { h3 } = feature.properties;
-    this.map.getSource(SELECTED).setData(this.shown.features.find(({ id }) => id === h3));
+    const cell = this.shown.features.find(({ id }) => id === h3);
+    this.map.getSource(SELECTED).setData(outlined([cell]));
     const title = made("h3", `Cell ${h3}`);
     const reading = this.tell(title, made("p", "Reading…"));
     const answer = await get(this.address({ cell: h3, stat: "all" }));
@@ -267,6 +276,13 @@ class CellsMap {
 const colourOf = (value) => `hsl(${(Math.abs(value) * GOLDEN_ANGLE) % 360}, 60%, 50%)`;
 
 const figure = (value) => (value === null ? "no data" : String(Number(value.toPrecision(6))));
+
+const outlined = (features) => ({
+  type: "FeatureCollection",
+  features: features.map(({ geometry }) => ({
+    type: "Feature", properties: {}, geometry: outline(geometry),
+  })),
+});
 
 function made(tag, text, className = "") {
   const element = document.createElement(tag);

@@ -8,6 +8,8 @@ const POLE = 90;
 /** How many cells are asked for at most, and about how many a view is made for. */
 export const MOST_CELLS = 5000;
 const GOOD_NUMBER = 3000;
+// Smaller cells, in square pixels, are not told apart.
+const LEAST_PIXELS = 16;
 
 const radians = (degrees) => (degrees * Math.PI) / 180;
 
@@ -47,13 +49,16 @@ function offered(layers, rollsUp, share) {
 }
 
 /**
- * The resolution for a view: the finest of which not too many cells are in it, and coarser than
- * `coarserThan` if that is given. Undefined where even the coarsest has too many.
+ * The resolution for a view: the finest of which not too many cells are in it, and they are not
+ * too small to be seen if there are larger ones; coarser than `coarserThan` if that is given.
+ * Undefined where even of the coarsest there are too many. `pixels` are those of the map.
  */
-export function resolutionFor({ layers, rollsUp, bounds, view, coarserThan = Infinity }) {
-  return offered(layers, rollsUp, shareInView(view, bounds))
-    .filter(({ resolution }) => resolution < coarserThan)
-    .find(({ expected }) => expected <= GOOD_NUMBER)?.resolution;
+export function resolutionFor({ layers, rollsUp, bounds, view, pixels, coarserThan = Infinity }) {
+  const fitting = offered(layers, rollsUp, shareInView(view, bounds))
+    .filter((each) => each.resolution < coarserThan && each.expected <= GOOD_NUMBER);
+  const least = (area(view) / pixels) * LEAST_PIXELS;
+  const seen = fitting.find(({ resolution }) => cellArea(resolution) >= least);
+  return (seen ?? fitting.at(-1))?.resolution;
 }
 
 /** The box in which cells are asked for: the view, and about a cell around it, for a cell is
@@ -67,4 +72,21 @@ export function boxOf([west, south, east, north], resolution) {
   if (east - west + 2 * aside >= TURN) return [-HALF, bottom, HALF, top];
   const wrapped = (degrees) => ((((degrees + HALF) % TURN) + TURN) % TURN) - HALF;
   return [wrapped(west - aside), bottom, wrapped(east + aside), top];
+}
+
+/** The outline of a polygon of GeoJSON, without the edges at which it was cut at 180 degrees. */
+export function outline({ type, coordinates }) {
+  const rings = type === "Polygon" ? coordinates : coordinates.flat();
+  return { type: "MultiLineString", coordinates: rings.flatMap(withoutCuts) };
+}
+
+const isAtEdge = ([longitude]) => Math.abs(longitude) === HALF;
+
+function withoutCuts(ring) {
+  const lines = [[ring[0]]];
+  for (const [i, place] of ring.slice(1).entries()) {
+    if (isAtEdge(place) && isAtEdge(ring[i])) lines.push([place]);
+    else lines.at(-1).push(place);
+  }
+  return lines.filter((line) => line.length > 1);
 }
