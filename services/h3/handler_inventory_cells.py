@@ -8,7 +8,7 @@ from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec
 from infrastructure import database
 from infrastructure.job_progress_contexts import H3AggregationTracker
-from services.h3 import areas, boxes, cells, grids, planning, plans, publishing, sources
+from services.h3 import areas, boxes, cells, grids, planning, plans, publishing, repeats, sources
 from services.h3.areas import Area
 from services.h3.model import Block, Mosaic, Plan, SourceRaster
 from services.h3.parameters import H3RasterAggregation
@@ -116,23 +116,36 @@ def area_of(parameters: H3RasterAggregation) -> Area | None:
 
 def _notes_on_overlaps(
     parameters: H3RasterAggregation, rasters: Sequence[SourceRaster], mosaics: Sequence[Mosaic]
-) -> list[str]:
-    """What to say of rasters of different grids that lie over each other, where that is allowed."""
+) -> Iterator[str]:
+    """What to say of rasters that show the same ground, where that is allowed."""
+    pair = repeats.repeated(rasters, mosaics)
+    if pair is not None:
+        one, other = (rasters[index].name for index in pair)
+        if parameters.overlap == "refuse":
+            raise _overlap(
+                f"{one} and {other} show the same ground on one grid: they are of different "
+                "times, or of different things.",
+                "newest",
+            )
+        yield f"{one} and {other}, and maybe others, show the same ground: the newest counts."
     pair = grids.overlapping(rasters, mosaics)
-    if pair is None:
-        return []
-    one, other = (rasters[index].name for index in pair)
-    if parameters.overlap == "refuse":
-        raise PermanentTaskError(
-            f"{one} and {other} lie over each other and have different grids: pixels of both would "
-            "count for the same ground. Choose the items (item_id, datetime), or set overlap to "
-            "merge.",
-            code="items_overlap",
-            field="overlap",
-        )
-    return [
-        f"{one} and {other}, and maybe others, lie over each other: pixels of both count there."
-    ]
+    if pair is not None:
+        one, other = (rasters[index].name for index in pair)
+        if parameters.overlap != "merge":
+            raise _overlap(
+                f"{one} and {other} lie over each other and have different grids: pixels of both "
+                "would count for the same ground.",
+                "merge",
+            )
+        yield f"{one} and {other}, and maybe others, lie over each other: pixels of both count."
+
+
+def _overlap(what: str, setting: str) -> PermanentTaskError:
+    return PermanentTaskError(
+        f"{what} Choose the items (item_id, datetime, properties), or set overlap to {setting}.",
+        code="items_overlap",
+        field="overlap",
+    )
 
 
 def _blocks(

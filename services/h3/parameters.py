@@ -6,7 +6,7 @@ import math
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from core.blob_names import BlobPath
 from core.job_definition import JobParameters
@@ -46,6 +46,9 @@ def check_bbox(box: tuple[float, float, float, float]) -> tuple[float, float, fl
 Bbox = Annotated[tuple[float, float, float, float], AfterValidator(check_bbox)]
 
 
+PropertyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_:-]{0,99}$")]
+
+
 class H3RasterAggregation(JobParameters):
     theme: str = Field(
         pattern=THEME,
@@ -79,6 +82,13 @@ class H3RasterAggregation(JobParameters):
         description="Only items of this time: an RFC 3339 date-time, or start/end where one end "
         "may be ..",
         examples=["2021-01-01T00:00:00Z/2021-12-31T23:59:59Z"],
+    )
+    properties: dict[PropertyName, str | int | float | bool] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=20,
+        description="Only items whose properties have these values",
+        examples=[{"fathom:flood_type": "fluvial", "fathom:year": 2020}],
     )
     asset: str | None = Field(
         default=None,
@@ -143,10 +153,10 @@ class H3RasterAggregation(JobParameters):
         description="exact: a pixel counts by the share of it that lies in the cell; centroid: "
         "wholly, where its centre lies, as H3 says. Default: exact",
     )
-    overlap: Literal["refuse", "merge"] = Field(
+    overlap: Literal["refuse", "newest", "merge"] = Field(
         default="refuse",
-        description="Where rasters of different grids lie over each other: refuse, or count the "
-        "pixels of all of them",
+        description="Rasters that show the same ground: refuse them; newest: of those on one grid "
+        "the newest counts, others are refused; merge: pixels of all grids count",
     )
     failed_rasters: Literal["fail", "report"] = Field(
         default="fail",
@@ -181,8 +191,9 @@ class H3RasterAggregation(JobParameters):
         sources = [self.collection_id is not None, blob, self.source_url is not None]
         if half or sum(sources) != 1:
             raise ValueError("give collection_id, or container_name and blob_name, or source_url")
-        if self.collection_id is None and (self.item_id or self.asset or self.datetime):
-            raise ValueError("item_id, asset and datetime belong to a collection_id")
+        of_items = (self.item_id, self.asset, self.datetime, self.properties)
+        if self.collection_id is None and any(of_items):
+            raise ValueError("item_id, asset, datetime and properties belong to a collection_id")
         return self
 
     @model_validator(mode="after")

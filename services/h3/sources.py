@@ -240,6 +240,8 @@ def _items(
         search["ids"] = [parameters.item_id]
     if parameters.datetime is not None:
         search["datetime"] = parameters.datetime
+    if parameters.properties is not None:
+        search["query"] = {name: {"eq": value} for name, value in parameters.properties.items()}
     count = 0
     token: str | None = ""
     while token is not None:
@@ -370,6 +372,13 @@ def _no_items(collection_id: str, parameters: H3RasterAggregation) -> NotFound |
             field="item_id",
         )
     of_time = f" of {parameters.datetime}" if parameters.datetime else ""
+    if parameters.properties is not None:
+        said = ", ".join(f"{name} = {value}" for name, value in parameters.properties.items())
+        return PermanentTaskError(
+            f"The collection {collection_id!r} has no items{of_time} with {said}.",
+            code="no_items",
+            field="properties",
+        )
     return PermanentTaskError(
         f"The collection {collection_id!r} has no items{of_time}: there is nothing to read.",
         code="no_items",

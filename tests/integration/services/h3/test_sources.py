@@ -110,6 +110,20 @@ def test_items_come_newest_first_and_then_by_name(container: str) -> None:
     assert sources.names(once.parameters) == ["a", "b"]
 
 
+def test_items_go_by_their_properties(container: str) -> None:
+    wanted = {"collection_id": COLLECTION, "datetime": SOME_YEARS}
+    found = looked_at(**wanted, properties={"geoforge:raster_type": "categorical"})
+    assert [raster.name for raster in found] == ["b"]
+    said = refused("no_items", **wanted, properties={"geoforge:raster_type": "rgb", "n": 1})
+    assert "geoforge:raster_type = rgb" in said
+
+
+def test_items_without_the_asset_are_passed_over(container: str) -> None:
+    wanted = {"collection_id": COLLECTION, "datetime": SOME_YEARS}
+    assert len(looked_at(**wanted, asset="data")) == 2
+    assert "data" in refused("asset_not_found", **wanted, asset="nothing")
+
+
 def test_rasters_of_a_restricted_collection_are_said_to_be(container: str) -> None:
     (found,) = sources.resolve(context(collection_id=SECRET))
     assert found.is_restricted
