@@ -65,5 +65,4 @@ class Built(RasterModel):
     present: tuple[str, ...]
     nodata: int
     nodata_declared: bool
-    overview_resampling: str
     seams: int = 0

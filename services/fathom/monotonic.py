@@ -12,28 +12,31 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from services.fathom.model import BANDS, Shallower
+from services.fathom.model import BANDS, WATER, Shallower
 
 
 class MonotonicCheck:
     """Counts, for each pair of neighbouring bands among those `present` (their places, from 0),
-    the pixels in which the longer return period is shallower."""
+    the pixels in which the longer return period is shallower. `nodata` is no depth."""
 
-    def __init__(self, present: Sequence[int]) -> None:
+    def __init__(self, present: Sequence[int], nodata: int) -> None:
+        self._no_depths = np.array([nodata, WATER], np.int16)
         self._pairs = list(pairwise(sorted(present)))
         self._pixels = [0] * len(self._pairs)
         self._largest = [0] * len(self._pairs)
 
-    def add(self, depths: NDArray[np.int16], valid: NDArray[np.bool_]) -> None:
-        """Take pixels (band, row, column), and which of them hold a depth."""
+    def add(self, pixels: NDArray[np.int16]) -> None:
+        """Take pixels (band, row, column)."""
         for place, (shorter, longer) in enumerate(self._pairs):
-            both = valid[shorter] & valid[longer]
-            less = both & (depths[longer] < depths[shorter])
-            count = int(np.count_nonzero(less))
-            if count:
-                by = depths[shorter][less].astype(np.int32) - depths[longer][less]
-                self._pixels[place] += count
-                self._largest[place] = max(self._largest[place], int(by.max()))
+            less = pixels[longer] < pixels[shorter]
+            if not less.any():
+                continue
+            before, after = pixels[shorter][less], pixels[longer][less]
+            # Values that are no depths are no deeper or shallower ones either.
+            depths = ~np.isin(before, self._no_depths) & ~np.isin(after, self._no_depths)
+            by = before[depths].astype(np.int32) - after[depths]
+            self._pixels[place] += by.size
+            self._largest[place] = max(self._largest[place], int(by.max(initial=0)))
 
     def result(self) -> tuple[Shallower, ...]:
         """What was counted, a pair after the other."""

@@ -74,6 +74,13 @@ def put_one(path: str, pixels: NDArray[Any], tile: str, **profile: Any) -> None:
         blob_storage.write_bytes(CONTAINER, path, bytes(memory.read()))
 
 
+def transform_of(tile: str, pixels: int) -> Affine:
+    """Where the tiles of `put` lie: to the north-west of their names' corners."""
+    west, _, _, north = Tile.of(tile).bounds
+    offset = fathom_tiles.OFFSET
+    return Affine(1 / pixels, 0, west - offset, 0, -1 / pixels, north + offset)
+
+
 def path_of(prefix: str, years: int, tile: str, of: FathomMap = FLUVIAL) -> str:
     """The path of a file that `put` writes."""
     return f"{prefix}/{fathom_tiles.path_of(of, years, Tile.of(tile), 'flat')}"

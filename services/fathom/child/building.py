@@ -1,40 +1,39 @@
 """Make and prove a COG of flood depths, from whatever its pixels come from.
 
 All pixels are read three times, in windows, so that the memory does not grow with the raster:
-to find out what they come to, which decides how overviews are computed and stands in the COG's
-header; by GDAL's COG driver; and to compare what it wrote. The first and the last time they are
-put together here, and not by the VRT that the driver reads: so a fault in that one shows.
+to find out what they come to, which stands in the COG's header, and to compute overviews; by
+GDAL's COG driver; and to compare what it wrote. The first and the last time they are put together
+here, and not by the VRT that the driver reads: so a fault in that one shows.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 import rasterio
-from affine import Affine
 from numpy.typing import NDArray
-from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 from rio_cogeo.cogeo import cog_validate
 
 from core.errors import PermanentTaskError
-from services.fathom.model import BANDS, NODATA, UNIT, WATER, Built, Depths
+from services.fathom.child.grids import Grid
+from services.fathom.child.overviews import RESAMPLING, Overviews, windows
+from services.fathom.child.tally import Tally
+from services.fathom.model import BANDS, NODATA, UNIT, Built, Depths
 from services.fathom.monotonic import MonotonicCheck
 from services.raster.child import vrt
-from services.raster.child.encoding import bounded, creation_options, write_cog
+from services.raster.child.encoding import creation_options, write_cog
 from services.raster.child.facts import read_facts
-from services.raster.child.moments import BandMoments
 from services.raster.child.opening import open_raster
 from services.raster.child.refusals import UnreadableRaster, is_out_of_memory, words_of
-from services.raster.child.verifying import tile_windows
 from services.raster.model import (
     BandStatistics,
     CogPlan,
@@ -46,10 +45,10 @@ from services.raster.model import (
 
 Pixels = NDArray[np.int16]
 
-_BLOCK = 512
-# Of the child's memory. A window is held twice, as it shall be and as it is, with what is
-# computed from it.
-_WINDOW_SHARE = 32
+# How many of a content's sources may be open at a time, by us and by GDAL's VRT.
+OPEN_SOURCES = 8
+# Of the child's memory, for GDAL's cache of blocks.
+_CACHE_SHARE = 4
 _INT16 = np.iinfo(np.int16)
 
 
@@ -60,10 +59,7 @@ class Content(Protocol):
     pixels without data, and `is_declared` whether the sources say so.
     """
 
-    width: int
-    height: int
-    crs: CRS
-    transform: Affine
+    grid: Grid
     area_or_point: str
     present: Sequence[int]
     nodata: int
@@ -86,17 +82,15 @@ def build(content: Content, target: str, memory_mb: int, threads: int) -> Built:
     (damaged_pixels).
     """
     began = time.monotonic()
-    window_bytes = (memory_mb << 20) // _WINDOW_SHARE
-    with bounded(memory_mb, threads), contextlib.ExitStack() as stack:
-        bare = vrt.open_vrt(vrt.opened_text(_description(content, {}), stack), stack)
-        depths = _depths(content, tile_windows(bare, window_bytes))
-        plan = _plan(depths)
-        description = _description(content, dict(enumerate(depths.statistics)))
+    with _bounded(memory_mb, threads), contextlib.ExitStack() as stack:
+        overviews = Overviews(content.grid, content.nodata, target)
+        stack.callback(overviews.remove)
+        depths = _depths(content, overviews)
+        description = _description(content, depths.statistics, overviews.paths)
         dataset = vrt.open_vrt(vrt.opened_text(description, stack), stack)
-        options = creation_options(plan, dataset.width, dataset.height, threads)
-        write_cog(dataset, target, options)
+        write_cog(dataset, target, _options(dataset, threads))
         encoded_at = time.monotonic()
-        compared = _prove(content, target, window_bytes)
+        compared = _prove(content, target)
         with rasterio.open(target, driver="GTiff") as cog:
             facts = read_facts(cog, Path(target).stat().st_size)
     proved_at = time.monotonic()
@@ -123,7 +117,6 @@ def build(content: Content, target: str, memory_mb: int, threads: int) -> Built:
         present=tuple(BANDS[place] for place in content.present),
         nodata=content.nodata,
         nodata_declared=content.is_declared,
-        overview_resampling=plan.overview_resampling,
         seams=content.seams,
     )
 
@@ -139,10 +132,9 @@ def opened(path: str, name: str, stack: contextlib.ExitStack) -> DatasetReader:
         raise type(error)(f"{name}: {error.message}", code=error.error_code) from error
 
 
-def nodata_of(dataset: DatasetReader) -> tuple[int, bool]:
-    """The value of pixels without data, and whether the raster declares it: `NODATA` where it
-    declares none, or one that no pixel of int16 can have."""
-    value = dataset.nodata
+def nodata_of(value: float | None) -> tuple[int, bool]:
+    """The value of pixels without data of a raster that declares this one, and whether that
+    holds: it is `NODATA` for one that declares none, or what no pixel of int16 can have."""
     if value is None or not float(value).is_integer() or not _INT16.min <= value <= _INT16.max:
         return NODATA, False
     return int(value), True
@@ -166,21 +158,34 @@ def read(dataset: DatasetReader, name: str, bands: int | list[int], window: Wind
     return pixels
 
 
-def _description(content: Content, statistics: Mapping[int, BandStatistics]) -> Element:
+def _bounded(memory_mb: int, threads: int) -> rasterio.Env:
+    return rasterio.Env(
+        GDAL_CACHEMAX=(memory_mb << 20) // _CACHE_SHARE,
+        GDAL_NUM_THREADS=str(threads),
+        # Each that is open holds blocks of its own.
+        GDAL_MAX_DATASET_POOL_SIZE=str(OPEN_SOURCES),
+    )
+
+
+def _description(
+    content: Content, statistics: Sequence[BandStatistics], overviews: Sequence[Path]
+) -> Element:
     """The VRT of a content: a band of each return period, also where there is no source."""
-    description = vrt.blank(content.width, content.height, content.crs, content.transform)
+    description = vrt.blank(
+        content.grid.width, content.grid.height, content.grid.crs, content.grid.transform
+    )
     vrt.add_tags(description, {"AREA_OR_POINT": content.area_or_point})
     for place, name in enumerate(BANDS):
-        band = SubElement(
-            description, "VRTRasterBand", dataType="Int16", band=str(place + 1),
-            blockXSize=str(_BLOCK), blockYSize=str(_BLOCK),
-        )  # fmt: skip
+        band = SubElement(description, "VRTRasterBand", dataType="Int16", band=str(place + 1))
         SubElement(band, "Description").text = name
         SubElement(band, "UnitType").text = UNIT
         # Without a source, these are all its pixels.
         SubElement(band, "NoDataValue").text = str(content.nodata)
-        if place in statistics:
-            vrt.add_tags(band, _tags(statistics[place]))
+        vrt.add_tags(band, _tags(statistics[place]))
+        for path in overviews:
+            overview = SubElement(band, "Overview")
+            SubElement(overview, "SourceFilename", relativeToVRT="0").text = str(path)
+            SubElement(overview, "SourceBand").text = str(place + 1)
         if place in content.present:
             content.add_sources(band, place)
     return description
@@ -199,54 +204,52 @@ def _tags(statistics: BandStatistics) -> dict[str, str]:
     }
 
 
-def _depths(content: Content, windows: Iterable[Window]) -> Depths:
-    moments = [BandMoments() for _ in BANDS]
-    water = [0] * len(BANDS)
-    check = MonotonicCheck(content.present)
-    for window in windows:
+def _depths(content: Content, overviews: Overviews) -> Depths:
+    """Count all pixels, and compute the overviews on the way."""
+    tallies = [Tally(content.nodata) for _ in BANDS]
+    check = MonotonicCheck(content.present, content.nodata)
+    for window in windows(content.grid.width, content.grid.height):
         pixels = content.read(window)
-        is_water = pixels == WATER
-        valid = (pixels != content.nodata) & ~is_water
-        for place, each in enumerate(moments):
-            water[place] += int(np.count_nonzero(is_water[place]))
-            each.add(pixels[place], valid[place].view(np.uint8), None)
-        check.add(pixels, valid)
+        for tally, band in zip(tallies, pixels, strict=True):
+            tally.add(band)
+        check.add(pixels)
+        overviews.add(pixels, window)
+    overviews.finish()
     return Depths(
-        statistics=tuple(each.statistics() for each in moments),
-        water=tuple(water),
+        statistics=tuple(each.statistics() for each in tallies),
+        water=tuple(each.water for each in tallies),
         shallower=check.result(),
-        pixels=content.width * content.height,
+        pixels=content.grid.width * content.grid.height,
     )
 
 
-def _plan(depths: Depths) -> CogPlan:
-    """Depths are averaged in overviews, over the pixels that have one. Where some are marked as
-    water there is no average of mark and depth: then overviews have the pixels nearest."""
-    resampling = "nearest" if any(depths.water) else "average"
-    return CogPlan(
+def _options(dataset: DatasetReader, threads: int) -> dict[str, str]:
+    """The COG driver's options for depths, which takes the overviews as they are."""
+    plan = CogPlan(
         type=RasterType.CONTINUOUS,
         subtype=Subtype.DEPTH,
         tier="analysis",
         compression="DEFLATE",
         predictor="STANDARD",
-        block_size=_BLOCK,
-        overview_resampling=resampling,
+        overview_resampling=RESAMPLING,
         resampling="nearest",
-        nodata_value=None,
         lossless=True,
     )
+    options = creation_options(plan, dataset.width, dataset.height, threads)
+    del options["OVERVIEW_COUNT"]
+    return {**options, "OVERVIEWS": "AUTO" if dataset.overviews(1) else "NONE"}
 
 
-def _prove(content: Content, target: str, window_bytes: int) -> int:
+def _prove(content: Content, target: str) -> int:
     """Compare all pixels; how many of each band they are."""
     with rasterio.open(target, driver="GTiff") as cog:
-        if (cog.width, cog.height) != (content.width, content.height):
+        if (cog.width, cog.height) != (content.grid.width, content.grid.height):
             raise _failed("its size is another one")
         if cog.descriptions != BANDS or set(cog.nodatavals) != {content.nodata}:
             raise _failed("its bands are not named, or their nodata is not declared, as planned")
-        if not cog.transform.almost_equals(content.transform, precision=1e-12):
+        if not cog.transform.almost_equals(content.grid.transform, precision=1e-12):
             raise _failed(f"its transform became {tuple(cog.transform)[:6]}")
-        for window in tile_windows(cog, window_bytes):
+        for window in windows(cog.width, cog.height):
             found, wanted = cog.read(window=window), content.read(window)
             if not np.array_equal(found, wanted):
                 band, row, column = np.argwhere(found != wanted)[0]
@@ -256,7 +259,7 @@ def _prove(content: Content, target: str, window_bytes: int) -> int:
                     f"{window.row_off + row}"
                 )
         pixels: int = cog.width * cog.height
-    valid, errors, _ = cog_validate(target, strict=content.width > 1, quiet=True)
+    valid, errors, _ = cog_validate(target, strict=content.grid.width > 1, quiet=True)
     if not valid:
         raise _failed(f"it is no valid COG: {'; '.join(errors)}")
     return pixels

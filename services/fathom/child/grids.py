@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+from affine import Affine
 from rasterio.crs import CRS
 from rasterio.enums import MaskFlags
 from rasterio.io import DatasetReader
@@ -20,6 +22,39 @@ _ROUNDING = 1e-3
 _BESIDE = 1.0
 
 Bounds = Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Where the pixels of a raster are, and of what kind; `name` is the one its owner knows."""
+
+    name: str
+    width: int
+    height: int
+    crs: CRS
+    transform: Affine
+    dtype: str
+    nodata: float | None
+
+    @classmethod
+    def of(cls, dataset: DatasetReader, name: str) -> Grid:
+        """That of an open raster whose bands are alike."""
+        return cls(
+            name, dataset.width, dataset.height, dataset.crs, dataset.transform,
+            dataset.dtypes[0], dataset.nodata,
+        )  # fmt: skip
+
+    @property
+    def pixel(self) -> tuple[float, float]:
+        """Width and height of a pixel in degrees; north is up."""
+        return self.transform.a, -self.transform.e
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """West, south, east and north."""
+        width, height = self.pixel
+        west, north = self.transform.c, self.transform.f
+        return west, north - height * self.height, west + width * self.width, north
 
 
 def refuse_unusable(dataset: DatasetReader, name: str, bands: int) -> None:
@@ -43,98 +78,97 @@ def refuse_unusable(dataset: DatasetReader, name: str, bands: int) -> None:
         raise _unusable(name, "is rotated or upside down")
 
 
-def refuse_differing(
-    first: DatasetReader, first_name: str, other: DatasetReader, name: str
-) -> None:
+def refuse_differing(first: Grid, other: Grid) -> None:
     """Raise `PermanentTaskError` (grid_differs), saying what differs, for rasters that are not
     pixel by pixel of the same places, or not of the same values."""
-    for difference in (*_differences(first, other), *_shifted(first, other)):
+    for difference in _differences(first, other):
         raise PermanentTaskError(
-            f"{name} differs from {first_name} in {difference}: the bands of a stack must have the "
-            "same pixels.",
+            f"{other.name} differs from {first.name} in {difference}: the bands of a stack must "
+            "have the same pixels.",
             code="grid_differs",
         )
 
 
-def refuse_misplaced(dataset: DatasetReader, name: str, tile: str, bounds: Bounds) -> None:
+def refuse_misplaced(grid: Grid, tile: str, bounds: Bounds) -> None:
     """Raise `PermanentTaskError` (tile_misplaced) where a raster's corners are not those of its
     tile: west, south, east and north in degrees."""
-    found = dataset.bounds
-    width, height = dataset.res
-    beside = (width, height, width, height)
     off = [
         abs(is_ - said) / pixel
-        for is_, said, pixel in zip(
-            (found.left, found.bottom, found.right, found.top), bounds, beside, strict=True
-        )
+        for is_, said, pixel in zip(grid.bounds, bounds, 2 * grid.pixel, strict=True)
     ]
     if max(off) > _BESIDE + _ROUNDING:
         said = ", ".join(f"{side:g}" for side in bounds)
-        lies = ", ".join(f"{side:.6g}" for side in found)
+        lies = ", ".join(f"{side:.6g}" for side in grid.bounds)
         raise PermanentTaskError(
-            f"{name} is not where its name says: tile {tile} has the corners {said}, and the "
+            f"{grid.name} is not where its name says: tile {tile} has the corners {said}, and the "
             f"raster {lies} (west, south, east, north).",
             code="tile_misplaced",
         )
 
 
-def placed(members: Sequence[tuple[str, DatasetReader]]) -> tuple[Window, list[Window]]:
-    """The window that members, by their names, cover together, and where in it each lies: in
-    pixels from its upper left corner, which is that of the first window's.
+def placed(grids: Sequence[Grid]) -> tuple[Window, list[Window]]:
+    """The window that rasters cover together, in pixels from the corner of the first one; and
+    where each of them lies in it.
 
-    The first window's offset is from the first member's corner. Raises `PermanentTaskError`
-    (misaligned) for members whose pixels do not lie on one grid, or are not of one kind.
+    Raises `PermanentTaskError` (misaligned) for rasters whose pixels do not lie on one grid, or
+    are not of one kind.
     """
-    (first_name, first), *_ = members
+    first = grids[0]
     offsets = []
-    for name, member in members:
-        for difference in _kind_differences(first, member):
-            raise _misaligned(f"{name} differs from {first_name} in {difference}")
-        column = (member.transform.c - first.transform.c) / first.transform.a
-        row = (member.transform.f - first.transform.f) / first.transform.e
+    for grid in grids:
+        for difference in _kind_differences(first, grid):
+            raise _misaligned(f"{grid.name} differs from {first.name} in {difference}")
+        column, row = _offset(first, grid)
         beside = max(abs(column - round(column)), abs(row - round(row)))
         if beside > _ROUNDING:
-            raise _misaligned(f"{name} lies {beside:.3f} pixels beside the grid of {first_name}")
+            raise _misaligned(
+                f"{grid.name} lies {beside:.3f} pixels beside the grid of {first.name}"
+            )
         offsets.append((round(column), round(row)))
     left, top = (min(each[axis] for each in offsets) for axis in (0, 1))
     windows = [
-        Window(column - left, row - top, member.width, member.height)
-        for (column, row), (_, member) in zip(offsets, members, strict=True)
+        Window(column - left, row - top, grid.width, grid.height)
+        for (column, row), grid in zip(offsets, grids, strict=True)
     ]
     width = max(each.col_off + each.width for each in windows)
     height = max(each.row_off + each.height for each in windows)
     return Window(left, top, width, height), windows
 
 
-def _differences(first: DatasetReader, other: DatasetReader) -> Iterator[str]:
-    """What differs of two rasters, but for their places."""
+def _differences(first: Grid, other: Grid) -> Iterator[str]:
+    """What differs of two rasters that shall have the same pixels."""
     if (first.width, first.height) != (other.width, other.height):
         yield (
             f"size ({other.width:,} x {other.height:,} pixels, not "
             f"{first.width:,} x {first.height:,})"
         )
     yield from _kind_differences(first, other)
+    columns, rows = _offset(first, other)
+    if math.hypot(columns, rows) > _ROUNDING:
+        yield f"place (by {columns:+.3g} columns and {rows:+.3g} rows)"
 
 
-def _kind_differences(first: DatasetReader, other: DatasetReader) -> Iterator[str]:
+def _kind_differences(first: Grid, other: Grid) -> Iterator[str]:
     if not same_crs(first.crs, other.crs):
         yield f"CRS ({other.crs}, not {first.crs})"
-    if first.dtypes != other.dtypes:
-        yield f"type of its pixels ({other.dtypes[0]}, not {first.dtypes[0]})"
+    if first.dtype != other.dtype:
+        yield f"type of its pixels ({other.dtype}, not {first.dtype})"
     if first.nodata != other.nodata:
         yield f"its value without data ({other.nodata}, not {first.nodata})"
     # Over as many pixels as there are, a difference in their size must not come to a shift.
     longest = max(other.width, other.height)
-    for ours, theirs in zip(first.res, other.res, strict=True):
+    for ours, theirs in zip(first.pixel, other.pixel, strict=True):
         if abs(theirs - ours) / ours * longest > _ROUNDING:
             yield f"size of its pixels ({theirs:.10g} degrees, not {ours:.10g})"
 
 
-def _shifted(first: DatasetReader, other: DatasetReader) -> Iterator[str]:
-    columns = (other.transform.c - first.transform.c) / first.transform.a
-    rows = (other.transform.f - first.transform.f) / first.transform.e
-    if math.hypot(columns, rows) > _ROUNDING:
-        yield f"place (by {columns:+.3g} columns and {rows:+.3g} rows)"
+def _offset(first: Grid, other: Grid) -> tuple[float, float]:
+    """By how many columns and rows a raster lies beside another."""
+    width, height = first.pixel
+    return (
+        (other.transform.c - first.transform.c) / width,
+        (first.transform.f - other.transform.f) / height,
+    )
 
 
 def same_crs(first: CRS, other: CRS) -> bool:

@@ -8,9 +8,11 @@ counted. What no member covers has no data.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import NamedTuple
 from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
@@ -23,6 +25,7 @@ from core.errors import PermanentTaskError
 from core.job_definition import JsonObject
 from services.fathom.child import building, grids
 from services.fathom.child.building import Pixels
+from services.fathom.child.grids import Grid
 from services.fathom.model import BANDS, DTYPE
 from services.raster.child import vrt
 from services.raster.child.opening import MAX_PIXELS, most_values
@@ -43,17 +46,13 @@ def merge(
     Raises `PermanentTaskError` (not_a_depth_raster, misaligned, raster_too_large) naming the
     members, and what `building.build` and `open_raster` raise.
     """
-    with contextlib.ExitStack() as stack:
-        opened = [
-            (each["name"], building.opened(each["path"], each["name"], stack)) for each in members
-        ]
-        for name, dataset in opened:
-            grids.refuse_unusable(dataset, name, bands=len(BANDS))
-        content = _Mosaic(opened, missing)
-        if content.width * content.height * len(BANDS) > most_values():
+    with contextlib.closing(_Readers()) as readers:
+        content = _Mosaic(members, missing, readers)
+        grid = content.grid
+        if grid.width * grid.height * len(BANDS) > most_values():
             raise PermanentTaskError(
-                f"Merged they would have {content.width:,} x {content.height:,} pixels in "
-                f"{len(BANDS)} bands, more than a raster may have ({MAX_PIXELS}): give a smaller "
+                f"Merged they would have {grid.width:,} x {grid.height:,} pixels in {len(BANDS)} "
+                f"bands, more than a raster may have ({MAX_PIXELS}): give a smaller "
                 "grid_size.",
                 code="raster_too_large",
             )
@@ -63,32 +62,40 @@ def merge(
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """A stack, and where in the merged raster it lies."""
+    """A stack, and where in the merged raster it lies. `block` is the side of its tiles."""
 
-    name: str
-    dataset: DatasetReader
+    path: str
+    grid: Grid
+    block: int
     window: Window
 
 
 class _Mosaic:
     """Members on one grid; the first that has data in a pixel decides."""
 
-    def __init__(self, opened: Sequence[tuple[str, DatasetReader]], missing: Sequence[str]) -> None:
-        whole, windows = grids.placed(opened)
+    def __init__(
+        self,
+        members: Sequence[Mapping[str, str]],
+        missing: Sequence[str],
+        readers: _Readers,
+    ) -> None:
+        looked_at = [_look(each["path"], each["name"]) for each in members]
+        first, self.area_or_point = looked_at[0].grid, looked_at[0].area_or_point
+        whole, windows = grids.placed([each.grid for each in looked_at])
         self._members = [
-            _Member(name, dataset, window)
-            for (name, dataset), window in zip(opened, windows, strict=True)
+            _Member(each["path"], look.grid, look.block, window)
+            for each, look, window in zip(members, looked_at, windows, strict=True)
         ]
-        first = opened[0][1]
-        self.width, self.height = whole.width, whole.height
-        self.crs = first.crs
         a, b, c, d, e, f = first.transform[:6]
-        self.transform = Affine(a, b, c + a * whole.col_off, d, e, f + e * whole.row_off)
-        self.area_or_point = first.tags().get("AREA_OR_POINT", "Area")
+        corner = Affine(a, b, c + a * whole.col_off, d, e, f + e * whole.row_off)
+        self.grid = replace(
+            first, name="", width=whole.width, height=whole.height, transform=corner
+        )
         self.present: Sequence[int] = [
             place for place, name in enumerate(BANDS) if name not in missing
         ]
-        self.nodata, self.is_declared = building.nodata_of(first)
+        self.nodata, self.is_declared = building.nodata_of(first.nodata)
+        self._readers = readers
         self._are_apart = not any(intersect(one, two) for one, two in combinations(windows, 2))
         self.seams = 0 if self._are_apart else self._differing()
 
@@ -111,10 +118,10 @@ class _Mosaic:
         kind = "SimpleSource" if self._are_apart else "ComplexSource"
         # Each is drawn over the ones before it, but for where it has no data.
         for member in reversed(self._members):
-            source = vrt.add_source(
-                band, kind, member.dataset.name, str(place + 1), vrt.whole(member.dataset),
-                member.window,
-            )  # fmt: skip
+            size = (member.grid.width, member.grid.height)
+            read = Window(0, 0, *size)
+            source = vrt.add_source(band, kind, member.path, str(place + 1), read, member.window)
+            vrt.add_properties(source, size, "Int16", member.block)
             if not self._are_apart:
                 SubElement(source, "NODATA").text = str(self.nodata)
 
@@ -125,7 +132,8 @@ class _Mosaic:
             part.width,
             part.height,
         )
-        return building.read(member.dataset, member.name, list(member.dataset.indexes), own)
+        dataset = self._readers.dataset(member.path, member.grid.name)
+        return building.read(dataset, member.grid.name, list(dataset.indexes), own)
 
     def _differing(self) -> int:
         """In how many pixels of a band members that have data there do not agree."""
@@ -136,6 +144,44 @@ class _Mosaic:
                 both = (ours != self.nodata) & (theirs != self.nodata)
                 count += int(np.count_nonzero(both & (ours != theirs)))
         return count
+
+
+class _Readers:
+    """A few open files, those that were read last: each that is open holds memory."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[str, tuple[DatasetReader, contextlib.ExitStack]] = OrderedDict()
+
+    def dataset(self, path: str, name: str) -> DatasetReader:
+        """The open file. The one that was read longest ago is closed where there are too many."""
+        if path not in self._open:
+            if len(self._open) == building.OPEN_SOURCES:
+                _, (_, oldest) = self._open.popitem(last=False)
+                oldest.close()
+            stack = contextlib.ExitStack()
+            self._open[path] = building.opened(path, name, stack), stack
+        self._open.move_to_end(path)
+        return self._open[path][0]
+
+    def close(self) -> None:
+        for _, stack in self._open.values():
+            stack.close()
+
+
+class _Look(NamedTuple):
+    """What there is to know of a member before its pixels are read."""
+
+    grid: Grid
+    block: int
+    area_or_point: str
+
+
+def _look(path: str, name: str) -> _Look:
+    with contextlib.ExitStack() as stack:
+        dataset = building.opened(path, name, stack)
+        grids.refuse_unusable(dataset, name, bands=len(BANDS))
+        area_or_point = dataset.tags().get("AREA_OR_POINT", "Area")
+        return _Look(Grid.of(dataset, name), dataset.block_shapes[0][0], area_or_point)
 
 
 def _part(one: Window, two: Window) -> Window | None:

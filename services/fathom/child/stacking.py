@@ -14,6 +14,7 @@ from rasterio.windows import Window
 from core.job_definition import JsonObject
 from services.fathom.child import building, grids
 from services.fathom.child.building import Pixels
+from services.fathom.child.grids import Grid
 from services.fathom.model import BANDS, DTYPE
 from services.raster.child import vrt
 
@@ -41,13 +42,13 @@ def stack(
             )
             for each in files
         }
-        first = sources[min(sources)]
         for source in sources.values():
             grids.refuse_unusable(source.dataset, source.name, bands=1)
-        for source in sources.values():
-            grids.refuse_differing(first.dataset, first.name, source.dataset, source.name)
-        grids.refuse_misplaced(first.dataset, first.name, tile, bounds)
-        built = building.build(_Stack(sources), target, memory_mb, threads)
+        first, *others = (Grid.of(each.dataset, each.name) for each in sources.values())
+        for other in others:
+            grids.refuse_differing(first, other)
+        grids.refuse_misplaced(first, tile, bounds)
+        built = building.build(_Stack(tile, sources), target, memory_mb, threads)
     return built.model_dump(mode="json")
 
 
@@ -62,14 +63,13 @@ class _Stack:
 
     seams = 0
 
-    def __init__(self, sources: Mapping[int, _Source]) -> None:
+    def __init__(self, tile: str, sources: Mapping[int, _Source]) -> None:
         self._sources = sources
         first = sources[min(sources)].dataset
-        self.width, self.height = first.width, first.height
-        self.crs, self.transform = first.crs, first.transform
+        self.grid = Grid.of(first, tile)
         self.area_or_point = first.tags().get("AREA_OR_POINT", "Area")
         self.present: Sequence[int] = sorted(sources)
-        self.nodata, self.is_declared = building.nodata_of(first)
+        self.nodata, self.is_declared = building.nodata_of(first.nodata)
 
     def read(self, window: Window) -> Pixels:
         shape = (len(BANDS), window.height, window.width)

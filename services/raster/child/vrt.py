@@ -67,6 +67,21 @@ def add_source(
     return source
 
 
+def add_properties(source: Element, size: tuple[int, int], dtype: str, block: int) -> None:
+    """Say what the dataset of a source is: columns and rows, data type in GDAL's words, pixels
+    along the side of its blocks. GDAL then opens it when it is read, and closes it when too many
+    others are."""
+    width, height = size
+    properties = {
+        "RasterXSize": str(width),
+        "RasterYSize": str(height),
+        "DataType": dtype,
+        "BlockXSize": str(block),
+        "BlockYSize": str(block),
+    }
+    source.insert(2, Element("SourceProperties", properties))
+
+
 def add_tags(band: Element, tags: Mapping[str, str]) -> None:
     """Give a band tags beside those that it has."""
     metadata = Element("Metadata")
