@@ -16,8 +16,8 @@ MAX_LIMIT = 1_000
 def listing(base: str, *, theme: str | None, cursor: str | None, limit: int) -> JsonObject:
     """A page of the datasets, by name. `base` is the app's address."""
     after = None if cursor is None else name_key(cursor)
-    with h3_snapshot.snapshot() as connection:
-        found = h3_repository.datasets(connection, theme=theme, after=after, limit=limit + 1)
+    with h3_snapshot.snapshot() as moment:
+        found = h3_repository.datasets(moment.connection, theme=theme, after=after, limit=limit + 1)
     kept = found[:limit]
     return {
         "datasets": [_document(each, base) for each in kept],
@@ -27,8 +27,8 @@ def listing(base: str, *, theme: str | None, cursor: str | None, limit: int) -> 
 
 def document(dataset_id: str, base: str) -> JsonObject:
     """One dataset. Raises `NotFound` (dataset_not_found)."""
-    with h3_snapshot.snapshot() as connection:
-        return _document(find(connection, dataset_id), base)
+    with h3_snapshot.snapshot() as moment:
+        return _document(find(moment.connection, dataset_id), base)
 
 
 def _document(dataset: Dataset, base: str) -> JsonObject:

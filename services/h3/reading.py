@@ -20,6 +20,7 @@ from core.h3_index import Range, all_cells, descendants, resolution_of
 from infrastructure import h3_repository, h3_snapshot
 from infrastructure.database import Connection
 from infrastructure.h3_repository import Batch, Dataset
+from infrastructure.h3_snapshot import Snapshot
 from services.access import ANYONE, Caller, may_see_restricted, refusal
 from services.h3 import areas, cells, covering
 from services.h3.areas import Area
@@ -95,14 +96,14 @@ def reading(wanted: Wanted, caller: Caller = ANYONE) -> Iterator[Reading]:
     `InvalidParameters` for what the dataset does not have, `Conflict` (curated_admin0_missing),
     `Unavailable` (h3_timeout).
     """
-    with h3_snapshot.snapshot() as connection:
-        dataset = find(connection, wanted.dataset_id)
+    with h3_snapshot.snapshot() as moment:
+        dataset = find(moment.connection, wanted.dataset_id)
         if dataset.is_restricted and not may_see_restricted(caller):
             raise refusal(f"The statistics of {dataset.dataset_id!r}")
         choice = choose(dataset, _resolution(wanted), wanted.band, wanted.statistics)
-        area = _area(connection, wanted)
+        area = _area(moment.connection, wanted)
         ranges = _ranges(wanted, choice, area)
-        found = _rows(connection, dataset, choice, ranges, wanted)
+        found = _rows(moment, dataset, choice, ranges, wanted)
         if choice.is_rolled_up:
             found = rolled_up(found, choice.resolution, choice.statistics)
         if area is not None:
@@ -154,7 +155,7 @@ def _ranges(wanted: Wanted, choice: Choice, area: Area | None) -> list[Range]:
 
 
 def _rows(
-    connection: Connection,
+    moment: Snapshot,
     dataset: Dataset,
     choice: Choice,
     ranges: Sequence[Range],
@@ -164,8 +165,9 @@ def _rows(
     some = _ROWS if choice.is_rolled_up else min(max(wanted.limit + 1, _FEWEST_ROWS), _ROWS)
     after = _after(wanted, choice)
     while True:
+        moment.check()
         batches = h3_repository.rows(
-            connection,
+            moment.connection,
             dataset.theme,
             dataset.dataset_id,
             choice.layer.band,

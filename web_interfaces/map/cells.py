@@ -125,10 +125,10 @@ def title_of(statistic: str) -> str:
 
 def context(req: func.HttpRequest) -> dict[str, Any]:
     """What the template needs: ?dataset=, ?stat= and ?band= choose what is shown."""
-    with h3_snapshot.snapshot() as connection:
-        known = h3_repository.datasets(connection, limit=_MOST_DATASETS)
+    with h3_snapshot.snapshot() as moment:
+        known = h3_repository.datasets(moment.connection, limit=_MOST_DATASETS)
         name = req.params.get("dataset") or next((each.dataset_id for each in known), None)
-        chosen = None if name is None else find(connection, name)
+        chosen = None if name is None else find(moment.connection, name)
     found: dict[str, Any] = {"datasets": known, "dataset": chosen, "map": None, "faults": {}}
     if chosen is not None and chosen.layers:
         may_see = not chosen.is_restricted or may_see_restricted(caller(req, auth_level()))

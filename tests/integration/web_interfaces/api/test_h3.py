@@ -365,3 +365,9 @@ def test_every_page_of_the_web_may_ask(api: InProcessClient) -> None:
     for path in ("datasets", "datasets/heights", "stats"):
         assert api.call("OPTIONS", f"{ROOT}/{path}").status == 204
     assert api.get(f"{ROOT}/datasets").headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_a_request_that_takes_too_long_is_stopped(api: InProcessClient, url: str) -> None:
+    with app_settings(DATABASE_URL=url, GEOFORGE_FEATURES_TIMEOUT_SECONDS="0.000001"):
+        found = refused(api, 503, "stats?dataset=heights&resolution=3")
+    assert found["code"] == "h3_timeout"
