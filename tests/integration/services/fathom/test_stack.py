@@ -10,6 +10,7 @@ from rio_cogeo.cogeo import cog_validate
 
 from core.errors import PermanentTaskError
 from infrastructure import blob_storage
+from infrastructure.stac_repository import JsonObject
 from local.demo.fathom_tiles import NODATA, WATER, Flaws
 from services.fathom.model import BANDS
 from services.fathom.names import RETURN_PERIODS
@@ -36,7 +37,7 @@ def path_of(prefix: str, years: int, tile: str = "n04w006") -> str:
     return fathom_job.path_of(prefix, years, tile)
 
 
-def item_of(prefix: str, item_id: str = ITEM) -> fathom_job.JsonObject:
+def item_of(prefix: str, item_id: str = ITEM) -> JsonObject:
     return fathom_job.item(f"{prefix}-stacks", item_id)
 
 
