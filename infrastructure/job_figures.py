@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any
 
 from core.models.metrics import Attempt
@@ -79,6 +80,15 @@ class Words:
             self.contribute(context, task, attempt, amounts)
 
 
+class Fate(Enum):
+    """What became of words that were to be written."""
+
+    WRITTEN = auto()
+    KEPT = auto()
+    """They are to be tried again later."""
+    LOST = auto()
+
+
 @dataclass(slots=True)
 class _Box:
     """The words of one job. Who holds `turn` writes them: so none overtakes an earlier one."""
@@ -93,14 +103,14 @@ class Outbox:
     """Collects words and has them written.
 
     Args:
-        write: writes the words of a job; False where they are to be tried again later.
+        write: writes the words of a job, and says what became of them.
         interval: seconds between two writes of one job, while nobody asks.
-        after: called with a job's id after a write that nobody asked for.
+        after: called with a job's id when words were written that nobody asked for.
     """
 
     def __init__(
         self,
-        write: Callable[[str, Words], bool],
+        write: Callable[[str, Words], Fate],
         interval: Callable[[], float],
         after: Callable[[str], object],
     ) -> None:
@@ -123,7 +133,7 @@ class Outbox:
     def flush(self, job_id: str) -> bool:
         """Write the words of a job now; whether there were any, and they were written.
 
-        Where this cannot be done, they stay for later.
+        Those that are kept stay for later.
         """
         with self._guard:
             box = self._boxes.get(job_id)
@@ -134,10 +144,10 @@ class Outbox:
                 words, box.words = box.words, Words()
             if not words:
                 return False
-            is_over = self._write(job_id, words)
+            fate = self._write(job_id, words)
             box.written_at = time.monotonic()
-            if is_over:
-                return True
+            if fate is not Fate.KEPT:
+                return fate is Fate.WRITTEN
             with self._guard:
                 words.add(box.words)
                 box.words = words

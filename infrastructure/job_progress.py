@@ -33,7 +33,7 @@ from core.models.metrics import (
 )
 from infrastructure import faults, metrics_repository, status_repository
 from infrastructure.database import Connection
-from infrastructure.job_figures import Outbox, Words
+from infrastructure.job_figures import Fate, Outbox, Words
 from infrastructure.metrics_losses import Kind, Losses
 from infrastructure.telemetry import task_scope
 
@@ -210,8 +210,8 @@ def _say(job_id: str, words: Callable[[], Words]) -> None:
             _outbox.say(job_id, said)
 
 
-def _write(job_id: str, words: Words) -> bool:
-    """Write words of a job; False where the database does not answer and they are kept."""
+def _write(job_id: str, words: Words) -> Fate:
+    """Write words of a job. Where the database does not answer they are kept, unless many are."""
     settings = get_metrics_settings()
 
     def write(connection: Connection) -> None:
@@ -224,9 +224,9 @@ def _write(job_id: str, words: Words) -> bool:
     except Exception as error:  # whatever it is: progress must never cost a task
         is_kept = faults.classify(error).transient and len(words) <= _MOST_KEPT
         losses.failed(Kind.FIGURES, job_id, error, lost=0 if is_kept else len(words))
-        return not is_kept
+        return Fate.KEPT if is_kept else Fate.LOST
     losses.worked(Kind.FIGURES)
-    return True
+    return Fate.WRITTEN
 
 
 _outbox = Outbox(_write, lambda: get_metrics_settings().sample_interval, sample)

@@ -1,8 +1,9 @@
 """Snapshots, events and figures of jobs: app.job_metrics, job_context and job_contributions.
 
 Each function runs in the caller's transaction, which `transact` opens. The tables make
-themselves: where a migration has not brought them yet, `transact` runs the migrations that
-define them (and no other text: there is one definition of each table), and starts again.
+themselves: where a migration has not brought them yet, or not all of their columns, `transact`
+runs the migrations that define them (and no other text: there is one definition of each table),
+and starts again.
 """
 
 from __future__ import annotations
@@ -38,24 +39,26 @@ _MIGRATIONS = (
 
 
 def transact(operation: Callable[[Connection], R]) -> R:
-    """Run an operation in a transaction; where a table is missing, make it and run it again."""
+    """Run an operation in a transaction; where a table or a column of one is missing, as it is for
+    workers that are newer than their database, make it and run the operation again."""
     try:
         with database.transaction() as connection:
             return operation(connection)
-    except errors.UndefinedTable:
+    except (errors.UndefinedTable, errors.UndefinedColumn):
         bootstrap()
         with database.transaction() as connection:
             return operation(connection)
 
 
 def bootstrap() -> None:
-    """Create the tables where they are missing. Safe to call from many processes at once."""
+    """Create the tables, or columns of them, where they are missing. Safe to call from many
+    processes at once."""
     with database.transaction() as connection:
         lock(connection, Space.DDL, "app.job_metrics")
         for migration in migrations():
             if migration.name in _MIGRATIONS:
                 connection.execute(migration.sql)
-    log.info("created the tables of the metrics that were missing")
+    log.info("created what was missing of the tables of the metrics")
 
 
 def insert(

@@ -237,6 +237,15 @@ class TestTrouble:
         assert job_progress.sample(job_id, force=True)
         assert len(rows(job_id)) == 5
 
+    def test_a_column_that_is_missing_makes_itself(self, connection: database.Connection) -> None:
+        """A worker may be newer than its database: no figure is lost until it is migrated."""
+        job_id = add_job(connection)
+        connection.execute("ALTER TABLE app.job_contributions DROP COLUMN said_by")
+        job_progress.contribute(job_id, "h3_aggregation", "a", None, {"cells_processed": 5})
+        job_progress.flush(job_id)
+        assert TestContext.figures(job_id) == {"h3_aggregation": {"cells_processed": 5}}
+        assert job_progress.losses.counts["figures"] == 0
+
     def test_tables_that_made_themselves_are_those_of_the_migrations(
         self, connection: database.Connection
     ) -> None:

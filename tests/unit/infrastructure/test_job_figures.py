@@ -10,7 +10,7 @@ import pytest
 
 from core.models.metrics import Attempt
 from infrastructure import job_figures
-from infrastructure.job_figures import Outbox, Words
+from infrastructure.job_figures import Fate, Outbox, Words
 
 PATIENCE = 60.0
 
@@ -26,15 +26,15 @@ class Database:
         self.is_open.set()
         self.is_asked = threading.Event()
 
-    def write(self, job_id: str, words: Words) -> bool:
+    def write(self, job_id: str, words: Words) -> Fate:
         self.is_asked.set()
         assert self.is_open.wait(PATIENCE)
         if self.refusals:
             self.refusals -= 1
-            return False
+            return Fate.KEPT
         self.written.append(words)
         self.figures.update(words.figures)
-        return True
+        return Fate.WRITTEN
 
 
 def outbox(database: Database) -> Outbox:
@@ -71,7 +71,7 @@ def test_a_word_never_overtakes_an_earlier_one_that_is_being_written() -> None:
 def test_words_that_were_refused_come_back_behind_newer_ones() -> None:
     database = Database(refusals=1)
 
-    def write(job_id: str, words: Words) -> bool:
+    def write(job_id: str, words: Words) -> Fate:
         if database.refusals:
             box.say("job", Words(figures={"files": 2}))  # by another thread, meanwhile
         return database.write(job_id, words)
@@ -101,6 +101,31 @@ def test_words_are_tried_again_after_an_interval_without_being_asked_for() -> No
     box.say("job", Words(figures={"files": 1}))
     assert written.wait(PATIENCE)
     assert database.figures == {"files": 1}
+
+
+@pytest.mark.usefixtures("no_timers")
+def test_words_that_are_lost_are_not_written_and_not_tried_again() -> None:
+    said: list[Words] = []
+
+    def lose(job_id: str, words: Words) -> Fate:
+        said.append(words)
+        return Fate.LOST
+
+    box = Outbox(lose, lambda: 60.0, lambda _: None)
+    box.say("job", Words(figures={"files": 1}))
+    assert not box.flush("job")
+    assert not box.flush("job")
+    assert len(said) == 1
+
+
+@pytest.mark.usefixtures("no_timers")
+@pytest.mark.parametrize("fate", Fate)
+def test_a_snapshot_follows_upon_words_that_fell_due_and_are_written(fate: Fate) -> None:
+    told: list[str] = []
+    box = Outbox(lambda *_: fate, lambda: 60.0, told.append)
+    box.say("job", Words(figures={"files": 1}))
+    box._fall_due("job", box._boxes["job"])
+    assert told == (["job"] if fate is Fate.WRITTEN else [])
 
 
 @pytest.mark.usefixtures("no_timers")
