@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-import h3ronpy
-import numpy as np
+import h3
 
 from services.features import values
 from services.h3.choosing import ALL
-from services.h3.parameters import DATASET_ID
+from services.h3.parameters import DATASET_ID, is_one_meridian
 from services.h3.reading import Wanted
 from services.h3.rolling_up import FRACTION
 from services.orchestration.paging import bad_query, row_key
@@ -94,7 +93,7 @@ def _bbox(query: Mapping[str, str]) -> tuple[float, float, float, float] | None:
         raise bad_query("bbox", str(error)) from None
     if heights is not None:
         raise bad_query("bbox", "must have four numbers: cells have no heights")
-    if west == east or south == north:
+    if is_one_meridian(west, east) or south == north:
         raise bad_query("bbox", "must have an extent: a line holds the centre of no cell")
     return west, south, east, north
 
@@ -110,7 +109,7 @@ def _cell(query: Mapping[str, str]) -> int | None:
     text = query.get("cell")
     if text is None:
         return None
-    index = int(text, 16) if _CELL.fullmatch(text.lower()) else 0
-    if not h3ronpy.cells_valid(np.array([index], np.uint64), booleanarray=True).to_pylist()[0]:
+    # The library would also take texts that only begin as a number does.
+    if not _CELL.fullmatch(text.lower()) or not h3.is_valid_cell(text):
         raise bad_query("cell", f"must be an H3 cell such as 8609a0017ffffff, not {text[:40]!r}")
-    return index
+    return int(h3.str_to_int(text))

@@ -6,7 +6,14 @@ import math
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    FiniteFloat,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from core.blob_names import BlobPath
 from core.job_definition import JobParameters
@@ -38,9 +45,16 @@ def check_bbox(box: tuple[float, float, float, float]) -> tuple[float, float, fl
         raise ValueError("must be four numbers")
     if not (-90 <= south < north <= 90):
         raise ValueError("south must be below north, within -90 to 90")
-    if not (-180 <= west <= 180 and -180 <= east <= 180) or west == east:
-        raise ValueError("west and east must be different, within -180 to 180")
+    if not (-180 <= west <= 180 and -180 <= east <= 180):
+        raise ValueError("west and east must be within -180 to 180")
+    if is_one_meridian(west, east):
+        raise ValueError("west and east are one meridian: there is nothing between them")
     return box
+
+
+def is_one_meridian(west: float, east: float) -> bool:
+    """Whether a box from west to east has no width; from -180 to 180 it goes round the Earth."""
+    return west == east or (west == 180 and east == -180)
 
 
 Bbox = Annotated[tuple[float, float, float, float], AfterValidator(check_bbox)]
@@ -83,7 +97,7 @@ class H3RasterAggregation(JobParameters):
         "may be ..",
         examples=["2021-01-01T00:00:00Z/2021-12-31T23:59:59Z"],
     )
-    properties: dict[PropertyName, str | int | float | bool] | None = Field(
+    properties: dict[PropertyName, str | int | FiniteFloat | bool] | None = Field(
         default=None,
         min_length=1,
         max_length=20,
@@ -111,12 +125,12 @@ class H3RasterAggregation(JobParameters):
     band: int | str = Field(
         default=1, description="Band that is read: its number, from 1, or its name"
     )
-    nodata: float | Literal["nan"] | None = Field(
+    nodata: FiniteFloat | Literal["nan"] | None = Field(
         default=None,
         description="Value of pixels without data, for files that do not declare it",
         examples=[-9999],
     )
-    exclude: list[float] | None = Field(
+    exclude: list[FiniteFloat] | None = Field(
         default=None,
         max_length=20,
         description="Stored values that are no data either, beside that one; default: those that "
@@ -166,6 +180,11 @@ class H3RasterAggregation(JobParameters):
     title: str | None = Field(default=None, max_length=300, description="Title of the dataset")
     unit: str | None = Field(
         default=None, max_length=60, description="Unit of the values", examples=["m"]
+    )
+    restricted: bool = Field(
+        default=False,
+        description="Show the statistics only to those who may see restricted data; those of "
+        "rasters that are restricted themselves are so in any case",
     )
     max_parallel: int = Field(
         default=4, ge=1, le=64, description="Blocks of cells that are worked on at the same time"
