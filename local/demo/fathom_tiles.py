@@ -73,7 +73,7 @@ def scenarios(
     futures = list(ssps)
     for flood, year in itertools.product(floods, years):
         flood_type, defence = flood.split("-")
-        for ssp in [None] if year <= _PRESENT else futures:
+        for ssp in [None] if year == _PRESENT else futures:
             yield FathomMap.model_validate(
                 {
                     "flood_type": flood_type,

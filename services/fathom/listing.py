@@ -16,6 +16,7 @@ from core.counting import counted
 from core.errors import NotFound, PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext, Workspace
 from services.fathom.grouping import Counts, Grouping, Problem, StackGroup
+from services.fathom.names import FathomMap
 from services.fathom.parameters import FathomTiles
 from services.fathom.selecting import selection
 from services.raster.model import RasterModel
@@ -77,9 +78,11 @@ def list_stacks(context: TaskContext[FathomTiles]) -> JsonObject:
 
 
 def preview(parameters: FathomTiles) -> JsonObject:
-    """What a job would find, for a dry run: {listed, stacks, maps, tiles, unparsed_by_reason}.
+    """What a job would find, for a dry run: {counts, stacks, maps, tiles, bytes,
+    unparsed_by_reason}.
 
-    Nothing is written. Raises what `list_stacks` raises, and preview_too_slow.
+    `counts` are `Counts`, and `bytes` those of the files in stacks. Nothing is written. Raises
+    what `list_stacks` raises, and preview_too_slow.
     """
     deadline = time.monotonic() + _PREVIEW_SECONDS
 
@@ -92,13 +95,22 @@ def preview(parameters: FathomTiles) -> JsonObject:
             )
 
     grouping = _grouped(parameters, check, lambda _: None)
-    stacks = list(grouping.stacks())
+    stacks = size = 0
+    maps: set[FathomMap] = set()
+    tiles: set[str] = set()
+    for stack in grouping.stacks():
+        if stacks % _CHECK_EVERY == 0:
+            check()
+        stacks += 1
+        size += stack.size
+        maps.add(stack.map)
+        tiles.add(stack.tile)
     return {
         "counts": grouping.counts().model_dump(),
-        "stacks": len(stacks),
-        "maps": len({stack.map for stack in stacks}),
-        "tiles": len({stack.tile for stack in stacks}),
-        "bytes": sum(stack.size for stack in stacks),
+        "stacks": stacks,
+        "maps": len(maps),
+        "tiles": len(tiles),
+        "bytes": size,
         "unparsed_by_reason": _by_reason(grouping),
     }
 

@@ -1,7 +1,8 @@
 """What the names of FATHOM's files say.
 
 A map of FATHOM has an id, of words with hyphens between them (their API's documentation,
-https://api-docs.fathom.global/data/overview_layers.html):
+https://api-docs.fathom.global/data/overview_layers.html; which values there are, under
+static_layers.html and dynamic_layers.html beside it):
 `FLOOD_MAP-1ARCSEC-NW_OFFSET-1in100-FLUVIAL-DEFENDED-DEPTH-2050-SSP2_4.5-PERCENTILE50-v3.1`.
 As delivered it is a folder of tiles (`n04w006.tif`); others pass tiles on under a name of its
 main words and the tile (`1in100-FLUVIAL-DEFENDED-2050-SSP2_4.5_n04w006.tif`), in folders of
@@ -22,13 +23,14 @@ from services.fathom.tiles import Tile
 from services.raster.model import RasterModel
 
 RETURN_PERIODS = (5, 10, 20, 50, 100, 200, 500, 1000)
-"""The return periods, in years, of which FATHOM makes maps; in the order of a stack's bands."""
+"""The return periods, in years, that FATHOM keeps maps of; in the order of a stack's bands."""
 
 USUAL_RESOLUTION = "1arcsec"
 USUAL_PERCENTILE = 50
 
 _PRESENT = 2020
-_YEARS = range(2000, 2101)
+# Those that maps can be of under a scenario; without one there is but the present.
+_YEARS = range(2011, 2101)
 _SCENARIOS: dict[str, Scenario] = {
     "".join(filter(str.isdigit, ssp)): ssp for ssp in get_args(Scenario)
 }
@@ -45,7 +47,7 @@ _WORD = re.compile(
     | (?P<ssp>ssp\d[-_.]?\d[._]?\d)
     | (?P<other_climate>dt\d+(?:\.\d+)?|(?:ngfs|rcp|ssp)[-_.0-9a-z]*)
     | (?P<resolution>\d+(?:_\d+)?arcsec)
-    | percentile(?P<percentile>\d{1,2})
+    | percentile(?P<percentile>[1-9]\d?)
     | v(?P<version>\d+(?:\.\d+)+)
     | (?P<other_metric>(?:delta_)?relative_risk|risk_category|extent|velocity)
     | (?P<plain>global|flood_map|fathom|depth|[ns0][ew0]_offset)
@@ -191,7 +193,7 @@ def _return_period(words: _Words) -> int:
     if years not in RETURN_PERIODS:
         raise UnreadableName(
             Reason.UNKNOWN_RETURN_PERIOD,
-            f"is of return period 1in{years}, which FATHOM has no maps of",
+            f"is of return period 1in{years}, for which stacks have no band",
         )
     return years
 
@@ -220,16 +222,18 @@ def _map_of(words: _Words, above: list[_Words]) -> FathomMap:
 
 def _ssp(words: _Words, year: int) -> Scenario | None:
     if "ssp" not in words:
-        if year > _PRESENT:
+        if year != _PRESENT:
             raise UnreadableName(
-                Reason.NO_SCENARIO, f"is of {year} and has no climate scenario (SSP2_4.5)"
+                Reason.NO_SCENARIO,
+                f"is of {year} and has no climate scenario (SSP2_4.5), as only maps of {_PRESENT} "
+                "may",
             )
         return None
     text = _one(words, "ssp")
     ssp = _SCENARIOS.get("".join(filter(str.isdigit, text)))
     if ssp is None:
         raise UnreadableName(
-            Reason.UNKNOWN_SCENARIO, f"is of {text.upper()}, which FATHOM has no maps of"
+            Reason.UNKNOWN_SCENARIO, f"is of {text.upper()}, a scenario that is not read"
         )
     return ssp
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from infrastructure import blob_storage, database
 from jobs.inventory_fathom_container import JOB
 from local.demo import fathom_tiles
 from services.fathom import listing
+from services.fathom.grouping import Grouping, StackGroup
 from services.fathom.listing import StackList
 from services.fathom.names import RETURN_PERIODS, FathomMap
 from services.fathom.parameters import InventoryFathomContainer
@@ -245,6 +248,26 @@ class TestPreview:
         found = listing.preview(InventoryFathomContainer(container_name=container))
         assert (found["stacks"], found["maps"], found["tiles"]) == (2, 1, 2)
         assert found["counts"]["unparsed"] == 1
+        assert found["bytes"] == sum(
+            properties.size
+            for properties in blob_storage.container_client(container).list_blobs()
+            if properties.name != "dem.tif"
+        )
+
+    def test_gives_up_while_it_counts_stacks(
+        self, container: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put(container, *flat())
+        stacks = Grouping.stacks
+
+        def late(grouping: Grouping) -> Iterator[StackGroup]:
+            monkeypatch.setattr(listing, "time", SimpleNamespace(monotonic=lambda: math.inf))
+            yield from stacks(grouping)
+
+        monkeypatch.setattr(Grouping, "stacks", late)
+        with pytest.raises(PermanentTaskError) as refused:
+            listing.preview(InventoryFathomContainer(container_name=container))
+        assert refused.value.error_code == "preview_too_slow"
 
     def test_gives_up_where_it_takes_too_long(
         self, container: str, monkeypatch: pytest.MonkeyPatch

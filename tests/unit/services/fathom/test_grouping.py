@@ -129,8 +129,8 @@ class TestOtherFiles:
             listed=4, grouped=0, duplicates=0, unparsed=2, other=2, deselected=0
         )
         assert [problem.message for problem in made.problems()] == [
-            "1in7-FLUVIAL-DEFENDED-2020_n04w006.tif is of return period 1in7, which FATHOM has "
-            "no maps of.",
+            "1in7-FLUVIAL-DEFENDED-2020_n04w006.tif is of return period 1in7, for which "
+            "stacks have no band.",
             "n04w006.tif has no return period (1in100) in its name.",
         ]
 

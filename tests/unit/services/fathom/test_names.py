@@ -60,6 +60,11 @@ class TestForms:
     def test_ways_to_write_a_scenario(self, ssp: str) -> None:
         assert names.parse(f"1in20-COASTAL-DEFENDED-2080-{ssp}_s01e030.tif").map.ssp == "ssp5_8.5"
 
+    @pytest.mark.parametrize("year", [2011, 2020, 2021, 2030, 2080, 2100])
+    def test_any_year_that_fathom_computes_under_a_scenario(self, year: int) -> None:
+        found = names.parse(f"1in20-COASTAL-DEFENDED-{year}-SSP2_4.5_s01e030.tif").map
+        assert (found.year, found.ssp) == (year, "ssp2_4.5")
+
     def test_what_a_flat_name_leaves_out_may_stand_in_a_folder(self) -> None:
         path = "GLOBAL-3ARCSEC-PERCENTILE95/v3.0/1in10-FLUVIAL-UNDEFENDED-2020_n07w005.tif"
         found = names.parse(path).map
@@ -97,12 +102,18 @@ class TestNoNames:
             ("1in100-FLUVIAL-2020_n07w005.tif", Reason.NO_DEFENCE),
             ("1in100-FLUVIAL-UNDEFENDED_n07w005.tif", Reason.NO_YEAR),
             ("1in100-FLUVIAL-UNDEFENDED-1820_n07w005.tif", Reason.UNKNOWN_YEAR),
+            ("1in100-FLUVIAL-UNDEFENDED-2010-SSP2_4.5_n07w005.tif", Reason.UNKNOWN_YEAR),
+            ("1in100-FLUVIAL-UNDEFENDED-2101-SSP2_4.5_n07w005.tif", Reason.UNKNOWN_YEAR),
             ("1in100-FLUVIAL-UNDEFENDED-2050_n07w005.tif", Reason.NO_SCENARIO),
+            ("1in100-FLUVIAL-UNDEFENDED-2015_n07w005.tif", Reason.NO_SCENARIO),
             ("1in100-FLUVIAL-UNDEFENDED-2050-SSP4_3.4_n07w005.tif", Reason.UNKNOWN_SCENARIO),
             ("1in100-FLUVIAL-UNDEFENDED-2050-dT1.25_n07w005.tif", Reason.UNKNOWN_SCENARIO),
             ("1in100-FLUVIAL-UNDEFENDED-2050-NGFS_CP_n07w005.tif", Reason.UNKNOWN_SCENARIO),
             ("1in100-FLUVIAL-UNDEFENDED-EXTENT-2020_n07w005.tif", Reason.NOT_DEPTH),
             ("mean-1in100-FLUVIAL-UNDEFENDED-2020_n07w005.tif", Reason.UNKNOWN_WORD),
+            ("1in100-FLUVIAL-UNDEFENDED-2020-PERCENTILE00_n07w005.tif", Reason.UNKNOWN_WORD),
+            ("1in100-FLUVIAL-UNDEFENDED-2020-PERCENTILE0_n07w005.tif", Reason.UNKNOWN_WORD),
+            ("1in100-FLUVIAL-UNDEFENDED-2020-PERCENTILE100_n07w005.tif", Reason.UNKNOWN_WORD),
             ("1in\u0661\u0660\u0660-FLUVIAL-UNDEFENDED-2020_n07w005.tif", Reason.NO_RETURN_PERIOD),
             ("1in100-FLUVIAL-UNDEFENDED-2020_\u017f07w005.tif", Reason.NO_TILE),
             ("1in100-FLUVIAL-COASTAL-UNDEFENDED-2020_n07w005.tif", Reason.AMBIGUOUS),
