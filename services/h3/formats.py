@@ -17,6 +17,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.times import iso_utc
 from infrastructure.h3_repository import Batch
 from services.h3 import shapes
 from services.h3.model import Cells
@@ -76,7 +77,7 @@ def members(reading: Reading) -> dict[str, Any]:
         "unit": dataset.unit,
         "weighting": choice.layer.weighting,
         "statistics": list(choice.statistics),
-        "updated_at": choice.layer.updated_at,
+        "updated_at": iso_utc(choice.layer.updated_at),
     }
 
 
@@ -125,7 +126,7 @@ def parquet_file(reading: Reading, *, with_geometry: bool) -> bytes:
         for batches in _gathered(reading.batches()):
             columns = [_arrow(each, schema, extent) for each in batches]
             writer.write_table(pa.Table.from_batches(columns, schema))
-        about = orjson.dumps(members(reading), option=orjson.OPT_UTC_Z)
+        about = orjson.dumps(members(reading))
         writer.add_key_value_metadata({"geoforge": about.decode()})
         if with_geometry:
             writer.add_key_value_metadata({"geo": orjson.dumps(extent.geo()).decode()})
@@ -155,7 +156,7 @@ def _document(
 
 
 def _dumped(value: object) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z)
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _values(reading: Reading, batch: Batch) -> Iterator[tuple[Any, ...]]:
