@@ -31,6 +31,8 @@ _CELL_COLUMNS: Final = {
 class Computed:
     """The blocks of a plan that were computed, and those that were not.
 
+    `cells_beyond` of those that were planned no raster has a pixel in: they are not computed.
+
     `batches` reads the files, and counts while it does: `cells`, of which `cells_with_data` have
     any statistic, `values` (statistics that are numbers), `not_finite` (those that are none, such
     as the mean of infinite pixels, which are left out), `valid_pixels` (weights added up) and
@@ -51,6 +53,11 @@ class Computed:
     def cells_computed(self) -> int:
         """The cells of the blocks that were computed, as their tasks have told."""
         return sum(each["cells"] for each in self._results.values())
+
+    @property
+    def cells_beyond(self) -> int:
+        """The cells of those blocks in which no raster has a pixel."""
+        return sum(each["cells_beyond"] for each in self._results.values())
 
     @property
     def cells_failed(self) -> int:
@@ -131,18 +138,16 @@ def _by_block(plan: Plan, results: Iterable[TaskResult]) -> dict[int, JsonObject
             raise _differs(f"Block {index} was computed, and is not in the plan.")
         if index in found:
             raise _differs(f"Block {index} was computed twice.")
-        _check_number(plan, blocks[index], each.result["cells"])
+        _check_number(blocks[index], each.result["cells"], each.result["cells_beyond"])
         found[index] = each.result
     return found
 
 
-def _check_number(plan: Plan, block: Block, cells: int) -> None:
-    """Without an area the plan counts all cells of a block, and those that no raster touches are
-    not among the wanted ones."""
-    if cells > block.cells or (cells < block.cells and plan.area is not None):
+def _check_number(block: Block, cells: int, beyond: int) -> None:
+    if cells + beyond != block.cells:
         raise _differs(
             f"Block {block.index} was planned with {counted(block.cells, 'cell')}, and computed "
-            f"with {cells:,}."
+            f"with {cells:,} and {beyond:,} that no raster reaches."
         )
 
 

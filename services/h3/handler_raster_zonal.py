@@ -33,7 +33,8 @@ _REACH = 2.0
 def compute(context: Context) -> JsonObject:
     """Compute the statistics of a block's cells and keep them as a file in the workspace.
 
-    Returns {block, cells, cells_with_data, rows_file, rows_bytes, values, pixels_read, valid}.
+    Returns {block, rows_file, rows_bytes} and what the child tells: cells, cells_with_data,
+    cells_beyond, values, pixels_read, valid; see `services.h3.child.aggregating`.
     Raises `PermanentTaskError`: source_changed, raster_failed or the code of the raster that
     cannot be read, cells_not_in_crs, too_many_values, fractions_need_classes.
     """
@@ -47,7 +48,7 @@ def compute(context: Context) -> JsonObject:
     # Of this attempt: a late one writes over nothing that another's result names.
     rows_file = f"rows/{block.index}/{context.attempt}.arrow"
     context.workspace.write_bytes(rows_file, rows)
-    tracker.cells_processed(name, answer["cells"], answer["values"])
+    tracker.cells_processed(name, answer["cells"] + answer["cells_beyond"], answer["values"])
     tracker.tile_processed(name)
     return {"block": block.index, "rows_file": rows_file, "rows_bytes": len(rows), **answer}
 

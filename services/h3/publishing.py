@@ -4,8 +4,8 @@
 job: rows that were there before, of the same dataset and band, are replaced, and those that have
 no new value are removed, of statistics too that were not asked for this time. So all numbers of a
 cell come from the same pixels, and who wants another statistic asks for all of them. Cells that
-the job has not computed stay as they are: a dataset may be made up of many jobs, a country at a
-time. A cell without valid pixels has no rows.
+the job has not computed, as none of its rasters has a pixel in them, stay as they are: a dataset
+may be made up of many jobs, a country or a tile at a time. A cell without valid pixels has no rows.
 
 A job in which no cell was wanted, or none had data, still leaves the dataset, without a layer.
 """
@@ -202,6 +202,7 @@ def _result(
         "cells_with_data": with_data,
         "cells_without_data": without_data,
         "cells_failed": computed.cells_failed,
+        "cells_beyond": computed.cells_beyond,
         "rows_written": loaded.written,
         "rows_unchanged": computed.values - loaded.written,
         "rows_removed": loaded.removed,
@@ -225,6 +226,8 @@ def _notes(computed: Computed) -> Iterator[str]:
         yield (
             f"{counted(computed.not_finite, 'value')} that are infinite or no number were left out."
         )
+    if computed.cells_beyond and not computed.cells and not computed.missing:
+        yield "No raster has a pixel in any of the cells that are wanted."
     if computed.cells and not computed.cells_with_data:
         yield "No cell has a valid pixel, so that there is nothing to be kept."
 

@@ -19,10 +19,6 @@ from tests.support.run_job import JobRun, Task
 
 _RUNS = itertools.count()
 _WORLD = Box(west=-180, south=-90, east=180, north=90)
-_EVERYWHERE = {
-    "type": "Polygon",
-    "coordinates": [[[-180, -90], [180, -90], [180, 90], [-180, 90], [-180, -90]]],
-}
 # The stages as far as they matter here: rows that are given, and what publishes them.
 _JOB = JobDefinition(
     name="h3_raster_aggregation",
@@ -63,13 +59,14 @@ def aggregation(
     resolution: int = 6,
     weighting: Any = "exact",
     planned: Sequence[int] | None = None,
-    whole_rasters: bool = False,
+    beyond: int = 0,
     is_restricted: bool = False,
     job_id: str | None = None,
     **parameters: Any,
 ) -> JobRun:
     """A job of which all but the publishing is done. None is a block that failed; `planned` are the
-    cells of each block where the plan says others than its rows have."""
+    cells of each block where the plan says others than its rows have; `beyond` of each no raster
+    reaches."""
     run = JobRun(
         _JOB,
         next(_RUNS),
@@ -91,7 +88,7 @@ def aggregation(
         statistics=tuple(statistics),
         rasters=(),
         mosaics=(),
-        area=None if whole_rasters else _EVERYWHERE,
+        area=None,
         blocks=tuple(Block(index=n, box=_WORLD, cells=each) for n, each in enumerate(counts)),
         cells=sum(counts),
         pixels_per_cell=10.0,
@@ -99,7 +96,7 @@ def aggregation(
     )
     plans.keep(BlobWorkspace(run.job_id), plan)
     run.tasks["compute_stats"] = [
-        Task({"block": n}, result=None if table is None else _kept(run, n, table))
+        Task({"block": n}, result=None if table is None else _kept(run, n, table, beyond))
         for n, table in enumerate(blocks)
     ]
     return run
@@ -121,7 +118,7 @@ def _each(value: Any, number: int) -> Any:
     return [value] * number if value is None or isinstance(value, (int, float)) else value
 
 
-def _kept(run: JobRun, block: int, table: pa.Table) -> JsonObject:
+def _kept(run: JobRun, block: int, table: pa.Table, beyond: int) -> JsonObject:
     """Write a task's file; the task's result."""
     name = f"rows/{block}.arrow"
     sink = pa.BufferOutputStream()
@@ -133,6 +130,7 @@ def _kept(run: JobRun, block: int, table: pa.Table) -> JsonObject:
         "block": block,
         "cells": len(table),
         "cells_with_data": int(has_data.sum()),
+        "cells_beyond": beyond,
         "rows_file": name,
         "pixels_read": 100,
     }

@@ -20,7 +20,7 @@ from services.h3.child.work import Work, file_name
 from services.h3.coverage import Window
 from services.h3.model import Cells, Mosaic, Numbers
 from services.h3.planes import Plane
-from services.h3.statistics import Accumulator
+from services.h3.statistics import SMALLEST_WEIGHT, Accumulator
 
 Emit = Callable[[str, bytes | memoryview], None]
 
@@ -40,11 +40,13 @@ def aggregate(work: JsonObject, emit: Emit, **files: BinaryIO) -> JsonObject:
     """Compute a `Work`. `files` are the rasters, by `work.file_name`.
 
     Emits an Arrow IPC file to the sink rows: h3_index (int64), pixel_count, nodata_count, and a
-    column of float64 for each statistic, null where a cell has none; a row for each wanted cell,
-    ascending. Emits lines of JSON {pixels_read} to the sink progress.
+    column of float64 for each statistic, null where a cell has none; a row for each wanted cell
+    that a pixel counts in, valid or not, ascending. Emits lines of JSON {pixels_read} to the sink
+    progress.
 
-    Returns {cells, cells_with_data, values, pixels_read, valid}: values are those of all cells
-    and statistics, valid is the sum of pixel_count. Raises `UnreadableRaster` and
+    Returns {cells, cells_with_data, cells_beyond, values, pixels_read, valid}: of cells_beyond no
+    raster has a pixel, values are those of all cells and statistics, valid is the sum of
+    pixel_count. Raises `UnreadableRaster` and
     `PermanentTaskError` (cells_not_in_crs, too_many_values, fractions_need_classes).
     """
     wanted = Work.model_validate(work)
@@ -61,12 +63,14 @@ def aggregate(work: JsonObject, emit: Emit, **files: BinaryIO) -> JsonObject:
             for _ in add(accumulator, cells, mosaic, opened, wanted):
                 emit(PROGRESS, orjson.dumps({"pixels_read": opened.pixels_read}) + b"\n")
         pixels_read = opened.pixels_read
-    columns = accumulator.result()
+    wanted_cells = len(cells)
+    cells, columns = _reached(cells, accumulator.result())
     _emit_rows(cells, columns, emit)
     count = columns[PIXEL_COUNT]
     return {
         "cells": len(cells),
         "cells_with_data": int((count > 0).sum()),
+        "cells_beyond": wanted_cells - len(cells),
         "values": sum(
             int(np.isfinite(column).sum())
             for name, column in columns.items()
@@ -142,6 +146,13 @@ def _parts(window: Window) -> Iterator[tuple[slice, Window]]:
 
 def _most_pixels(work: Work) -> int:
     return min(_MOST_PIXELS, (work.memory_mb << 20) // _BYTES_A_PIXEL)
+
+
+def _reached(cells: Cells, columns: dict[str, Numbers]) -> tuple[Cells, dict[str, Numbers]]:
+    """The cells in which a pixel counts, with data or without. Of the others nothing is known:
+    another job may have computed them from other rasters."""
+    reached = columns[PIXEL_COUNT] + columns[NODATA_COUNT] >= SMALLEST_WEIGHT
+    return cells[reached], {name: column[reached] for name, column in columns.items()}
 
 
 def _emit_rows(cells: Cells, columns: dict[str, Numbers], emit: Emit) -> None:

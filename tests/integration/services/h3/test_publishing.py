@@ -68,7 +68,7 @@ def test_rows_of_all_blocks_are_published(db: Connection) -> None:
     assert result == {
         "dataset_id": "hills", "theme": "elevation", "resolution": 6, "band": 1,
         "weighting": "exact", "cells": 37, "cells_with_data": 37, "cells_without_data": 0,
-        "cells_failed": 0, "rows_written": 74, "rows_unchanged": 0, "rows_removed": 0,
+        "cells_failed": 0, "cells_beyond": 0, "rows_written": 74, "rows_unchanged": 0, "rows_removed": 0,
         "statistics": ["mean", "max"], "pixels_read": 200, "valid_pixels": 20 * 7.25 + 17 * 10,
         "failed": [], "complete": True, "notes": [],
         "links": {
@@ -230,9 +230,10 @@ def test_values_that_are_not_finite_are_none(db: Connection) -> None:
     assert result["cells_with_data"] == 37
 
 
-def test_without_an_area_fewer_cells_than_planned_may_be_wanted(db: Connection) -> None:
-    result = publish(aggregation([rows(HILLS, mean=1.0)], planned=[50], whole_rasters=True))
-    assert (result["cells"], result["cells_with_data"]) == (37, 37)
+def test_cells_that_no_raster_reaches_are_not_among_the_computed(db: Connection) -> None:
+    result = publish(aggregation([rows(HILLS, mean=1.0)], planned=[50], beyond=13))
+    counts = ("cells", "cells_with_data", "cells_beyond")
+    assert [result[name] for name in counts] == [37, 37, 13]
 
 
 def test_failed_blocks_are_reported_and_their_cells_stay(db: Connection) -> None:
@@ -274,6 +275,7 @@ def test_a_dataset_of_another_theme_is_left_alone(db: Connection) -> None:
     [
         (lambda: aggregation([rows(HILLS, mean=1.0), None], planned=[37, 5]), "were not computed"),
         (lambda: aggregation([rows(HILLS, mean=1.0)], planned=[38]), "planned with 38 cells"),
+        (lambda: aggregation([rows(HILLS, mean=1.0)], beyond=1), "37 and 1 that no raster"),
         (lambda: aggregation([rows(HILLS, max=1.0)]), "lacks the column 'mean'"),
         (lambda: aggregation([rows(HILLS, mean=1.0, max=1.0)]), "does not belong there"),
         (lambda: aggregation([rows(HILLS, mean=1.0, fraction_3=1.0)]), "does not belong there"),
