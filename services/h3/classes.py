@@ -8,6 +8,8 @@ from core.errors import PermanentTaskError
 from services.h3.model import Numbers
 from services.h3.tally import Groups
 
+MAJORITY, FRACTIONS = "majority", "fractions"
+
 # Classes whose weights differ by less than this share of them have the same: sums of weights
 # along different edges of equal length are rounded differently.
 _SAME = 1e-9
@@ -48,24 +50,32 @@ class Fractions:
             here = groups.value == value
             column[groups.cell[here]] = share[here]
             if len(self._columns) > MOST_CLASSES:
-                raise _no_classes()
+                raise _no_fractions()
 
     def columns(self) -> dict[str, Numbers]:
         """`fraction_<class>` by class, ascending; NaN where a cell has nothing of a class."""
         return {f"fraction_{value}": self._columns[value] for value in sorted(self._columns)}
 
 
-def check_classes(values: Numbers) -> None:
+def check_classes(values: Numbers, statistic: str) -> None:
     """Refuse values that are no classes: other than whole numbers.
 
     Raises:
-        PermanentTaskError: `fractions_need_classes`.
+        PermanentTaskError: `fractions_need_classes` or `majority_needs_classes`, by the
+            statistic that is told from the values.
     """
-    if (values != np.rint(values)).any():
-        raise _no_classes()
+    if (values == np.rint(values)).all():
+        return
+    if statistic == FRACTIONS:
+        raise _no_fractions()
+    raise PermanentTaskError(
+        "majority is for rasters of classes: whole numbers. Leave it out for this raster; the "
+        "median is the middle of measurements.",
+        code="majority_needs_classes",
+    )
 
 
-def _no_classes() -> PermanentTaskError:
+def _no_fractions() -> PermanentTaskError:
     return PermanentTaskError(
         f"fractions are for rasters of classes: whole numbers, and {MOST_CLASSES} different ones "
         "at most. Leave them out for this raster.",

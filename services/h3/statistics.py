@@ -9,7 +9,7 @@ mean       sum / count
 stdev      of the population: the root of the weighted mean of (value - mean)^2
 min, max   over the pixels
 median, pN weighted quantiles: services.h3.quantiles
-majority   the value with the most weight; the smallest of several that have the same
+majority   the class with the most weight; the smallest of several that have the same
 fractions  a column `fraction_<class>` for each class: its share of the weight
 ========== ====================================================================================
 
@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from core.errors import PermanentTaskError
 from services.h3 import quantiles
-from services.h3.classes import Fractions, check_classes, majority
+from services.h3.classes import FRACTIONS, MAJORITY, Fractions, check_classes, majority
 from services.h3.model import Indices, Numbers
 from services.h3.moments import Moments
 from services.h3.tally import DEFAULT_LIMIT, Tally
@@ -37,7 +37,10 @@ SMALLEST_WEIGHT = 1e-9
 # The squares of larger values would not add up to a number.
 _LARGEST = 1e140
 
-_MAJORITY, _FRACTIONS = "majority", "fractions"
+
+def needs_values(name: str) -> bool:
+    """Whether a statistic is told from all values of a cell together, which takes memory."""
+    return name in (MAJORITY, FRACTIONS) or _is_quantile(name)
 
 
 class Accumulator:
@@ -66,7 +69,8 @@ class Accumulator:
         self._nodata: Numbers = np.zeros(cells)
         self._min = np.full(cells, np.inf) if "min" in names else None
         self._max = np.full(cells, -np.inf) if "max" in names else None
-        told = [name for name in names if name in (_MAJORITY, _FRACTIONS, *self._quantiles)]
+        self._of_classes = [name for name in (FRACTIONS, MAJORITY) if name in names]
+        told = [name for name in names if needs_values(name)]
         self._tally = Tally(cells, told, most_values) if told else None
 
     def add(self, cell: Indices, values: npt.ArrayLike, weights: Numbers | None = None) -> None:
@@ -79,15 +83,15 @@ class Accumulator:
 
         Raises:
             ValueError: a value is not finite: what is not valid is given to `add_nodata`.
-            PermanentTaskError: `values_too_large`, `too_many_values`, or
-                `fractions_need_classes`.
+            PermanentTaskError: `values_too_large`, `too_many_values`,
+                `fractions_need_classes`, or `majority_needs_classes`.
         """
         if not len(cell):
             return
         value: Numbers = np.asarray(values, dtype=np.float64)
         _check_size(value)
-        if _FRACTIONS in self._names:
-            check_classes(value)
+        for name in self._of_classes:
+            check_classes(value, name)
         self._moments.add(cell, value, weights)
         if self._min is None and self._max is None and self._tally is None:
             return
@@ -142,19 +146,19 @@ class Accumulator:
         """What is told from all values of a cell, by name."""
         if self._tally is None:
             return {}
-        columns = {name: np.full(self._cells, np.nan) for name in (*self._quantiles, _MAJORITY)}
+        columns = {name: np.full(self._cells, np.nan) for name in (*self._quantiles, MAJORITY)}
         fractions = Fractions(self._cells)
         for groups in self._tally.groups():
             cell = groups.cell[groups.starts]
             told = quantiles.weighted(groups, list(self._quantiles.values()))
             for name, numbers in zip(self._quantiles, told, strict=True):
                 columns[name][cell] = numbers
-            if _MAJORITY in self._names:
-                columns[_MAJORITY][cell] = majority(groups)
-            if _FRACTIONS in self._names:
+            if MAJORITY in self._names:
+                columns[MAJORITY][cell] = majority(groups)
+            if FRACTIONS in self._names:
                 fractions.add(groups)
         found = {name: {name: column} for name, column in columns.items()}
-        return found | {_FRACTIONS: fractions.columns()}
+        return found | {FRACTIONS: fractions.columns()}
 
 
 def _check_size(values: Numbers) -> None:

@@ -109,7 +109,7 @@ def test_nothing_at_all_is_no_error() -> None:
 
 @pytest.mark.parametrize("value", [7.25, -1e12, 0.0, 1e100])
 def test_a_cell_of_one_value_has_that_value(value: float) -> None:
-    names = ("mean", "min", "max", "median", "p1", "p99", "majority")
+    names = ("mean", "min", "max", "median", "p1", "p99")
 
     found = _result((*names, "stdev"), [0, 1, 1, 1], [value] * 4, [0.3, 0.1, 0.7, 0.2])
 
@@ -144,7 +144,7 @@ def test_deviations_survive_values_that_are_large_beside_them() -> None:
 def test_what_comes_out_does_not_depend_on_the_batches(
     pixels: list[tuple[int, float, float]], cuts: int, random: Any
 ) -> None:
-    names = (*_SUMS, "min", "max", "median", "p5", "p97.5", "majority")
+    names = (*_SUMS, "min", "max", "median", "p5", "p97.5")
     cell, values, weights = (np.array([each[place] for each in pixels]) for place in range(3))
     whole = _result(names, cell, values, weights)
     order = list(range(len(pixels)))
@@ -161,6 +161,17 @@ def test_what_comes_out_does_not_depend_on_the_batches(
             np.testing.assert_allclose(found[name], whole[name], rtol=1e-12, atol=1e-10 * scale)
         else:
             np.testing.assert_array_equal(found[name], whole[name], name)
+
+
+def test_a_majority_does_not_depend_on_the_batches() -> None:
+    cell, values, weights = _pixels(8)
+    classes = np.rint(values / 10)
+    whole = _result(("majority",), cell, classes, weights)["majority"]
+    accumulator = Accumulator(_CELLS, ("majority",), most_values=60)
+    for part in np.array_split(np.random.default_rng(9).permutation(len(cell)), 23):
+        accumulator.add(cell[part], classes[part], weights[part])
+
+    np.testing.assert_array_equal(accumulator.result()["majority"], whole)
 
 
 def test_weights_of_rounding_make_no_extremes_and_no_classes() -> None:
@@ -227,6 +238,18 @@ class TestClasses:
         found = _result(("fractions",), [0, 0], [1, 2], [3e-8, 1e-8])
 
         assert found["fraction_1"][0] == pytest.approx(0.75, rel=1e-10)
+
+    @pytest.mark.parametrize("names", [("majority",), ("median", "majority")])
+    def test_of_measurements_there_is_no_majority(self, names: tuple[str, ...]) -> None:
+        with pytest.raises(PermanentTaskError, match="majority") as raised:
+            _result(names, [0, 0], [1.0, 2.5])
+
+        assert raised.value.error_code == "majority_needs_classes"
+
+    def test_a_majority_may_be_of_more_classes_than_fractions(self) -> None:
+        found = _result(("majority",), np.zeros(301), [*range(300), 7])
+
+        assert found["majority"][0] == 7
 
     @pytest.mark.parametrize("values", [[1.0, 2.5], list(range(300))])
     def test_measurements_are_no_classes(self, values: list[float]) -> None:
