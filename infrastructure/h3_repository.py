@@ -109,12 +109,10 @@ def datasets(
     theme: str | None = None,
     after: str | None = None,
     limit: int = 100,
-    with_restricted: bool = True,
 ) -> list[Dataset]:
     """Datasets by their names, those behind `after`."""
     found = connection.execute(
-        _SQL["datasets"],
-        {"theme": theme, "after": after, "limit": limit, "with_restricted": with_restricted},
+        _SQL["datasets"], {"theme": theme, "after": after, "limit": limit}
     ).fetchall()
     return _with_layers(connection, found)
 

@@ -6,7 +6,6 @@ SELECT dataset_id, theme, title, unit, source, is_restricted, created_at, update
 FROM h3.datasets
 WHERE (%(theme)s::text IS NULL OR theme = %(theme)s)
   AND (%(after)s::text IS NULL OR dataset_id > %(after)s)
-  AND (%(with_restricted)s OR NOT is_restricted)
 ORDER BY dataset_id
 LIMIT %(limit)s
 

@@ -42,6 +42,8 @@ _GEOJSON = "application/geo+json"
 _PARQUET = "application/vnd.apache.parquet"
 _FORMATS = {"json": _JSON, "geojson": _GEOJSON, "parquet": _PARQUET}
 _FOR_A_WHILE = "public, max-age=60, must-revalidate"
+# What is told to who may see restricted statistics is for no one else.
+_BY_CALLER = {"Cache-Control": KEPT_BY_NOBODY}
 
 # Cells of an answer, by default and at most.
 _CELLS = (10_000, 100_000)
@@ -146,7 +148,10 @@ def h3_datasets(req: func.HttpRequest) -> func.HttpResponse:
     _nothing_else(req, _DATASETS)
     limit = integer(req, "limit", default=datasets.DEFAULT_LIMIT, low=1, high=datasets.MAX_LIMIT)
     theme, cursor = req.params.get("theme"), req.params.get("cursor")
-    return json_response(datasets.listing(base_url(req), theme=theme, cursor=cursor, limit=limit))
+    listed = datasets.listing(
+        base_url(req), caller(req, _OPEN), theme=theme, cursor=cursor, limit=limit
+    )
+    return json_response(listed, headers=_BY_CALLER)
 
 
 @bp.route(route="api/h3/datasets/{dataset_id}", methods=_READ, auth_level=_OPEN)
@@ -155,7 +160,9 @@ def h3_datasets(req: func.HttpRequest) -> func.HttpResponse:
 def h3_dataset(req: func.HttpRequest) -> func.HttpResponse:
     """What is known of a dataset: its layers, each of one resolution and band."""
     _nothing_else(req)
-    return json_response(datasets.document(req.route_params["dataset_id"], base_url(req)))
+    dataset_id = req.route_params["dataset_id"]
+    found = datasets.document(dataset_id, base_url(req), caller(req, _OPEN))
+    return json_response(found, headers=_BY_CALLER)
 
 
 @bp.route(route="api/h3/stats", methods=_READ, auth_level=_OPEN)

@@ -204,8 +204,6 @@ def test_datasets_are_listed_by_name_with_their_layers(db: Connection) -> None:
     assert found[1].layer(RESOLUTION, 2) is None
     names = [each.dataset_id for each in h3_repository.datasets(db, after="hills", limit=1)]
     assert names == ["peaks"]
-    open_to_all = h3_repository.datasets(db, with_restricted=False)
-    assert [each.dataset_id for each in open_to_all] == ["hills", "peaks"]
     assert h3_repository.datasets(db, theme="landcover") == []
     assert h3_repository.dataset(db, "peaks") == found[1]
     assert h3_repository.dataset(db, "nothing") is None

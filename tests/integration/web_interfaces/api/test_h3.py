@@ -341,8 +341,25 @@ def test_restricted_statistics_are_for_who_may_see_them(api: InProcessClient) ->
     assert answer.headers["Cache-Control"] == "private, no-store"
     by_address = api.get(f"{ROOT}/stats?dataset=secret&limit=9&code=known-key")
     assert "code=known-key" in by_address.headers["Link"]
-    # What is known of it is open.
-    assert api.get(f"{ROOT}/datasets/secret").json()["is_restricted"] is True
+
+
+@pytest.mark.parametrize("path", ["datasets", "datasets/secret"])
+def test_of_restricted_statistics_only_the_names_are_open(api: InProcessClient, path: str) -> None:
+    def known(**headers: str) -> dict[str, Any]:
+        answer = api.get(f"{ROOT}/{path}", **headers)
+        assert answer.headers["Cache-Control"] == "private, no-store"
+        found = answer.json()
+        listed = found.get("datasets", [found])
+        [secret] = [each for each in listed if each["dataset"] == "secret"]
+        assert secret["is_restricted"] is True
+        statistics: dict[str, Any] = secret["layers"][0]["statistics"]
+        return statistics
+
+    nothing = {"mean": {"min": None, "max": None}}
+    assert known() == nothing
+    assert known(**{"x-functions-key": "other"}) == nothing
+    values = {"min": MEAN[:50].min(), "max": MEAN[:50].max()}
+    assert known(**{"x-functions-key": "known-key"}) == {"mean": values}
 
 
 def test_who_has_the_page_is_told_so(api: InProcessClient, url: str) -> None:
