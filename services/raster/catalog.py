@@ -121,7 +121,7 @@ def publish(
     )
     if drawn:
         mosaic.remove_older(container, collection_id)
-    source_entries.enter(collection_id)
+    source_entries.enter_published(job_id, collection_id)
     return outcome
 
 

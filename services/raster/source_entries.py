@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,7 +11,13 @@ from typing import Any
 
 import orjson
 
-from infrastructure import database, source_catalog_repository, stac_repository
+from infrastructure import (
+    database,
+    faults,
+    job_progress,
+    source_catalog_repository,
+    stac_repository,
+)
 from infrastructure.source_catalog_repository import Entry
 from services.h3 import source_entries
 from services.h3.source_entries import RasterFacts
@@ -18,6 +25,8 @@ from services.raster import items as raster_items
 from services.raster.item_bands import BANDS, RASTER_BANDS
 
 JsonObject = dict[str, Any]
+
+log = logging.getLogger(__name__)
 
 # So many Items say what those of a collection are.
 _NEWEST = 200
@@ -36,6 +45,30 @@ def enter(collection_id: str) -> Entry | None:
         return None
     with database.transaction() as connection:
         return source_catalog_repository.put(connection, source_entries.entry(collection, facts))
+
+
+def enter_published(job_id: str, collection_id: str) -> None:
+    """Enter a collection that a job has published.
+
+    The rasters are in the catalog by now, so what would go wrong each time anew (a bug, or a row
+    that the table refuses) does not fail the job: it is logged, and stands among the job's
+    events. Raises what another attempt may mend.
+    """
+    try:
+        enter(collection_id)
+    except Exception as error:
+        fault = faults.classify(error)
+        if fault.transient or fault.cancelled:
+            raise
+        log.exception("%s could not be entered in h3.source_catalog", collection_id)
+        job_progress.event(
+            job_id,
+            "source_not_entered",
+            f"{collection_id} is published, but could not be entered in h3.source_catalog: "
+            f"{fault.record['message']}",
+            error=True,
+            collection_id=collection_id,
+        )
 
 
 def facts_of(items: Iterable[JsonObject]) -> RasterFacts | None:

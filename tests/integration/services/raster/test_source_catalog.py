@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from psycopg import errors
 
-from infrastructure import database
+from core.models.metrics import MetricType
+from infrastructure import database, metrics_repository, source_catalog_repository
 from infrastructure.database import Connection
 from services.raster import source_entries
-from tests.support import raster_collection, rasters
+from tests.support import raster_collection, raster_job, rasters
 from tests.support.raster_job import publish, put
+from tests.support.run_job import TaskFailed
 
 pytestmark = pytest.mark.usefixtures("app")
 
@@ -84,6 +87,46 @@ def test_classes_of_a_collection_are_recommended_as_classes(tmp_path: Path) -> N
 
 def test_a_collection_without_rasters_is_not_entered() -> None:
     assert source_entries.enter("nothing-there") is None
+
+
+def test_what_can_never_be_entered_fails_no_job_that_has_published(tmp_path: Path) -> None:
+    with database.transaction() as connection:
+        connection.execute("ALTER TABLE h3.source_catalog ADD CHECK (collection_id <> 'refused')")
+    blob = put("refused/dem.tif", rasters.write(tmp_path / "local.tif", rasters.dem()))
+    run = raster_job.job(blob, collection_id="refused")
+    with database.transaction() as connection:
+        connection.execute(
+            "INSERT INTO app.jobs (job_id, job_type, parameters, submission_key, total_stages)"
+            " VALUES (%s, 'process_raster', '{}', %s, 4)",
+            (run.job_id, run.job_id),
+        )
+    result = run.run()
+    assert result is not None
+    assert result["item"] == "created"
+    with database.transaction() as connection:
+        [event] = metrics_repository.page(connection, run.job_id, limit=10)
+    assert (event.metric_type, event.payload["kind"]) == (MetricType.ERROR, "source_not_entered")
+    assert event.payload["details"] == {"collection_id": "refused"}
+    assert "CheckViolation" in event.payload["message"]
+
+
+def test_what_another_attempt_may_enter_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_entry = source_catalog_repository.put
+
+    def deadlocked(*_: Any) -> None:
+        monkeypatch.setattr(source_catalog_repository, "put", put_entry)
+        raise errors.DeadlockDetected
+
+    monkeypatch.setattr(source_catalog_repository, "put", deadlocked)
+    blob = put("again/dem.tif", rasters.write(tmp_path / "local.tif", rasters.dem()))
+    run = raster_job.job(blob, collection_id="again")
+    with pytest.raises(TaskFailed) as failed:
+        run.run()
+    assert isinstance(failed.value.__cause__, errors.DeadlockDetected)
+    assert run.run() is not None
+    assert entry("again")["collection_id"] == "again"
 
 
 def _set(connection: Connection, **values: Any) -> None:
