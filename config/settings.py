@@ -280,7 +280,7 @@ class Settings(DatabaseSettings):
         gt=0,
         le=600,
         alias="GEOFORGE_FEATURES_TIMEOUT_SECONDS",
-        description="Longest that one request may keep the database at reading features",
+        description="Longest that one request may keep the database at reading features or cells",
     )
     tile_max_bytes: int = Field(
         default=1_000_000,
