@@ -10,7 +10,7 @@ from urllib.parse import quote
 from core.job_definition import JsonObject
 from services.fathom.model import BANDS, UNIT, WATER, Built, band_name
 from services.fathom.names import RETURN_PERIODS, USUAL_PERCENTILE, USUAL_RESOLUTION, FathomMap
-from services.fathom.skipping import SOURCES_DIGEST
+from services.fathom.skipping import PRESENT, SOURCES_DIGEST
 from services.fathom.wanted import Wanted
 from services.raster import items as raster_items
 from services.raster.files import Made
@@ -165,7 +165,7 @@ def _content_properties(cog: Wanted, built: Built) -> JsonObject:
     absent = [years for years in RETURN_PERIODS if band_name(years) in cog.missing]
     pairs = [each for each in depths.shallower if each.pixels]
     properties: JsonObject = {
-        "fathom:return_periods": [each for each in RETURN_PERIODS if each not in absent],
+        PRESENT: [each for each in RETURN_PERIODS if each not in absent],
         MISSING: absent,
         "fathom:monotonic": {
             "is_monotonic": not pairs,

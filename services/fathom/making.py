@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from core.errors import GeoforgeError, TaskCancelled, Unavailable
+from core.errors import GeoforgeError, PermanentTaskError, TaskCancelled, Unavailable
 from core.job_definition import JsonObject, TaskContext
 from infrastructure.job_progress_contexts import FathomETLTracker
 from services.fathom import items, planning, wanted
@@ -21,6 +21,13 @@ from services.raster.encoding import Written
 from services.vector.source_files import LocalSource
 
 _SCRATCH = "made-"
+# What children work with: each is of one task, and would import it anew.
+_PRELOAD = (
+    "services.fathom.child.stacking",
+    "services.fathom.child.merging",
+    "services.raster.child.describing",
+    "services.raster.child.rendering",
+)
 # A COG of tiles that are packed without loss is packed about as small again, but nobody knows;
 # its overviews are a third more, and are there twice while it is made.
 _ROOM = 2 * (1 + 2 / 3)
@@ -36,8 +43,12 @@ def make(context: Context, call: Callable[[Wanted, Sequence[Path]], Call]) -> Js
     its sources.
 
     Returns {index, item_id, bytes_in, bytes_out, seconds, shallower, water, seams, sha256}. Of
-    a failure the reason is kept for the report.
+    a failure the reason is kept for the report. Raises `PermanentTaskError` for a group that
+    was refused from the beginning.
     """
+    if "refused" in context.task:
+        refused = Failure.model_validate(context.task["refused"])
+        raise PermanentTaskError(refused.message, code=refused.code, item_id=refused.item_id)
     index: int = context.task["index"]
     cog = planning.group(context, index)
     try:
@@ -61,7 +72,6 @@ def _made(
     tracker, task = FathomETLTracker(context.job_id), f"{context.task['index']}"
     tracker.working_on(cog.cell or cog.tiles[0])
     with room.told(cog.item_id), _copies(context, cog.sources) as copies:
-        tracker.tile_done(task, len(copies), cog.size)
         sources.make_room(copies[0], int(min(cog.size * _ROOM, _MOST_ROOM)))
         with (
             copies[0].entry.scratch(_SCRATCH) as folder,
@@ -71,6 +81,7 @@ def _made(
                 folder,
                 context.check,
                 memory_mb=context.parameters.memory_mb,
+                preload=_PRELOAD,
             ) as child,
         ):
             target = folder / "cog.tif"
@@ -100,6 +111,7 @@ def _made(
             )
     wanted.keep_built(context.workspace, index, built)
     files.keep(context.workspace, index, made)
+    tracker.tile_done(task, len(cog.sources), cog.size)
     tracker.region_completed(task)
     return {
         "index": index,

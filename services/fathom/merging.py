@@ -2,7 +2,9 @@
 degrees.
 
 Cells lie at multiples of N from 180 degrees west and 90 south. A merged raster is as large as
-the members that there are in its cell reach, not as the cell.
+the members that there are in its cell reach, not as the cell. It has all stacks of its map that
+the collection has in the cell: what a job is asked for chooses cells, and not their members, so
+that jobs for neighbouring countries make the same raster of a cell that they share.
 """
 
 from __future__ import annotations
@@ -74,11 +76,15 @@ class Cell(NamedTuple):
         return f"{south}-{north}_{west}-{east}"
 
 
+Place = tuple[str, Cell]
+"""Where a stack goes: the key of its map, and the cell of its tile."""
+
+
 def list_cells(context: Context) -> JsonObject:
     """Find the stacks in the catalog, and keep which merged rasters of them are to be made.
 
     Returns {planned, stacks, deselected, other}: a `planning.Planned`, how many stacks are
-    merged, how many are of other maps or tiles than those asked for, and how many Items of the
+    merged, how many are of other maps or cells than those asked for, and how many Items of the
     collection are no stacks. Raises `PermanentTaskError` for a collection that is not there
     (collection_not_found) or has no such stack (no_stacks), for a stack without its file
     (blob_not_found), and what `selection` and `planning.plan` raise.
@@ -87,7 +93,7 @@ def list_cells(context: Context) -> JsonObject:
     listed = _Listing(parameters, context.check, lambda n: context.progress(items_listed=n))
     stacks = listed.stacks()
     versions = _versions(stacks, context.check)
-    groups = _groups(stacks, versions, parameters.grid_size)
+    groups = _groups(stacks, versions, parameters)
     planned = planning.plan(context, parameters.collection_id, groups)
     return {"planned": planned.model_dump(mode="json"), **listed.as_json()}
 
@@ -109,10 +115,7 @@ def preview(parameters: ProcessFathomMerge) -> JsonObject:
             )
 
     listed = _Listing(parameters, check, lambda _: None)
-    places = {
-        (stack.map.key, Cell.around(Tile.of(stack.tile), parameters.grid_size))
-        for stack in listed.stacks()
-    }
+    places = {_place(stack, parameters.grid_size) for stack in listed.stacks()}
     return {"cells": len(places), "maps": len({key for key, _ in places}), **listed.as_json()}
 
 
@@ -131,6 +134,7 @@ class _Listing:
         progress: Callable[[int], None],
     ) -> None:
         self._collection_id = parameters.source_collection_id
+        self._grid_size = parameters.grid_size
         self._selection = selection(parameters)
         self._check = check
         self._progress = progress
@@ -138,12 +142,14 @@ class _Listing:
         self._counts = {"stacks": 0, "deselected": 0, "other": 0}
 
     def as_json(self) -> JsonObject:
-        """How many Items are stacks that were asked for, others, and no stacks."""
+        """How many Items are stacks in cells that were asked for, others, and no stacks."""
         return dict(self._counts)
 
     def stacks(self) -> list[Stack]:
-        """The stacks that were asked for. Raises `PermanentTaskError` (no_stacks) for none."""
-        found = []
+        """All stacks of the cells of the maps in which one was asked for. Raises
+        `PermanentTaskError` (no_stacks) for none."""
+        by_place: dict[Place, list[Stack]] = {}
+        chosen: set[Place] = set()
         for number, item in enumerate(self._items()):
             if number % _PAGE == 0:
                 self._check()
@@ -151,15 +157,18 @@ class _Listing:
             stack = _stack_of(item, is_restricted=self._is_restricted)
             if stack is None:
                 self._counts["other"] += 1
-            elif self._selection.takes(stack.map, Tile.of(stack.tile)):
-                found.append(stack)
-            else:
-                self._counts["deselected"] += 1
+                continue
+            place = _place(stack, self._grid_size)
+            by_place.setdefault(place, []).append(stack)
+            if self._selection.takes(stack.map, Tile.of(stack.tile)):
+                chosen.add(place)
+        found = [stack for place in chosen for stack in by_place[place]]
         self._counts["stacks"] = len(found)
+        self._counts["deselected"] = sum(map(len, by_place.values())) - len(found)
         if not found:
             raise PermanentTaskError(
                 f"The collection {self._collection_id!r} has no stack of what was asked for: "
-                f"{self._counts['deselected']:,} are of other maps or tiles, and "
+                f"{self._counts['deselected']:,} are of other maps or cells, and "
                 f"{self._counts['other']:,} of its items are no stacks.",
                 code="no_stacks",
                 field="source_collection_id",
@@ -238,14 +247,18 @@ def _versions(stacks: Sequence[Stack], check: Callable[[], None]) -> dict[str, B
     return {each.item_id: found[each.container, each.path] for each in stacks}
 
 
+def _place(stack: Stack, size: int) -> Place:
+    return stack.map.key, Cell.around(Tile.of(stack.tile), size)
+
+
 def _groups(
-    stacks: Sequence[Stack], versions: dict[str, BlobVersion], size: int
+    stacks: Sequence[Stack], versions: dict[str, BlobVersion], parameters: ProcessFathomMerge
 ) -> Iterator[Wanted]:
     """The merged rasters that stacks make up, each with its members from north to south, and
     from west to east."""
 
-    def place(stack: Stack) -> tuple[str, Cell]:
-        return stack.map.key, Cell.around(Tile.of(stack.tile), size)
+    def place(stack: Stack) -> Place:
+        return _place(stack, parameters.grid_size)
 
     def order(stack: Stack) -> tuple[Any, ...]:
         tile = Tile.of(stack.tile)
@@ -259,7 +272,7 @@ def _groups(
             tiles=tuple(each.tile for each in members),
             cell=cell.name,
             missing=tuple(name for name in BANDS if all(name in each.missing for each in members)),
-            is_restricted=any(each.is_restricted for each in members),
+            is_restricted=parameters.restricted or any(each.is_restricted for each in members),
             sources=tuple(_source(each, versions[each.item_id]) for each in members),
         )
 

@@ -90,6 +90,11 @@ class FathomOptions(FathomSelection):
         le=8192,
         description="Megabytes that the child process of one COG may take",
     )
+    restricted: bool = Field(
+        default=False,
+        description="Only those who may see restricted data see pictures, tiles and statistics; "
+        "what the catalog has as restricted stays so in any case",
+    )
 
 
 class ProcessFathomStack(FathomTiles, FathomOptions):

@@ -11,6 +11,7 @@ from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec
 from infrastructure.job_progress_contexts import FathomETLTracker
 from services.fathom import skipping, wanted
 from services.fathom.parameters import FathomOptions
+from services.fathom.skipping import Judged
 from services.fathom.wanted import Failure, Wanted
 from services.raster.model import RasterModel
 
@@ -18,6 +19,8 @@ INVENTORY = "inventory"
 
 _SHOWN = 5
 _LISTED = 100
+# Letters of a reason in the ledger, which holds little.
+_REASON = 3000
 
 Job = JobContext[FathomOptions]
 Context = TaskContext[FathomOptions]
@@ -28,7 +31,8 @@ class Planned(RasterModel):
 
     Of `groups`, each of which becomes one COG, `to_make` are to be made, of `sources` files of
     `bytes` together; `skipped` are in the catalog already, and `refused` cannot be made. `first`
-    are the ids of some that are to be made.
+    are the ids of some that are to be made. A job that is only a dry run learns in `would_fail`
+    why it would fail because of those refused.
     """
 
     folder: str
@@ -39,6 +43,7 @@ class Planned(RasterModel):
     sources: int
     bytes: int
     first: tuple[str, ...]
+    would_fail: str | None = None
 
 
 def plan(
@@ -46,31 +51,40 @@ def plan(
     collection_id: str,
     groups: Iterable[Wanted],
     refused: Sequence[Failure] = (),
+    *,
+    leaves_out: bool = False,
+    hint: str = "",
 ) -> Planned:
     """Keep which of the groups are to be made, and begin to show the job's figures.
 
-    Raises what `skipping.left_over` raises.
+    `refused` are known not to be possible already; `leaves_out` says that such are left out.
+    Raises what `skipping.left_over` raises, and, unless they are left out, `PermanentTaskError`
+    with the code of the first that is refused; its message ends with `hint`.
     """
     # An attempt that has lost its lease may still be writing: each has a folder of its own.
     folder = f"planned/{context.attempt}"
-    choice = _Choice()
+    choice = _Choice(refused=list(refused))
     chosen = choice.among(
         skipping.left_over(groups, collection_id, context.parameters, context.check)
     )
     to_make = wanted.write(context.workspace, folder, chosen)
     context.workspace.write_json(_skipped_name(folder), choice.skipped)
-    wanted.write_failures(context.workspace, _refused_name(folder), refused)
+    wanted.write_failures(context.workspace, _refused_name(folder), choice.refused)
+    failing = None if leaves_out else _failing(choice.refused, hint)
     if not context.parameters.dry_run:
+        if failing is not None:
+            raise failing
         FathomETLTracker(context.job_id).begin(choice.sources)
     return Planned(
         folder=folder,
-        groups=to_make + len(choice.skipped) + len(refused),
+        groups=to_make + len(choice.skipped) + len(choice.refused),
         to_make=to_make,
         skipped=len(choice.skipped),
-        refused=len(refused),
+        refused=len(choice.refused),
         sources=choice.sources,
         bytes=choice.bytes,
         first=tuple(choice.first),
+        would_fail=None if failing is None else failing.message[:_REASON],
     )
 
 
@@ -81,10 +95,15 @@ def planned(context: Job) -> Planned:
 
 
 def cogs(context: Job) -> Iterator[TaskSpec]:
-    """A task for each COG that is to be made; none in a dry run."""
+    """A task for each COG that is to be made, and for each that cannot be, which fails: so that
+    the job ends with errors. None in a dry run."""
     if not context.parameters.dry_run:
-        for index in range(planned(context).to_make):
+        found = planned(context)
+        for index in range(found.to_make):
             yield TaskSpec({"index": index})
+        for failure in refused(context):
+            short = failure.model_copy(update={"message": failure.message[:_REASON]})
+            yield TaskSpec({"refused": short.model_dump()})
 
 
 def publication(context: Job) -> Iterator[TaskSpec]:
@@ -114,28 +133,34 @@ def refused(context: Job) -> list[Failure]:
     return wanted.read_failures(context.workspace, _refused_name(planned(context).folder))
 
 
-def refuse(failures: Sequence[Failure]) -> None:
-    """Raise `PermanentTaskError` with the code of the first where there are any."""
+def _failing(failures: Sequence[Failure], hint: str) -> PermanentTaskError | None:
+    """What the job fails with because of groups that cannot be made, if there are any."""
     if not failures:
-        return
+        return None
     more = f" (and {len(failures) - _SHOWN:,} more)" if len(failures) > _SHOWN else ""
     said = " ".join(each.message for each in failures[:_SHOWN])
-    raise PermanentTaskError(
-        f"{counted(len(failures), 'COG')} cannot be made: {said}{more} Or leave these out by "
-        "failed_tiles: report.",
+    return PermanentTaskError(
+        f"{counted(len(failures), 'COG')} cannot be made: {said}{more} {hint}".rstrip(),
         code=failures[0].code,
         item_ids=[each.item_id for each in failures[:_LISTED]],
     )
 
 
 def dry_result(found: Planned) -> JsonObject:
-    """What a dry run answers: {dry_run, groups, would_make, skipped, failed, sources, bytes,
-    first}."""
+    """What a dry run answers: {dry_run, would_fail, message, groups, would_make, skipped, failed,
+    sources, bytes, first}. `would_make` is what can be made, also where the job would fail."""
+    of_all = f"{found.skipped:,} of {found.groups:,} are in the catalog already"
+    what = f"{counted(found.to_make, 'COG')} of {counted(found.sources, 'file')}; {of_all}"
+    if found.would_fail is not None:
+        message = f"The job would fail: {found.would_fail} Without these it would make {what}."
+    elif found.refused:
+        message = f"Would make {what}, and {found.refused:,} cannot be made and are left out."
+    else:
+        message = f"Would make {what}."
     return {
         "dry_run": True,
-        "message": f"Would make {counted(found.to_make, 'COG')} of "
-        f"{counted(found.sources, 'file')}; {found.skipped:,} of {found.groups:,} are in the "
-        "catalog already. Nothing was written.",
+        "would_fail": found.would_fail is not None,
+        "message": f"{message} Nothing was written.",
         "groups": found.groups,
         "would_make": found.to_make,
         "skipped": found.skipped,
@@ -150,13 +175,17 @@ def dry_result(found: Planned) -> JsonObject:
 class _Choice:
     """Counts groups as they go by, and keeps those that are to be made."""
 
+    refused: list[Failure]
     sources: int = 0
     bytes: int = 0
     skipped: list[str] = field(default_factory=list)
     first: list[str] = field(default_factory=list)
 
-    def among(self, judged: Iterable[tuple[Wanted, bool]]) -> Iterator[Wanted]:
-        for each, is_to_be_made in judged:
+    def among(self, judged: Iterable[Judged]) -> Iterator[Wanted]:
+        for each, is_to_be_made, refusal in judged:
+            if refusal is not None:
+                self.refused.append(refusal)
+                continue
             if not is_to_be_made:
                 self.skipped.append(each.item_id)
                 continue

@@ -29,6 +29,7 @@ from services.fathom.planning import Planned
 from services.fathom.wanted import Failure, Wanted
 from services.raster import catalog, files
 from services.raster import publishing as raster_publishing
+from services.raster.rendering.published import RESTRICTED
 
 STAGE = "publish"
 
@@ -140,14 +141,29 @@ def _load(context: Context, product: Product, made: Sequence[JsonObject]) -> Loa
         container=parameters.target_container,
         title=product.title if is_new else None,
         description=product.description if is_new else None,
+        restricted=placing.are_restricted,
         check=context.check,
         progress=lambda done: context.progress(items_registered=done, items_to_register=len(made)),
     )
-    for item_id in placing.replaced:
-        catalog.remove_older(
+    _remove_older(context, placing.replaced)
+    return outcome
+
+
+def _remove_older(context: Context, item_ids: Sequence[str]) -> None:
+    """Remove the files of versions of Items that are older than the one before."""
+    parameters = context.parameters
+
+    def remove(item_id: str) -> int:
+        return catalog.remove_older(
             parameters.target_container, parameters.collection_id, item_id, check=context.check
         )
-    return outcome
+
+    with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="remove") as threads:
+        for start in range(0, len(item_ids), _BATCH):
+            context.check()
+            done = item_ids[start : start + _BATCH]
+            list(threads.map(remove, done))
+            context.progress(items_tidied=start + len(done), items_to_tidy=len(item_ids))
 
 
 class _Placing:
@@ -158,6 +174,7 @@ class _Placing:
         self._context = context
         self._pages: list[str] = []
         self.replaced: list[str] = []
+        self.are_restricted = True
 
     def place(self, made: Sequence[JsonObject]) -> None:
         """Place what the results of the stage before tell of."""
@@ -175,6 +192,7 @@ class _Placing:
             for item in threads.map(work, made, cogs):
                 context.check()
                 placed.append(item)
+                self.are_restricted &= bool(item["properties"].get(RESTRICTED))
         page = f"publish/{context.attempt}/items-{len(self._pages):05}.ndjson"
         lines = (orjson.dumps(item, option=orjson.OPT_APPEND_NEWLINE) for item in placed)
         context.workspace.write_bytes(page, b"".join(lines))
@@ -236,7 +254,6 @@ def _result(
         b"".join(orjson.dumps(each, option=orjson.OPT_APPEND_NEWLINE) for each in records),
         content_type=_NDJSON,
     )
-    address = f"/api/stac/collections/{collection_id}"
     return {
         "collection_id": collection_id,
         "message": _message(product, collection_id, found, made, failures),
@@ -262,11 +279,21 @@ def _result(
         },
         "first": list(reports.listed(each for each in records if each["status"] == "made")),
         "report": {"container": parameters.target_container, "path": report},
+        **_links(collection_id, outcome),
+    }
+
+
+def _links(collection_id: str, outcome: LoadOutcome | None) -> JsonObject:
+    """Where the collection is to be seen, if there is one."""
+    if outcome is None and catalog.stored_collection(collection_id) is None:
+        return {}
+    address = f"/api/stac/collections/{collection_id}"
+    return {
         "links": {
             "collection": address,
             "items": f"{address}/items",
             "map": f"/api/interface/map?collection={collection_id}",
-        },
+        }
     }
 
 
@@ -279,8 +306,10 @@ def _message(
 ) -> str:
     """What came of it, for people."""
     text = f"Published {counted(len(made), product.name)} in {collection_id}"
+    if not made:
+        text = "Nothing was published"
     if found.skipped:
-        text += f"; {found.skipped:,} are there already, made of the same files"
+        text += f"; {found.skipped:,} are in {collection_id} already, made of the same files"
     if failures:
         reasons = Counter(each.code for each in failures).most_common()
         said = ", ".join(f"{count:,} {code}" for code, count in reasons)

@@ -27,21 +27,22 @@ def list_stacks(context: Context) -> JsonObject:
 
     Returns {planned, listing, first_problems}: a `planning.Planned`, a `listing.StackList`, and
     why the first files are in no stack. Raises what `listing.list_stacks` raises, and
-    `PermanentTaskError` where there is no stack at all (no_stacks), or where some have several
-    files for one return period, unless failed_tiles says to leave those out
-    (duplicate_return_period).
+    `PermanentTaskError` where there is no stack at all (no_stacks), and what `planning.plan`
+    raises for stacks that have several files for one return period (duplicate_return_period).
     """
     parameters = context.parameters
     found = StackList.model_validate(listing.list_stacks(context))
     refused = list(_refused(context, found))
     if not refused:
         listing.refuse_nothing(parameters, found)
-    if parameters.failed_tiles == "fail" and not parameters.dry_run:
-        planning.refuse(refused)
     groups = listing.read_stacks(context.workspace, found)
-    container = parameters.container_name
     planned = planning.plan(
-        context, parameters.collection_id, (_wanted(each, container) for each in groups), refused
+        context,
+        parameters.collection_id,
+        (_wanted(each, parameters) for each in groups),
+        refused,
+        leaves_out=parameters.failed_tiles == "report",
+        hint="Or leave these out by failed_tiles: report.",
     )
     problems = listing.read_problems(context.workspace, found)
     return {
@@ -58,12 +59,14 @@ def make_stack(context: Context) -> JsonObject:
     return making.make(context, _call)
 
 
-def _wanted(group: StackGroup, container: str) -> Wanted:
+def _wanted(group: StackGroup, parameters: ProcessFathomStack) -> Wanted:
+    container = parameters.container_name
     return Wanted(
         item_id=group.item_id,
         map=group.map,
         tiles=(group.tile,),
         missing=tuple(map(band_name, group.missing)),
+        is_restricted=parameters.restricted,
         sources=tuple(
             Source(role=band_name(years), container=container, **file.model_dump())
             for years, file in group.files.items()

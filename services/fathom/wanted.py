@@ -48,8 +48,8 @@ class Source(RasterModel):
 
 class Wanted(RasterModel):
     """One COG: of `tiles` (one in a stack, those of the members in a merge, whose grid cell is
-    `cell`) of a map. `missing` are the bands of which there is no source. What is made of
-    restricted sources `is_restricted`."""
+    `cell`) of a map. `missing` are the bands of which there is no source. Not everyone may
+    see what `is_restricted`."""
 
     item_id: str
     map: FathomMap
@@ -66,12 +66,14 @@ class Wanted(RasterModel):
 
     @property
     def digest(self) -> str:
-        """The same for the same versions of the same sources; SHA-256 in hexadecimal."""
+        """The same for the same versions of the same sources, under the same restriction;
+        SHA-256 in hexadecimal."""
         of_sources = sorted(
             (each.role, each.container, each.path, each.checksum or each.etag)
             for each in self.sources
         )
-        return hashlib.sha256(orjson.dumps([_RECIPE, of_sources])).hexdigest()
+        made_of = [_RECIPE, of_sources, *(["restricted"] if self.is_restricted else [])]
+        return hashlib.sha256(orjson.dumps(made_of)).hexdigest()
 
 
 class Failure(RasterModel):

@@ -28,6 +28,7 @@ from services.ingest.collection_document import CollectionBuilder, merged_with_s
 from services.ingest.documents import DocumentError, check_item
 from services.raster import items as raster_items
 from services.raster import mosaic, source_entries
+from services.raster.rendering.published import RESTRICTED
 from services.raster.times import UNKNOWN
 from services.stac.links import Addresses, linked_item
 
@@ -54,6 +55,7 @@ def publish(
     description: str | None = None,
     license: str | None = None,  # noqa: A002  # As STAC names it.
     with_mosaic: bool = False,
+    restricted: bool = False,
     check: Callable[[], None],
     progress: Callable[[int], None],
 ) -> LoadOutcome:
@@ -63,9 +65,10 @@ def publish(
     lie in `container` already. Items of the same ids are replaced. A Collection that exists
     keeps title, description and licence unless they are given. `with_mosaic` writes a
     MosaicJSON of the whole Collection beside its files, if they can be drawn as one; one that
-    has a mosaic gets a new one in any case, or has none any more. In h3.source_catalog it has an
-    entry afterwards. `progress` is told how many items are done. The caller holds the lock
-    `Space.RASTERS` of the collection.
+    has a mosaic gets a new one in any case, or has none any more. `restricted` says that all of
+    the Items are, and so is a Collection that holds no others; one that is so stays it. In
+    h3.source_catalog it has an entry afterwards. `progress` is told how many items are done. The
+    caller holds the lock `Space.RASTERS` of the collection.
 
     Raises `PermanentTaskError` for an Item that is not valid, and for a Collection that
     describes a table; and what `stac_loader.load` raises.
@@ -103,6 +106,8 @@ def publish(
                 collection_id=collection_id,
             )
         document = {**(stored or _new_collection(collection_id)), **said}
+        if restricted and not has_others:
+            document[RESTRICTED] = True
         if drawn:
             document = _with_mosaic(document, drawing)
         computed = builder.build(document, collection_id)

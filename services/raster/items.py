@@ -17,6 +17,7 @@ from services.raster.description import Description
 from services.raster.model import Caveat, Inference, Survey, Verification
 from services.raster.rendering.model import DEFAULT
 from services.raster.rendering.model import EXTENSION as RENDER_EXTENSION
+from services.raster.rendering.published import RESTRICTED
 from services.raster.time_texts import rfc3339
 from services.raster.times import ItemTime
 
@@ -119,7 +120,8 @@ def make_item(
     """The Item of one raster as pgSTAC gets it.
 
     `style` is a Render Object, `predecessor` the Item that the catalog holds under this id: the
-    new one says since when there is one, and where the version before can be read.
+    new one says since when there is one, and where the version before can be read. If that one
+    is restricted, so is the new one.
     """
     version = version_of(files.cog.sha256)
     data = _data_asset(files, survey, description)
@@ -145,6 +147,7 @@ def make_item(
             "geoforge:footprint": description.footprint,
             **_verified(verification),
             **({} if style is None else {"renders": {DEFAULT: style}}),
+            **_restriction(predecessor),
         },
         "links": [
             *_links(collection_id, item_id, origin.job_id, is_drawn=style is not None),
@@ -167,6 +170,11 @@ def _times(when: ItemTime) -> JsonObject:
 def _created(predecessor: JsonObject | None, origin: Origin) -> str:
     before = {} if predecessor is None else predecessor["properties"]
     return str(before.get("created") or rfc3339(origin.at))
+
+
+def _restriction(predecessor: JsonObject | None) -> JsonObject:
+    before = {} if predecessor is None else predecessor["properties"]
+    return {RESTRICTED: True} if before.get(RESTRICTED) else {}
 
 
 def _projection(description: Description) -> JsonObject:

@@ -190,3 +190,33 @@ def test_what_is_there_is_not_made_again(api: Api, stacked: JsonObject, merged: 
         again = api.ended(answer.json()["job_id"])
         assert again["status"] == "completed", again["error"]
         assert again["stages"][1]["tasks_total"] == 0
+
+
+def test_what_cannot_be_made_ends_with_errors_and_is_not_counted(
+    mortal: StackUnderTest, api: Api, merged: JsonObject
+) -> None:
+    """A stack with two files for one return period, one with a file that is cut off, and one
+    that is made."""
+    settings = mortal.environment["AZURE_STORAGE_CONNECTION_STRING"]
+    with app_settings(AZURE_STORAGE_CONNECTION_STRING=settings):
+        from infrastructure import blob_storage
+
+        blob_storage.ensure_container("bronze-flawed")
+        for flaws, tiles in ((Flaws(), TILES[:2]), (Flaws(corrupt=(20,)), TILES[2:])):
+            for path, content in fathom_tiles.files(MAPS[:1], tiles, pixels=PIXELS, flaws=flaws):
+                blob_storage.write_bytes("bronze-flawed", path, content)
+                if TILES[0].name in path and "1in50-" in path:
+                    blob_storage.write_bytes("bronze-flawed", f"again/{path}", content)
+    job_id = api.submit(
+        "process_fathom_stack",
+        container_name="bronze-flawed", collection_id="flawed", failed_tiles="report",
+    )  # fmt: skip
+    job = api.ended(job_id)
+    assert job["status"] == "completed_with_errors", job["error"]
+    result = job["result"]
+    assert (result["groups"], result["made"], result["failed"]) == (3, 1, 2)
+    assert result["failed_by_reason"]["duplicate_return_period"] == 1
+    periods = len(RETURN_PERIODS)
+    figures = context_of(api, job_id)
+    assert (figures["tiles_merged"], figures["tiles_total"]) == (periods, 2 * periods)
+    assert figures["regions_completed"] == 1
