@@ -58,11 +58,13 @@ def child_of_several(
     check: Check,
     *,
     memory_mb: int = 1024,
+    preload: Sequence[str] = (),
 ) -> Iterator[Sandbox]:
     """As `child_of`, one that can read the folders of several sources and write none of them: it
-    writes into the folder `scratch`."""
+    writes into the folder `scratch`. `preload` names modules that it has imported beside those of
+    every child."""
     readable = [source.entry.folder for source in sources]
-    with _child(job_id, readable, [scratch], check, memory_mb) as child:
+    with _child(job_id, readable, [scratch], check, memory_mb, preload) as child:
         yield child
 
 
