@@ -6,7 +6,7 @@ is put together across tasks. What it finds is an Arrow file among the job's own
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import orjson
 
@@ -44,7 +44,13 @@ def compute(context: Context) -> JsonObject:
     tracker = H3AggregationTracker(context.job_id)
     name = f"{STAGE}:{block.index}"
     tracker.working_on(_words_for(block, plan))
-    answer, rows = _aggregated(context, work, f"block {block.index}")
+    answer, rows = _aggregated(
+        context,
+        work,
+        f"block {block.index}",
+        # No value of a cell is there before its last pixel is.
+        progress=lambda cells: tracker.cells_processed(name, cells, stats=0),
+    )
     # Of this attempt: a late one writes over nothing that another's result names.
     rows_file = f"rows/{block.index}/{context.attempt}.arrow"
     context.workspace.write_bytes(rows_file, rows)
@@ -72,12 +78,15 @@ def work_of(plan: Plan, block: Block, memory_mb: int) -> Work:
     )
 
 
-def _aggregated(context: Context, work: Work, what: str) -> tuple[JsonObject, bytes]:
-    """What the child says of its work, and the Arrow file that it made."""
+def _aggregated(
+    context: Context, work: Work, what: str, *, progress: Callable[[int], None]
+) -> tuple[JsonObject, bytes]:
+    """What the child says of its work, and the Arrow file that it made. `progress` is told how
+    many cells the work so far comes to."""
     rows: list[bytes] = []
 
     def read(line: bytes) -> None:
-        context.progress(pixels_read=int(orjson.loads(line)["pixels_read"]))
+        progress(int(orjson.loads(line)["cells"]))
 
     with children.child_of_ranges(
         context.job_id, context.check, memory_mb=work.memory_mb, preload=sources.PRELOAD

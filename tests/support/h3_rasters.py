@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import rasterio
 
@@ -32,6 +33,8 @@ class Statistics:
 
     table: pa.Table
     answers: tuple[JsonObject, ...]
+    progress: tuple[tuple[int, ...], ...]
+    """Of each task, the cells that it said its work came to, from window to window."""
 
     @property
     def cells(self) -> Cells:
@@ -91,7 +94,7 @@ def statistics(
         cells=0,
         pixels_per_cell=1.0,
     )
-    tables, answers = [], []
+    tables, answers, progress = [], [], []
     for block in plan.blocks:
         emitted = _Emitted()
         work = handler_raster_zonal.work_of(plan, block, memory_mb)
@@ -102,8 +105,9 @@ def statistics(
             }
             answers.append(aggregate(work.model_dump(mode="json"), emitted, **files))
         tables.append(pa.ipc.open_file(b"".join(emitted.of["rows"])).read_all())
+        progress.append(tuple(orjson.loads(line)["cells"] for line in emitted.of["progress"]))
     together = pa.concat_tables(tables, promote_options="default").sort_by("h3_index")
-    return Statistics(together, tuple(answers))
+    return Statistics(together, tuple(answers), tuple(progress))
 
 
 def around(mosaics: Sequence[Mosaic], resolution: int) -> list[Box]:

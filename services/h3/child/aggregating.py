@@ -41,8 +41,8 @@ def aggregate(work: JsonObject, emit: Emit, **files: BinaryIO) -> JsonObject:
 
     Emits an Arrow IPC file to the sink rows: h3_index (int64), pixel_count, nodata_count, and a
     column of float64 for each statistic, null where a cell has none; a row for each wanted cell
-    that a pixel counts in, valid or not, ascending. Emits lines of JSON {pixels_read} to the sink
-    progress.
+    that a pixel counts in, valid or not, ascending. Emits lines of JSON {cells} to the sink
+    progress: as many cells as the share of the windows that are done comes to.
 
     Returns {cells, cells_with_data, cells_beyond, values, pixels_read, valid}: of cells_beyond no
     raster has a pixel, values are those of all cells and statistics, valid is the sum of
@@ -59,9 +59,11 @@ def aggregate(work: JsonObject, emit: Emit, **files: BinaryIO) -> JsonObject:
         Files(wanted.rasters, sources) as opened,
     ):
         add = _add_exact if wanted.weighting == "exact" else _add_centroid
-        for mosaic in wanted.mosaics if len(cells) else ():
-            for _ in add(accumulator, cells, mosaic, opened, wanted):
-                emit(PROGRESS, orjson.dumps({"pixels_read": opened.pixels_read}) + b"\n")
+        mosaics = wanted.mosaics if len(cells) else ()
+        for number, mosaic in enumerate(mosaics):
+            for share in add(accumulator, cells, mosaic, opened, wanted):
+                done = (number + share) / len(mosaics)
+                emit(PROGRESS, orjson.dumps({"cells": int(done * len(cells))}) + b"\n")
         pixels_read = opened.pixels_read
     wanted_cells = len(cells)
     cells, columns = _reached(cells, accumulator.result())
@@ -83,19 +85,21 @@ def aggregate(work: JsonObject, emit: Emit, **files: BinaryIO) -> JsonObject:
 
 def _add_exact(
     accumulator: Accumulator, cells: Cells, mosaic: Mosaic, files: Files, work: Work
-) -> Iterator[Window]:
-    """Add each pixel to the cells over it, by the share of it that lies in each."""
+) -> Iterator[float]:
+    """Add each pixel to the cells over it, by the share of it that lies in each. Yields the share
+    of the windows that is done."""
     reader = MosaicReader(mosaic, files)
     name = work.rasters[mosaic.members[0].raster].name
     groups = pieces_of(cells, Plane(mosaic.grid), name)
     if not groups:
         return
     reach = np.concatenate([pieces.reach for pieces in groups])
-    for window in windows.over(reach, reader.blocks, _most_pixels(work)):
+    strips = list(windows.over(reach, reader.blocks, _most_pixels(work)))
+    for done, window in enumerate(strips, 1):
         pixels = reader.read(window)
         for pieces in groups:
             _add_shares(accumulator, pieces, pixels, window)
-        yield window
+        yield done / len(strips)
 
 
 def _add_shares(accumulator: Accumulator, pieces: Pieces, pixels: Pixels, window: Window) -> None:
@@ -118,14 +122,16 @@ def _add_shares(accumulator: Accumulator, pieces: Pieces, pixels: Pixels, window
 
 def _add_centroid(
     accumulator: Accumulator, cells: Cells, mosaic: Mosaic, files: Files, work: Work
-) -> Iterator[Window]:
-    """Add each pixel to the cell that its centre lies in."""
+) -> Iterator[float]:
+    """Add each pixel to the cell that its centre lies in. Yields the share of the windows that is
+    done."""
     reader, plane = MosaicReader(mosaic, files), Plane(mosaic.grid)
     wanted = centres.around(cells, work.resolution)
     near = centres.near(mosaic.grid, wanted)
     if not len(near):
         return
-    for window in windows.over(near, reader.blocks, _most_pixels(work)):
+    strips = list(windows.over(near, reader.blocks, _most_pixels(work)))
+    for done, window in enumerate(strips, 1):
         pixels = reader.read(window)
         for rows, part in _parts(window):
             owner = centres.owners(plane, part, cells, work.resolution, wanted)
@@ -133,7 +139,7 @@ def _add_centroid(
             accumulator.add(owner[valid], pixels.values[rows][valid])
             nodata = pixels.nodata[rows] & (owner >= 0)
             accumulator.add_nodata(owner[nodata])
-        yield window
+        yield done / len(strips)
 
 
 def _parts(window: Window) -> Iterator[tuple[slice, Window]]:

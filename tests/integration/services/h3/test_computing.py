@@ -14,10 +14,12 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from core.errors import PermanentTaskError
-from infrastructure import blob_storage
+from infrastructure import blob_storage, job_progress, metrics_repository
 from infrastructure.blob_storage import BlobWorkspace
 from infrastructure.database import Connection
+from infrastructure.job_progress_contexts import H3AggregationTracker
 from jobs.h3_raster_aggregation import JOB
+from tests.support.metrics import fresh_metrics
 from tests.support.rasters import write
 from tests.support.run_job import JobRun, TaskFailed
 
@@ -170,8 +172,33 @@ def test_a_raster_that_does_not_fit_into_the_memory_of_a_child_is_read(tmp_path:
     assert np.nansum(table["sum"].to_numpy()) == pytest.approx(pixels.size, rel=1e-9)
 
 
-def test_what_was_done_is_shown(db: Connection, tmp_path: Path) -> None:
-    run = job(put(tmp_path, "a.tif", values()))
-    computed(run)
-    assert run.figures["pixels_read"] > 0
+def test_what_was_done_is_shown(
+    db: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each block's cells as they are done, and in the end all of them, whatever is said on the
+    way."""
+    with fresh_metrics(monkeypatch):
+        run = job(put(tmp_path, "a.tif", values()))
+        db.execute(
+            "INSERT INTO app.jobs (job_id, job_type, parameters, submission_key, total_stages)"
+            " VALUES (%s, 'h3_raster_aggregation', '{}', %s, 3)",
+            (run.job_id, run.job_id),
+        )
+        said: list[int] = []
+        say = H3AggregationTracker.cells_processed
+
+        def noted(tracker: H3AggregationTracker, task: str, cells: int, stats: int) -> None:
+            said.append(cells)
+            say(tracker, task, cells, stats)
+
+        monkeypatch.setattr(H3AggregationTracker, "cells_processed", noted)
+        computed(run)
+        job_progress.flush(run.job_id)
+        shown = metrics_repository.contexts(db, [run.job_id])[run.job_id]["h3_aggregation"]
+    results = [task.result or {} for task in run.tasks[COMPUTE]]
+    assert shown["cells_processed"] == sum(each["cells"] + each["cells_beyond"] for each in results)
+    assert shown["stats_computed"] == sum(each["values"] for each in results)
+    assert shown["tiles_processed"] == len(results)
+    assert len(said) > len(results)  # words amid the blocks, beside the last of each
+    assert "pixels_read" not in run.figures
     assert run.figures["rasters_looked_at"] == 1

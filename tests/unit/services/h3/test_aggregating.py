@@ -13,6 +13,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from core.errors import PermanentTaskError
+from services.h3.child import aggregating
 from services.h3.model import Box, Weighting
 from tests.support import h3_oracle
 from tests.support.h3_oracle import Found
@@ -224,6 +225,23 @@ def test_only_what_cells_touch_is_read(tmp_path: Path) -> None:
         )  # fmt: skip
         assert found.column("count").sum() > 0
         assert found.answers[0]["pixels_read"] < values.size / 5
+
+
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
+def test_progress_comes_with_each_window_and_ends_with_all_cells(
+    weighting: Weighting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aggregating, "_MOST_PIXELS", 64)
+    paths = []
+    for name, size in (("fine", 0.5), ("coarse", 0.7)):  # of two grids, so two mosaics
+        values = np.ones((12, 16), np.float32)
+        paths.append(write(tmp_path / f"{name}.tif", values, crs="EPSG:4326",
+                           transform=degrees(size, 10, 50)))  # fmt: skip
+    found = statistics(paths, 3, ["count"], weighting=weighting)
+    [answer], [said] = found.answers, found.progress
+    assert len(set(said)) > 4
+    assert list(said) == sorted(said)
+    assert said[-1] == answer["cells"] + answer["cells_beyond"]
 
 
 def test_a_projection_that_is_torn_under_cells_is_refused(tmp_path: Path) -> None:
