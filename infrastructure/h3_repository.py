@@ -6,7 +6,7 @@ written by `infrastructure.h3_loading`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -133,6 +133,7 @@ def rows(
     *,
     after: int | None = None,
     limit: int | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> Iterator[Batch]:
     """Rows of a dataset's band whose cells lie in any of the ranges, in the order of the cells.
 
@@ -140,6 +141,7 @@ def rows(
     `after` leaves out the cells up to and with this one, `limit` is for cells. A cell without any
     of the statistics has no row. Each range is a statement, and ranges that touch are one; so
     ask in a snapshot (`queries` of one REPEATABLE READ transaction) where one moment matters.
+    Before each `check` is called, which may raise to stop.
 
     The connection is busy until the iterator is exhausted or closed.
     """
@@ -153,6 +155,7 @@ def rows(
             start = low if after is None else max(low, after + 1)
             if start >= high or left == 0:
                 continue
+            check()
             statement = _statement(theme, dataset_id, band, statistics, (start, high), left)
             with cursor.copy(statement) as copy:
                 for batch in _batches(copy, statistics):

@@ -10,7 +10,7 @@ import h3
 from services.features import values
 from services.h3.choosing import ALL
 from services.h3.parameters import DATASET_ID, is_one_meridian
-from services.h3.reading import Wanted
+from services.h3.reading import Room, Wanted
 from services.h3.rolling_up import FRACTION
 from services.orchestration.paging import bad_query, row_key
 
@@ -20,15 +20,16 @@ _ISO3 = re.compile(r"[A-Z]{3}")
 _STATISTIC = re.compile(rf"{FRACTION}-?\d+|[a-z]+|p\d{{1,2}}(\.\d{{1,2}})?")
 
 
-def wanted(query: Mapping[str, str], limit: int) -> Wanted:
-    """What a query string asks for, cells at most `limit` of them.
+def wanted(query: Mapping[str, str], room: Room) -> Wanted:
+    """What a query string asks for, of an answer with this room.
 
     Raises `InvalidParameters` naming the parameter that cannot be used.
     """
     _one_place(query)
     return Wanted(
         dataset_id=_dataset(query),
-        limit=limit,
+        room=room,
+        limit=_integer(query, "limit", 1, room.most),
         resolution=_integer(query, "resolution", 0, 15),
         band=_integer(query, "band", 1, 65_535),
         statistics=_statistics(query),

@@ -25,8 +25,9 @@ from services.h3.reading import Reading
 from services.h3.shapes import Wkb
 from services.orchestration.paging import cursor_after
 
-# Rows of a row group: fewer cost room, more memory.
+# Rows of a row group, and their values: fewer cost room, more memory.
 _GROUP_ROWS: Final = 131_072
+_GROUP_VALUES: Final = 2_097_152
 
 _COUNTS: Final = ("pixel_count", "nodata_count")
 # https://geoparquet.org/releases/v1.1.0/: no `crs` means longitude and latitude (OGC:CRS84).
@@ -191,7 +192,8 @@ def _gathered(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
     gathered: list[Batch] = []
     for batch in batches:
         gathered.append(batch)
-        if sum(map(len, gathered)) >= _GROUP_ROWS:
+        rows = sum(map(len, gathered))
+        if rows >= _GROUP_ROWS or rows * len(batch.values) >= _GROUP_VALUES:
             yield gathered
             gathered = []
     if gathered:

@@ -29,9 +29,20 @@ from services.h3.model import Indices
 from services.h3.rolling_up import FRACTION, rolled_up
 from services.orchestration.paging import bad_query
 
-# Rows of one statement: few enough to be held, many enough to be read at speed.
+# Rows of one statement, and their values: few enough to be held, many enough to be read at speed.
 _ROWS = 65_536
 _FEWEST_ROWS = 2_048
+_VALUES = 1_048_576
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What an answer has room for: the `usual` number of cells, and the `most` that may be asked
+    for; `values` of statistics in any case, of which a cell has one of each."""
+
+    usual: int
+    most: int
+    values: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +52,12 @@ class Wanted:
     Of `resolution`, `band` and `statistics` (names, or "all") None takes the usual, see
     `choosing`. One of `bbox` (west, south, east, north in degrees, west beyond east across the
     antimeridian), `iso3` and `cell` may say where. `after` is the cell behind which a page begins,
-    `limit` how many cells it has at most.
+    `limit` how many cells it has at most; None takes as many as there is `room` for.
     """
 
     dataset_id: str
-    limit: int
+    room: Room
+    limit: int | None = None
     resolution: int | None = None
     band: int | None = None
     statistics: tuple[str, ...] | None = None
@@ -102,13 +114,14 @@ def reading(wanted: Wanted, caller: Caller = ANYONE) -> Iterator[Reading]:
             raise refusal(f"The statistics of {dataset.dataset_id!r}")
         choice = choose(dataset, _resolution(wanted), wanted.band, wanted.statistics)
         area = _area(moment.connection, wanted)
+        limit = _limit(wanted, choice)
         ranges = _ranges(wanted, choice, area)
-        found = _rows(moment, dataset, choice, ranges, wanted)
+        found = _rows(moment, dataset, choice, ranges, limit=limit, after=_after(wanted, choice))
         if choice.is_rolled_up:
             found = rolled_up(found, choice.resolution, choice.statistics)
         if area is not None:
             found = (_within(batch, area) for batch in found)
-        yield Reading(dataset, choice, _version(dataset, choice, wanted, area), wanted.limit, found)
+        yield Reading(dataset, choice, _version(dataset, choice, wanted, area), limit, found)
 
 
 def find(connection: Connection, dataset_id: str) -> Dataset:
@@ -127,6 +140,21 @@ def _resolution(wanted: Wanted) -> int | None:
     if wanted.resolution is not None and wanted.resolution < own:
         raise bad_query("resolution", f"must not be coarser than the cell, which is of {own}")
     return own if wanted.resolution is None else wanted.resolution
+
+
+def _limit(wanted: Wanted, choice: Choice) -> int:
+    """How many cells the page has at most: with many statistics it has room for fewer."""
+    count = len(choice.statistics)
+    fitting = wanted.room.values // count
+    if wanted.limit is None:
+        return min(wanted.room.usual, fitting)
+    if wanted.limit > fitting:
+        raise bad_query(
+            "limit",
+            f"must be {fitting:,} at most with {count} statistics: an answer has room for "
+            f"{wanted.room.values:,} values",
+        )
+    return wanted.limit
 
 
 def _area(connection: Connection, wanted: Wanted) -> Area | None:
@@ -159,13 +187,15 @@ def _rows(
     dataset: Dataset,
     choice: Choice,
     ranges: Sequence[Range],
-    wanted: Wanted,
+    *,
+    limit: int,
+    after: int | None,
 ) -> Iterator[Batch]:
     """The rows in the ranges, some at a time, so that the connection is free between them."""
-    some = _ROWS if choice.is_rolled_up else min(max(wanted.limit + 1, _FEWEST_ROWS), _ROWS)
-    after = _after(wanted, choice)
+    some = min(_ROWS, max(_VALUES // len(choice.read), _FEWEST_ROWS))
+    if not choice.is_rolled_up:
+        some = min(max(limit + 1, _FEWEST_ROWS), some)
     while True:
-        moment.check()
         batches = h3_repository.rows(
             moment.connection,
             dataset.theme,
@@ -175,6 +205,7 @@ def _rows(
             ranges,
             after=after,
             limit=some,
+            check=moment.check,
         )
         batch = _joined(list(batches), choice.read)
         if len(batch):

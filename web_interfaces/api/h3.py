@@ -17,7 +17,7 @@ from core.errors import InvalidParameters
 from services.features.links import with_query
 from services.features.parameters import InvalidQuery
 from services.h3 import asking, datasets, formats
-from services.h3.reading import Reading, reading
+from services.h3.reading import Reading, Room, reading
 from services.orchestration.paging import bad_query, cursor_after
 from web_interfaces.api.callers import caller
 from web_interfaces.api.cors import public
@@ -45,10 +45,10 @@ _FOR_A_WHILE = "public, max-age=60, must-revalidate"
 # What is told to who may see restricted statistics is for no one else.
 _BY_CALLER = {"Cache-Control": KEPT_BY_NOBODY}
 
-# Cells of an answer, by default and at most.
-_CELLS = (10_000, 100_000)
-_CELLS_OF_A_FILE = (1_000_000, 5_000_000)
-_CELLS_WITH_GEOMETRY = (1_000_000, 1_000_000)
+# Answers are put together in memory, which anyone may ask for.
+_DOCUMENT = Room(usual=10_000, most=100_000, values=2_000_000)
+_FILE = Room(usual=1_000_000, most=5_000_000, values=20_000_000)
+_FILE_WITH_GEOMETRY = Room(usual=1_000_000, most=1_000_000, values=20_000_000)
 
 _DATASETS = (
     query("theme", {"type": "string"}, "Only datasets of this theme"),
@@ -103,10 +103,11 @@ _STATS = (
     ),
     query(
         "limit",
-        {"type": "integer", "minimum": 1, "maximum": _CELLS_OF_A_FILE[1]},
-        f"Cells of an answer, {_CELLS[0]:,} by default and {_CELLS[1]:,} at most; of a Parquet "
-        f"file {_CELLS_OF_A_FILE[0]:,} and {_CELLS_OF_A_FILE[1]:,}, with geometry "
-        f"{_CELLS_WITH_GEOMETRY[1]:,}",
+        {"type": "integer", "minimum": 1, "maximum": _FILE.most},
+        f"Cells of an answer, {_DOCUMENT.usual:,} by default and {_DOCUMENT.most:,} at most; of a "
+        f"Parquet file {_FILE.usual:,} and {_FILE.most:,}, with geometry "
+        f"{_FILE_WITH_GEOMETRY.most:,}. Fewer with many statistics: an answer has room for "
+        f"{_DOCUMENT.values:,} values of them, a file for {_FILE.values:,}",
     ),
     query(
         "cursor",
@@ -179,9 +180,7 @@ def h3_stats(req: func.HttpRequest) -> func.HttpResponse:
     """The statistics of a dataset's cells, as JSON, GeoJSON or Parquet."""
     _nothing_else(req, _STATS)
     kind = _format(req)
-    default, most = _limits(req, kind)
-    limit = integer(req, "limit", default=default, low=1, high=most)
-    with reading(asking.wanted(req.params, limit), caller(req, _OPEN)) as page:
+    with reading(asking.wanted(req.params, _room(req, kind)), caller(req, _OPEN)) as page:
         headers = _headers(page, kind, flag(req, "geometry"))
         if _has(req, headers):
             return func.HttpResponse(status_code=304, headers=headers)
@@ -210,10 +209,10 @@ def _format(req: func.HttpRequest) -> str:
     return kind
 
 
-def _limits(req: func.HttpRequest, kind: str) -> tuple[int, int]:
+def _room(req: func.HttpRequest, kind: str) -> Room:
     if kind != "parquet":
-        return _CELLS
-    return _CELLS_WITH_GEOMETRY if flag(req, "geometry") else _CELLS_OF_A_FILE
+        return _DOCUMENT
+    return _FILE_WITH_GEOMETRY if flag(req, "geometry") else _FILE
 
 
 def _written(page: Reading, kind: str, *, with_geometry: bool) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pytest
 import shapely
 
 from infrastructure import database
-from services.h3 import formats
+from services.h3 import formats, reading
 from services.h3.model import Cells
 from tests.servers import PostgresServer
 from tests.support import h3_layers
@@ -163,4 +164,43 @@ def test_more_cells_than_a_file_holds_are_refused(
 ) -> None:
     answer = api.get(f"{STATS}?dataset=land&{query}&limit={most + 1}")
     assert answer.status == 422
-    assert f"must be between 1 and {most}" in answer.text
+    assert f"must be between 1 and {most:,}" in answer.text
+
+
+def test_with_many_statistics_there_is_room_for_fewer_cells(
+    api: InProcessClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = dataclasses.replace(h3._FILE, values=100)
+    monkeypatch.setattr(h3, "_FILE", room)
+    address = f"{STATS}?dataset=land&format=parquet&stat=mean,max"
+    first = api.get(address)
+    assert pq.ParquetFile(io.BytesIO(first.body)).read().num_rows == 50
+    assert 'rel="next"' in first.headers["Link"]
+    assert api.get(f"{address}&limit=50").status == 200
+    refused = api.get(f"{address}&limit=51")
+    assert refused.status == 422
+    assert "'limit' must be 50 at most with 2 statistics" in refused.json()["detail"]
+    assert "room for 100 values" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("query", ["format=parquet", "format=json", "format=geojson"])
+def test_rows_are_held_by_their_values(
+    api: InProcessClient, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    """However few are read and written at once, it is the same answer."""
+    address = f"{STATS}?dataset=land&stat=mean,max&{query}"
+    whole = api.get(address)
+    for module, name in (
+        (reading, "_VALUES"),
+        (reading, "_FEWEST_ROWS"),
+        (formats, "_GROUP_VALUES"),
+    ):
+        monkeypatch.setattr(module, name, 20)
+    parts = api.get(address)
+    if "parquet" not in query:
+        assert parts.body == whole.body
+        return
+    one, many = (pq.ParquetFile(io.BytesIO(each.body)) for each in (whole, parts))
+    assert one.read().equals(many.read())
+    assert one.metadata.num_row_groups == 1
+    assert many.metadata.row_group(0).num_rows <= 20
