@@ -6,7 +6,8 @@ Rasters whose pixels are those of one grid are read as one, a `Mosaic`; see `mos
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from pyproj import Geod
 
 from core.errors import PermanentTaskError
 from services.h3.model import Box, Grid, Mosaic, Numbers, SourceRaster
-from services.h3.mosaicking import mosaics
+from services.h3.mosaicking import go_on, mosaics
 from services.h3.planes import Plane
 
 __all__ = ["bounds", "mosaics", "overlapping", "pixel_size_m"]
@@ -91,30 +92,34 @@ def pixel_size_m(grid: Grid) -> float:
 
 
 def overlapping(
-    rasters: Sequence[SourceRaster], mosaics: Sequence[Mosaic]
+    rasters: Sequence[SourceRaster],
+    mosaics: Sequence[Mosaic],
+    check: Callable[[], None] = go_on,
 ) -> tuple[int, int] | None:
     """Two rasters, by their numbers, that are in different mosaics and lie over each other; None
-    where there are none. What one has of the other's ground counts for both."""
+    where there are none. What one has of the other's ground counts for both. `check` may raise,
+    to stop."""
     if len(mosaics) < 2:
         return None
-    owners, shapes = [], []
-    mosaic_of = {}
+    owners, mosaic_of, shapes = [], [], []
     for number, mosaic in enumerate(mosaics):
         for member in mosaic.members:
-            mosaic_of[member.raster] = number
+            check()
             for shape in _outline(rasters[member.raster].grid):
                 owners.append(member.raster)
+                mosaic_of.append(number)
                 shapes.append(shape)
-    outlines = np.array(shapes)
+    outlines, belongs = np.array(shapes), np.array(mosaic_of)
     tree = shapely.STRtree(outlines)
-    near = tree.query(outlines, predicate="intersects").T
-    for one, other in near[near[:, 0] < near[:, 1]]:
-        first, second = sorted((owners[one], owners[other]))
-        if mosaic_of[first] == mosaic_of[second]:
-            continue
-        sizes = [_pixel_degrees(rasters[each].grid) for each in (first, second)]
-        if _depth(outlines[one], outlines[other]) > _TOUCHING * min(sizes):
-            return first, second
+    pixel = cache(lambda raster: _pixel_degrees(rasters[raster].grid))
+    # One at a time: of a thousand rasters of one place all million pairs need not be found.
+    for one, outline in enumerate(outlines):
+        check()
+        near = tree.query(outline, predicate="intersects")
+        for other in near[(near > one) & (belongs[near] != belongs[one])]:
+            first, second = sorted((owners[one], owners[other]))
+            if _depth(outline, outlines[other]) > _TOUCHING * min(pixel(first), pixel(second)):
+                return first, second
     return None
 
 

@@ -87,11 +87,13 @@ class Mosaic(RasterModel):
 
 
 class Block(RasterModel):
-    """The work of one task: all wanted cells whose centre is in `box`."""
+    """The work of one task: all wanted cells whose centre is in `box`. `rasters` are the numbers
+    of those near it."""
 
     index: int
     box: Box
     cells: int
+    rasters: tuple[int, ...] = ()
 
 
 class Plan(RasterModel):
@@ -113,3 +115,34 @@ class Plan(RasterModel):
     pixels_per_cell: float
     is_restricted: bool = False
     notes: tuple[str, ...] = ()
+
+
+class Head(RasterModel):
+    """What is left of a plan without its rasters: how many there are, and the number of the band
+    that is read. Its blocks do not say which rasters are near them."""
+
+    resolution: int
+    weighting: Weighting
+    statistics: tuple[str, ...]
+    rasters: int
+    band: int
+    blocks: tuple[Block, ...]
+    is_restricted: bool
+    notes: tuple[str, ...]
+
+
+class Page(RasterModel):
+    """Some blocks of a plan, which has `blocks_total`, with the rasters near them, by their
+    numbers, and the mosaics with no members but these."""
+
+    resolution: int
+    weighting: Weighting
+    statistics: tuple[str, ...]
+    blocks: tuple[Block, ...]
+    blocks_total: int
+    mosaics: tuple[Mosaic, ...]
+    rasters: dict[int, SourceRaster]
+
+    def block(self, index: int) -> Block:
+        """The block of this index, which must be on the page."""
+        return self.blocks[index - self.blocks[0].index]

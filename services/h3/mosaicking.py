@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,6 +17,12 @@ from services.vector.inference.crs import same_crs
 _OFF = 0.01
 # Significant digits of a transform by which rasters are first sorted into likely ones.
 _LIKE = 5
+# Along a pixel: each as wide as twice of what a corner may miss, so that what is on one grid is
+# in one of them, or in neighbours.
+_SQUARES = round(1 / (2 * _OFF))
+
+# (a, b, d, e) of a transform.
+_Steps = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +36,22 @@ class _Placed:
     rows: int
 
 
-def mosaics(rasters: Sequence[SourceRaster]) -> tuple[Mosaic, ...]:
+def go_on() -> None:
+    """What is asked between steps where nobody may stop them."""
+
+
+def mosaics(
+    rasters: Sequence[SourceRaster], check: Callable[[], None] = go_on
+) -> tuple[Mosaic, ...]:
     """The rasters in mosaics: those of one CRS, of pixels of one size, whole pixels apart.
 
     Members keep the order of the rasters, so what comes first is what counts. On a grid that goes
-    round the Earth in whole pixels, rasters a turn apart are in the same place.
+    round the Earth in whole pixels, rasters a turn apart are in the same place. `check` may raise,
+    to stop.
     """
     found = []
-    for first, members in _on_one_grid(rasters):
+    for first, members in _on_one_grid(rasters, check):
+        check()
         plane = Plane(rasters[first].grid)
         around = _whole(plane.turn_columns)
         for together in _within_a_turn(members, around):
@@ -44,26 +59,82 @@ def mosaics(rasters: Sequence[SourceRaster]) -> tuple[Mosaic, ...]:
     return tuple(sorted(found, key=lambda mosaic: mosaic.members[0].raster))
 
 
-def _on_one_grid(rasters: Sequence[SourceRaster]) -> Iterator[tuple[int, list[_Placed]]]:
+def _on_one_grid(
+    rasters: Sequence[SourceRaster], check: Callable[[], None]
+) -> Iterator[tuple[int, list[_Placed]]]:
     """Rasters on one grid: the number of the first, in whose pixels all are placed."""
-    groups: dict[tuple[object, ...], list[tuple[int, list[_Placed]]]] = {}
-    names: list[str] = []
+    alike: dict[tuple[str, ...], _Alike] = {}
+    names = _Names()
     for number, raster in enumerate(rasters):
-        crs = next((name for name in names if same_crs(name, raster.grid.crs)), None)
-        if crs is None:
-            names.append(crs := raster.grid.crs)
+        check()
         a, b, _, d, e, _ = raster.grid.transform
-        like = groups.setdefault((crs, *(f"{each:.{_LIKE}g}" for each in (a, b, d, e))), [])
-        for first, members in like:
+        steps = (f"{each:.{_LIKE}g}" for each in (a, b, d, e))
+        like = alike.setdefault((names.common(raster.grid.crs), *steps), _Alike())
+        for first in like.candidates(raster.grid):
             placed = _placed(number, raster.grid, rasters[first].grid)
             if placed is not None:
-                members.append(placed)
+                like.members[first].append(placed)
                 break
         else:
-            own = _Placed(number, 0, 0, raster.grid.width, raster.grid.height)
-            like.append((number, [own]))
-    for like in groups.values():
-        yield from like
+            like.begin(number, raster.grid)
+    for like in alike.values():
+        yield from like.members.items()
+
+
+class _Names:
+    """CRSs by the first of the names under which they came."""
+
+    def __init__(self) -> None:
+        self._common: dict[str, str] = {}
+
+    def common(self, crs: str) -> str:
+        if crs not in self._common:
+            known = dict.fromkeys(self._common.values())
+            self._common[crs] = next((name for name in known if same_crs(name, crs)), crs)
+        return self._common[crs]
+
+
+@dataclass(frozen=True, slots=True)
+class _Alike:
+    """Grids of one CRS whose pixels have nearly one size, by the first raster of each.
+
+    They are looked up by where in a pixel their first one begins, in squares of 1/`_SQUARES` of
+    a pixel. That is counted in pixels of the very size that the grid has: far from where pixels
+    are counted from, a digit of it makes much.
+    """
+
+    members: dict[int, list[_Placed]] = field(default_factory=dict)
+    squares: dict[_Steps, dict[tuple[int, int], list[int]]] = field(default_factory=dict)
+
+    def begin(self, number: int, grid: Grid) -> None:
+        """A grid of its own, whose first raster this is."""
+        self.members[number] = [_Placed(number, 0, 0, grid.width, grid.height)]
+        a, b, _, d, e, _ = grid.transform
+        squares = self.squares.setdefault((a, b, d, e), {})
+        squares.setdefault(_square(grid, (a, b, d, e)), []).append(number)
+
+    def candidates(self, grid: Grid) -> list[int]:
+        """The first rasters of grids that a raster may be on: all that it is on, and few more."""
+        found = []
+        for steps, squares in self.squares.items():
+            across, down = _square(grid, steps)
+            for column in (across - 1, across, across + 1):
+                for row in (down - 1, down, down + 1):
+                    found += squares.get((column % _SQUARES, row % _SQUARES), [])
+        return sorted(found)
+
+
+def _square(grid: Grid, steps: _Steps) -> tuple[int, int]:
+    """In which square of a pixel a grid begins, where pixels have these steps and one of them
+    begins at the origin of the CRS."""
+    a, b, d, e = steps
+    _, _, x, _, _, y = grid.transform
+    determinant = a * e - b * d
+    column, row = (e * x - b * y) / determinant, (a * y - d * x) / determinant
+    return (
+        math.floor((column - math.floor(column)) * _SQUARES) % _SQUARES,
+        math.floor((row - math.floor(row)) * _SQUARES) % _SQUARES,
+    )
 
 
 def _placed(number: int, grid: Grid, common: Grid) -> _Placed | None:

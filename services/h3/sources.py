@@ -116,30 +116,29 @@ def names(parameters: H3RasterAggregation) -> list[str]:
 
 
 def look_all(context: Context, found: Sequence[Found]) -> list[SourceRaster]:
-    """What each of the rasters says of itself; see `look`."""
-    rasters = []
-    for count, each in enumerate(found, start=1):
-        context.check()
-        rasters.append(look(context, each))
-        context.progress(rasters_looked_at=count, rasters_total=len(found))
-    return rasters
-
-
-def look(context: Context, found: Found) -> SourceRaster:
-    """What a raster says of itself in its header, and of the band that is wanted.
+    """What each of the rasters says of itself in its header, and of the band that is wanted.
 
     Raises `PermanentTaskError`, naming the raster: crs_missing, not_on_earth, not_georeferenced,
     band_not_found, complex_values, source_changed, and the codes of a file that cannot be read.
     """
+    rasters = []
     with children.child_of_ranges(context.job_id, context.check, preload=PRELOAD) as child:
-        answer = call(
-            child,
-            _HEADER,
-            {"size": found.blob.size, "name": found.blob.path},
-            {"raster": found.blob},
-            check=context.check,
-            what=found.name,
-        )
+        for count, each in enumerate(found, start=1):
+            context.check()
+            rasters.append(_look(child, context, each))
+            context.progress(rasters_looked_at=count, rasters_total=len(found))
+    return rasters
+
+
+def _look(child: Sandbox, context: Context, found: Found) -> SourceRaster:
+    answer = call(
+        child,
+        _HEADER,
+        {"size": found.blob.size, "name": found.blob.path},
+        {"raster": found.blob},
+        check=context.check,
+        what=found.name,
+    )
     return described(found, Facts.model_validate(answer), context.parameters)
 
 
@@ -178,7 +177,7 @@ def call(
 
 
 def described(found: Found, facts: Facts, parameters: H3RasterAggregation) -> SourceRaster:
-    """A raster as it is read, from what its file says of it; raises as `look` does."""
+    """A raster as it is read, from what its file says of it; raises as `look_all` does."""
     band = _band(found, facts.bands, parameters.band)
     if band.dtype.startswith("complex"):
         raise PermanentTaskError(
