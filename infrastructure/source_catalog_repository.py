@@ -13,6 +13,9 @@ from infrastructure.database import Connection
 
 _SQL = queries.load("source_catalog")
 
+# What follows the rasters until somebody sets it.
+_FOLLOWED = ("recommended_stats", "recommended_h3_res_min", "recommended_h3_res_max", "unit")
+
 
 class Entry(StrEnum):
     """What became of an entry."""
@@ -29,7 +32,8 @@ class StacCollectionSource:
     Bounds in degrees (WGS84), resolution in metres, times as RFC 3339 texts. The facts of the
     rasters are those of asset `asset_key`, and None where no raster of it could be read:
     `value_range` is the smallest and the largest value, `band_info` says of each band what is
-    known. What is recommended is for aggregation to H3: statistics, and resolutions.
+    known. What is recommended is for aggregation to H3: statistics, and resolutions. Of this and
+    of the unit an entry keeps what people have set.
     """
 
     collection_id: str
@@ -65,6 +69,8 @@ def put(connection: Connection, source: StacCollectionSource) -> Entry:
     values = asdict(source)
     for name in ("value_range", "band_info"):
         values[name] = None if values[name] is None else Jsonb(values[name])
+    computed = {name: values[name] for name in _FOLLOWED if values[name] is not None}
+    values["computed"] = Jsonb(computed)
     row = connection.execute(_SQL["put_stac_collection"], values).fetchone()
     if row is None:
         return Entry.UNCHANGED
