@@ -46,6 +46,26 @@ def grown(bounds: Iterable[Box], degrees: float) -> list[Box]:
     return disjoint(piece for box in bounds for piece in _grown(box, degrees))
 
 
+def common(one: Box, other: Box) -> Box | None:
+    """What two boxes have in common, None where that is no more than an edge."""
+    west, east = max(one.west, other.west), min(one.east, other.east)
+    south, north = max(one.south, other.south), min(one.north, other.north)
+    if west >= east or south >= north:
+        return None
+    return Box(west=west, south=south, east=east, north=north)
+
+
+def halved(box: Box) -> list[Box]:
+    """The two halves of a box, cut across where it is longer in metres."""
+    if _parallel_m(box) > (box.north - box.south) * _METRES_PER_DEGREE:
+        middle = (box.west + box.east) / 2
+        sides = [{"east": middle}, {"west": middle}]
+    else:
+        middle = (box.south + box.north) / 2
+        sides = [{"north": middle}, {"south": middle}]
+    return [box.model_copy(update=side) for side in sides]
+
+
 def longitudes_within(latitude: float, degrees: float) -> float:
     """How many degrees of longitude a circle of a radius in degrees reaches to either side of
     its middle; half a turn where it holds a pole."""
@@ -74,14 +94,19 @@ def _cut(box: Box, side: float) -> list[Box]:
     latitudes = _steps(box.south, box.north, (box.north - box.south) * _METRES_PER_DEGREE / side)
     pieces = []
     for south, north in itertools.pairwise(latitudes):
-        nearest = 0.0 if south < 0 < north else min(abs(south), abs(north))
-        parallel = math.cos(math.radians(nearest)) * _METRES_PER_DEGREE
-        longitudes = _steps(box.west, box.east, (box.east - box.west) * parallel / side)
+        band = Box(west=box.west, south=south, east=box.east, north=north)
+        longitudes = _steps(box.west, box.east, _parallel_m(band) / side)
         pieces += [
             Box(west=west, south=south, east=east, north=north)
             for west, east in itertools.pairwise(longitudes)
         ]
     return pieces
+
+
+def _parallel_m(box: Box) -> float:
+    """Metres along the longest of a box's parallels."""
+    nearest = 0.0 if box.south < 0 < box.north else min(abs(box.south), abs(box.north))
+    return (box.east - box.west) * math.cos(math.radians(nearest)) * _METRES_PER_DEGREE
 
 
 def _steps(first: float, last: float, wanted: float) -> list[float]:

@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec
 from infrastructure import database
 from infrastructure.job_progress_contexts import H3AggregationTracker
-from services.h3 import areas, boxes, cells, grids, planning, plans, publishing, repeats, sources
+from services.h3 import areas, cells, cutting, grids, planning, plans, publishing, repeats, sources
 from services.h3.areas import Area
-from services.h3.model import Block, Mosaic, Plan, SourceRaster
+from services.h3.model import Block, Box, Mosaic, Plan, SourceRaster
+from services.h3.nearby import Nearby
 from services.h3.parameters import H3RasterAggregation
+from services.h3.tally import limit_of
 
 Context = TaskContext[H3RasterAggregation]
 
-STAGE = "inventory_cells"
+STAGE = plans.STAGE
 
 _MOST_CELLS = 250_000_000
 # A country with far islands has bounds of many times its own area.
 _BOUNDS_TO_AREA = 20
 _PREVIEWED = 20
+# Cells of a projected raster have their edges straight there: how far around a block, in radii of
+# a cell, a raster is looked for.
+_REACH = 2.0
 
 
 def inventory_cells(context: Context) -> JsonObject:
     """Settle the aggregation's plan and keep it in the workspace.
 
-    Returns {rasters, mosaics, cells, blocks, weighting, pixels_per_cell, statistics}. Raises
-    `PermanentTaskError` for what cannot be aggregated: too_many_cells, items_overlap, and what
-    finding the area and the rasters raises.
+    Returns {plan, rasters, mosaics, cells, blocks, weighting, pixels_per_cell, statistics}. Raises
+    `PermanentTaskError` for what cannot be aggregated: too_many_cells, items_overlap,
+    band_numbers_differ, and what finding the area and the rasters raises.
     """
     plan = settled(context)
-    plans.keep(context.workspace, plan)
+    folder = plans.keep(context.workspace, plan, context.attempt, context.check)
     H3AggregationTracker(context.job_id).begin(
         cells_total=plan.cells, tiles_discovered=len(plan.blocks)
     )
     return {
+        plans.PLAN: folder,
         "rasters": len(plan.rasters),
         "mosaics": len(plan.mosaics),
         "cells": plan.cells,
@@ -48,8 +54,8 @@ def inventory_cells(context: Context) -> JsonObject:
 
 def plan_blocks(context: JobContext[H3RasterAggregation]) -> Iterator[TaskSpec]:
     """A task for each block of cells; none where no cell is wanted."""
-    for block in plans.read(context.workspace).blocks:
-        yield TaskSpec({"block": block.index})
+    for index in range(next(context.results(STAGE)).result["blocks"]):
+        yield TaskSpec({"block": index})
 
 
 def preview(parameters: H3RasterAggregation) -> JsonObject:
@@ -76,28 +82,43 @@ def settled(context: Context) -> Plan:
     area = area_of(parameters)
     found = sources.resolve(context)
     rasters = sources.look_all(context, found)
-    mosaics = grids.mosaics(rasters)
+    planning.band_of(rasters)
+    mosaics = grids.mosaics(rasters, context.check)
     notes = [] if area is None else list(area.repairs)
-    notes += _notes_on_overlaps(parameters, rasters, mosaics)
-    pixel_m = min(grids.pixel_size_m(each.grid) for each in mosaics)
-    pixels_per_cell = planning.pixels_per_cell(parameters.resolution, pixel_m)
+    notes += _notes_on_overlaps(context, rasters, mosaics)
+    pixels_m = [grids.pixel_size_m(each.grid) for each in mosaics]
+    notes += planning.notes_on_pixel_sizes(pixels_m)
+    pixels_per_cell = planning.pixels_per_cell(parameters.resolution, min(pixels_m))
     weighting = planning.weighting_for(parameters.weighting)
     notes += planning.notes_on_density(weighting, pixels_per_cell)
-    blocks = _blocks(context, area, mosaics, pixel_m)
+    statistics = planning.statistics_for(parameters.statistics, rasters)
+    bounds = _bounds(parameters.resolution, area, mosaics)
+    boxes = cutting.blocks(
+        bounds,
+        parameters.resolution,
+        rasters,
+        mosaics,
+        pixel_m=min(pixels_m),
+        statistics=statistics,
+        most_values=limit_of(parameters.memory_mb),
+    )
+    reach = _REACH * cells.circumradius(parameters.resolution)
+    nearby = Nearby([raster.grid for raster in rasters], reach, context.check)
+    blocks = _blocks(context, area, bounds, boxes, nearby)
     total = sum(block.cells for block in blocks)
     if not total:
         notes.append("No cell is wanted: no cell's centre lies in the area and near a raster.")
     return Plan(
         resolution=parameters.resolution,
         weighting=weighting,
-        statistics=planning.statistics_for(parameters.statistics, rasters),
+        statistics=statistics,
         rasters=tuple(rasters),
         mosaics=mosaics,
         area=None if area is None else area.as_geojson(),
         blocks=tuple(blocks),
         cells=total,
         pixels_per_cell=pixels_per_cell,
-        is_restricted=any(each.is_restricted for each in found),
+        is_restricted=parameters.restricted or any(each.is_restricted for each in found),
         notes=tuple(notes),
     )
 
@@ -115,9 +136,10 @@ def area_of(parameters: H3RasterAggregation) -> Area | None:
 
 
 def _notes_on_overlaps(
-    parameters: H3RasterAggregation, rasters: Sequence[SourceRaster], mosaics: Sequence[Mosaic]
+    context: Context, rasters: Sequence[SourceRaster], mosaics: Sequence[Mosaic]
 ) -> Iterator[str]:
     """What to say of rasters that show the same ground, where that is allowed."""
+    parameters = context.parameters
     pair = repeats.repeated(rasters, mosaics)
     if pair is not None:
         one, other = (rasters[index].name for index in pair)
@@ -128,7 +150,7 @@ def _notes_on_overlaps(
                 "newest",
             )
         yield f"{one} and {other}, and maybe others, show the same ground: the newest counts."
-    pair = grids.overlapping(rasters, mosaics)
+    pair = grids.overlapping(rasters, mosaics, context.check)
     if pair is not None:
         one, other = (rasters[index].name for index in pair)
         if parameters.overlap != "merge":
@@ -148,11 +170,9 @@ def _overlap(what: str, setting: str) -> PermanentTaskError:
     )
 
 
-def _blocks(
-    context: Context, area: Area | None, mosaics: Sequence[Mosaic], pixel_m: float
-) -> list[Block]:
-    """The blocks in which there are cells."""
-    resolution = context.parameters.resolution
+def _bounds(resolution: int, area: Area | None, mosaics: Sequence[Mosaic]) -> list[Box]:
+    """Where the wanted cells have their centres. Raises `PermanentTaskError` (too_many_cells)
+    where there are more of them than a job takes."""
     bounds = planning.bounds(
         None if area is None else area.boxes(),
         (box for mosaic in mosaics for box in grids.bounds(mosaic.grid)),
@@ -162,16 +182,32 @@ def _blocks(
     # The bounds of an area hold more cells than the area: those are counted one by one.
     if estimate > _MOST_CELLS * (1 if area is None else _BOUNDS_TO_AREA):
         raise _too_many(estimate, resolution)
+    return bounds
+
+
+def _blocks(
+    context: Context,
+    area: Area | None,
+    bounds: Sequence[Box],
+    boxes: Iterable[Box],
+    nearby: Nearby,
+) -> list[Block]:
+    """Those of the boxes, which are all in the bounds, in which there are cells, and rasters
+    near them."""
+    resolution = context.parameters.resolution
     blocks: list[Block] = []
     total = 0
-    for box in boxes.partition(bounds, resolution, planning.block_side_m(resolution, pixel_m)):
+    for box in boxes:
         context.check()
+        near = nearby.to(box)
+        if not near:
+            continue
         count = cells.count_in_box(box, resolution, area)
         total += count
         if total > _MOST_CELLS:
-            raise _too_many(estimate, resolution)
+            raise _too_many(planning.estimated_cells(bounds, resolution), resolution)
         if count:
-            blocks.append(Block(index=len(blocks), box=box, cells=count))
+            blocks.append(Block(index=len(blocks), box=box, cells=count, rasters=near))
             context.progress(cells_found=total)
     return blocks
 

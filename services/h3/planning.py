@@ -2,7 +2,8 @@
 
 A block is the work of one task. Its side is so long that few pixels are read by two blocks (those
 under the cells at its edge), and so short that neither its pixels nor its cells are too many for
-the memory of a task, or for the others to have something to do meanwhile.
+the memory of a task, or for the others to have something to do meanwhile. `services.h3.cutting`
+cuts those again that have more pixels than others.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
+from core.errors import PermanentTaskError
 from services.h3 import boxes, cells
 from services.h3.model import Box, SourceRaster, Weighting
 
@@ -20,6 +22,9 @@ COARSE_BELOW = 20.0
 CATEGORICAL = "categorical"
 STATISTICS = ("mean", "min", "max", "stdev", "count")
 STATISTICS_OF_CLASSES = ("majority", "fractions", "count")
+
+# Pixels whose mean areas differ by no more of it are of one size to the means of cells.
+_SAME_AREA = 0.03
 
 _BLOCK_PIXELS = 2048.0  # along a block's side, where nothing speaks against it
 _BLOCK_CELLS = 250_000.0
@@ -57,6 +62,36 @@ def notes_on_density(weighting: Weighting, pixels_per_cell: float) -> Iterator[s
         )
 
 
+def notes_on_pixel_sizes(pixels_m: Sequence[float]) -> Iterator[str]:
+    """What to say of mosaics whose mean pixels have these sides, in metres."""
+    smallest, largest = min(pixels_m), max(pixels_m)
+    if (largest / smallest) ** 2 > 1 + _SAME_AREA:
+        yield (
+            f"The rasters' pixels differ in size, from {smallest:,.4g} to {largest:,.4g} m along a "
+            "side, and each counts the same: where rasters of both lie in one cell, the one with "
+            "the smaller pixels counts for more than its share of the ground."
+        )
+
+
+def band_of(rasters: Sequence[SourceRaster]) -> int:
+    """The number of the band that is read, under which its statistics are kept.
+
+    Raises `PermanentTaskError` (band_numbers_differ) where the band of a name has another number
+    in another raster: statistics of two bands would then lie over those of one.
+    """
+    first = rasters[0]
+    other = next((raster for raster in rasters if raster.band != first.band), None)
+    if other is not None:
+        raise PermanentTaskError(
+            f"The band that is wanted is number {first.band} of {first.name}, and number "
+            f"{other.band} of {other.name}: statistics are kept by a band's number. Aggregate the "
+            "rasters that have it in the same place by themselves, each as a dataset of its own.",
+            code="band_numbers_differ",
+            field="band",
+        )
+    return first.band
+
+
 def pixels_per_cell(resolution: int, pixel_m: float) -> float:
     """How many square pixels of so many metres a side a cell of mean size has."""
     return cells.mean_area_m2(resolution) / pixel_m**2
@@ -81,16 +116,8 @@ def bounds(area: Sequence[Box] | None, rasters: Iterable[Box], resolution: int) 
     near = boxes.grown(rasters, cells.circumradius(resolution))
     if area is None:
         return near
-    common = (_common(one, other) for one in area for other in near)
+    common = (boxes.common(one, other) for one in area for other in near)
     return boxes.disjoint(box for box in common if box is not None)
-
-
-def _common(one: Box, other: Box) -> Box | None:
-    west, east = max(one.west, other.west), min(one.east, other.east)
-    south, north = max(one.south, other.south), min(one.north, other.north)
-    if west >= east or south >= north:
-        return None
-    return Box(west=west, south=south, east=east, north=north)
 
 
 def _share_of_the_earth(box: Box) -> float:

@@ -12,6 +12,7 @@ A job in which no cell was wanted, or none had data, still leaves the dataset, w
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from urllib.parse import urlencode
 
@@ -27,13 +28,13 @@ from infrastructure import (
     source_addresses,
     status_repository,
 )
-from infrastructure.database import Connection
+from infrastructure.database import Connection, Row
 from infrastructure.h3_loading import Loaded, Staged, Target
 from infrastructure.h3_repository import MIXED, Dataset, Layer
 from infrastructure.locks import Space
 from services.h3 import handler_raster_zonal, plans
 from services.h3.computed import Computed
-from services.h3.model import Plan
+from services.h3.model import Head
 from services.h3.parameters import H3RasterAggregation
 
 Context = TaskContext[H3RasterAggregation]
@@ -47,13 +48,14 @@ def publish(context: Context) -> JsonObject:
     """Bring what all tasks have computed into the database, in one transaction.
 
     Returns the job's result. Safe to repeat: rows that are there already are left alone. Raises
-    `PermanentTaskError` for a dataset of another theme, and where the files are not what the
-    tasks have told of them, or the counts do not add up.
+    `PermanentTaskError` for a dataset of another theme, where not one block was computed
+    (nothing_computed), where the files are not what the tasks have told of them, or the counts do
+    not add up.
     """
-    plan = plans.read(context.workspace)
+    plan = plans.head(context)
     target = _target(context, plan)
     computed = Computed(plan, context.results(handler_raster_zonal.STAGE))
-    _refuse_missing(context, computed)
+    _refuse_missing(context, plan, computed)
     with database.connect(autocommit=True) as connection:
         refuse_another_theme(connection, context.parameters)
         h3_loading.ensure_partition(connection, target.theme)
@@ -88,30 +90,40 @@ def refuse_another_theme(connection: Connection, parameters: H3RasterAggregation
     return present
 
 
-def _refuse_missing(context: Context, computed: Computed) -> None:
-    if computed.missing and context.parameters.failed_rasters == "fail":
+def _refuse_missing(context: Context, plan: Head, computed: Computed) -> None:
+    if not computed.missing:
+        return
+    if context.parameters.failed_rasters == "fail":
         raise PermanentTaskError(
             f"{counted(len(computed.missing), 'block')} of cells were not computed.",
             code="counts_differ",
         )
+    # Then it is hardly one raster that is broken.
+    if len(computed.missing) == len(plan.blocks):
+        errors = [task["error"] for task in _failed_tasks(context)]
+        code, _ = Counter(error["code"] for error in errors).most_common(1)[0]
+        said = next(error["message"] for error in errors if error["code"] == code)
+        raise PermanentTaskError(
+            f"None of the {counted(len(plan.blocks), 'block')} of cells could be computed, most "
+            f"often: {said}",
+            code="nothing_computed",
+            reason=code,
+        )
 
 
-def _target(context: Context, plan: Plan) -> Target:
+def _target(context: Context, plan: Head) -> Target:
     parameters = context.parameters
-    # A band that is asked for by its name may have another number in each raster.
-    bands = {raster.band for raster in plan.rasters}
-    band = min(bands, default=parameters.band if isinstance(parameters.band, int) else 1)
     return Target(
         theme=parameters.theme,
         dataset_id=parameters.dataset_id,
-        band=band,
+        band=plan.band,
         resolution=plan.resolution,
         job_id=context.job_id,
     )
 
 
 def _load(
-    connection: Connection, context: Context, plan: Plan, staged: Staged, computed: Computed
+    connection: Connection, context: Context, plan: Head, staged: Staged, computed: Computed
 ) -> Loaded:
     """While no other job changes the dataset: its rows, and what is said of it."""
     parameters, target = context.parameters, staged.target
@@ -134,7 +146,7 @@ def _load(
 def _put_layer(
     connection: Connection,
     target: Target,
-    plan: Plan,
+    plan: Head,
     before: Layer | None,
     computed: Computed,
     loaded: Loaded,
@@ -161,7 +173,7 @@ def _put_layer(
     )
 
 
-def _source(parameters: H3RasterAggregation, plan: Plan) -> JsonObject:
+def _source(parameters: H3RasterAggregation, plan: Head) -> JsonObject:
     """What a dataset is said to be made of. An address is shown without its query, which may be
     a signature."""
     source = parameters.model_dump(
@@ -176,11 +188,11 @@ def _source(parameters: H3RasterAggregation, plan: Plan) -> JsonObject:
         source["source_url"] = source_addresses.shown(source_addresses.parse(parameters.source_url))
     if parameters.polygon is not None:
         source["polygon"] = True  # Which may be long.
-    return {**source, "rasters": len(plan.rasters)}
+    return {**source, "rasters": plan.rasters}
 
 
 def _result(
-    context: Context, plan: Plan, target: Target, computed: Computed, loaded: Loaded
+    context: Context, plan: Head, target: Target, computed: Computed, loaded: Loaded
 ) -> JsonObject:
     cells = computed.cells_computed + computed.cells_failed
     with_data = computed.cells_with_data
@@ -236,10 +248,7 @@ def _failed(context: Context, computed: Computed) -> list[JsonObject]:
     """The first of the blocks that failed, and why."""
     if not computed.missing:
         return []
-    with database.transaction() as connection:
-        tasks = status_repository.tasks(
-            connection, context.job_id, status=TaskStatus.FAILED, limit=_LISTED
-        )
+    tasks = _failed_tasks(context)
     errors = {task["parameters"]["block"]: task["error"] for task in tasks}
     return [
         {
@@ -250,3 +259,11 @@ def _failed(context: Context, computed: Computed) -> list[JsonObject]:
         }
         for block in computed.missing[:_LISTED]
     ]
+
+
+def _failed_tasks(context: Context) -> list[Row]:
+    """The first of the tasks that failed, as the ledger has them."""
+    with database.transaction() as connection:
+        return status_repository.tasks(
+            connection, context.job_id, status=TaskStatus.FAILED, limit=_LISTED
+        )

@@ -98,7 +98,8 @@ def resolve(context: Context) -> list[Found]:
     assert parameters.container_name is not None
     assert parameters.blob_name is not None
     ref = raster_sources.pin(parameters.container_name, parameters.blob_name)
-    return [Found(ref.path, _only_blob(ref))]
+    blob = _only_blob(ref)
+    return [Found(ref.path, blob, is_restricted=_is_restricted(blob))]
 
 
 def names(parameters: H3RasterAggregation) -> list[str]:
@@ -229,6 +230,26 @@ def _assets(parameters: H3RasterAggregation, collection_id: str) -> list[_Asset]
     assets = [_asset(item, key, is_restricted) for item in showing]
     by_name = sorted(assets, key=lambda asset: asset.item_id)
     return sorted(by_name, key=lambda asset: asset.time, reverse=True)
+
+
+def _is_restricted(blob: BlobVersion) -> bool:
+    """Whether a blob lies where the files of an item are kept that not everyone may see.
+
+    An item is found by its files' folder, as `services.raster.items.folder` has it: one whose
+    files lie elsewhere is not, as the catalog cannot be asked for an address.
+    """
+    collection_id, _, below = blob.path.partition("/")
+    item_id, _, file = below.partition("/")
+    if not file:
+        return False
+    with stac_repository.snapshot() as catalog:
+        item = catalog.item(collection_id, item_id)
+        if item is None:
+            return False
+        collection = catalog.collection(collection_id) or {}
+    return bool(
+        collection.get(published.RESTRICTED) or item["properties"].get(published.RESTRICTED)
+    )
 
 
 def _items(

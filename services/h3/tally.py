@@ -18,8 +18,10 @@ import numpy as np
 from core.errors import PermanentTaskError
 from services.h3.model import Indices, Numbers
 
-# A group takes 16 to 40 bytes, and as many again while all are joined.
-DEFAULT_LIMIT = 6_000_000
+# A group takes 16 to 40 bytes, and as many again while all are joined; the rest of the memory is
+# for pixels.
+_VALUES_A_MEGABYTE = 6_000
+DEFAULT_LIMIT = 1024 * _VALUES_A_MEGABYTE
 
 # A weight is coarse / 2^31 + fine / 2^62: exact to 2e-19, for sums of up to 2^32 pixels.
 _UNIT = 2.0**31
@@ -56,6 +58,11 @@ class Groups(NamedTuple):
     def starts(self) -> Indices:
         """Where each cell begins that is among them."""
         return _changes(self.cell)
+
+
+def limit_of(memory_mb: int) -> int:
+    """The most groups that go into the memory of a task of so many megabytes."""
+    return memory_mb * _VALUES_A_MEGABYTE
 
 
 class Tally:
@@ -123,7 +130,8 @@ class Tally:
         return PermanentTaskError(
             f"{' and '.join(self._statistics)} cannot be told of so many pixels at once: the "
             f"cells of one block have more than {self._limit:,} different values. Choose a "
-            f"finer resolution, whose cells have fewer pixels, or leave {them} out.",
+            f"finer resolution, whose cells have fewer pixels, give more memory_mb, or leave "
+            f"{them} out.",
             code="too_many_values",
             statistics=list(self._statistics),
             limit=self._limit,

@@ -13,18 +13,19 @@ import pyarrow as pa
 from core.job_definition import JobDefinition, JsonObject, Stage, plan_one_task
 from infrastructure.blob_storage import BlobWorkspace
 from services.h3 import plans, publishing
-from services.h3.model import Block, Box, Cells, Plan
+from services.h3.model import Block, Box, Cells, Grid, Plan, SourceRaster
 from services.h3.parameters import H3RasterAggregation
 from tests.support.run_job import JobRun, Task
 
 _RUNS = itertools.count()
 _WORLD = Box(west=-180, south=-90, east=180, north=90)
-# The stages as far as they matter here: rows that are given, and what publishes them.
+# The stages as far as they matter here: plan and rows that are given, and what publishes them.
 _JOB = JobDefinition(
     name="h3_raster_aggregation",
     description="Publish rows that are given.",
     parameters=H3RasterAggregation,
     stages=(
+        Stage(plans.STAGE, planner=plan_one_task, handler=lambda _: None),
         Stage("compute_stats", planner=plan_one_task, handler=lambda _: None),
         Stage(publishing.STAGE, planner=plan_one_task, handler=publishing.publish),
     ),
@@ -86,7 +87,7 @@ def aggregation(
         resolution=resolution,
         weighting=weighting,
         statistics=tuple(statistics),
-        rasters=(),
+        rasters=(_raster(parameters.get("band", 1)),),
         mosaics=(),
         area=None,
         blocks=tuple(Block(index=n, box=_WORLD, cells=each) for n, each in enumerate(counts)),
@@ -94,7 +95,8 @@ def aggregation(
         pixels_per_cell=10.0,
         is_restricted=is_restricted,
     )
-    plans.keep(BlobWorkspace(run.job_id), plan)
+    folder = plans.keep(BlobWorkspace(run.job_id), plan, 1, run.on_check)
+    run.tasks[plans.STAGE] = [Task({}, result={plans.PLAN: folder, "blocks": len(blocks)})]
     run.tasks["compute_stats"] = [
         Task({"block": n}, result=None if table is None else _kept(run, n, table, beyond))
         for n, table in enumerate(blocks)
@@ -112,6 +114,14 @@ def publish(run: JobRun) -> JsonObject:
     if publishing.STAGE not in run.tasks:
         run.tasks[publishing.STAGE] = [Task({})]
     return run.run_task(publishing.STAGE, 0, again=True)
+
+
+def _raster(band: int) -> SourceRaster:
+    grid = Grid(crs="EPSG:4326", transform=(1, 0, -180, 0, -1, 90), width=360, height=180)
+    return SourceRaster(
+        name="dem", container="silver", path="dem.tif", etag="1", size=1, grid=grid, band=band,
+        dtype="float32",
+    )  # fmt: skip
 
 
 def _each(value: Any, number: int) -> Any:

@@ -68,7 +68,8 @@ def test_rows_of_all_blocks_are_published(db: Connection) -> None:
     assert result == {
         "dataset_id": "hills", "theme": "elevation", "resolution": 6, "band": 1,
         "weighting": "exact", "cells": 37, "cells_with_data": 37, "cells_without_data": 0,
-        "cells_failed": 0, "cells_beyond": 0, "rows_written": 74, "rows_unchanged": 0, "rows_removed": 0,
+        "cells_failed": 0, "cells_beyond": 0, "rows_written": 74, "rows_unchanged": 0,
+        "rows_removed": 0,
         "statistics": ["mean", "max"], "pixels_read": 200, "valid_pixels": 20 * 7.25 + 17 * 10,
         "failed": [], "complete": True, "notes": [],
         "links": {
@@ -84,7 +85,7 @@ def test_a_dataset_says_what_is_in_it(db: Connection) -> None:
     found = h3_repository.dataset(db, "hills")
     assert found is not None
     assert (found.theme, found.title, found.unit) == ("elevation", "Hills", "m")
-    assert found.source == {"collection_id": "dem", "band": 1, "iso3": "AUT", "rasters": 0}
+    assert found.source == {"collection_id": "dem", "band": 1, "iso3": "AUT", "rasters": 1}
     assert not found.is_restricted
     [only] = found.layers
     assert (only.resolution, only.band, only.weighting, only.cells) == (6, 1, "exact", 37)
@@ -260,6 +261,25 @@ def test_failed_blocks_are_reported_and_their_cells_stay(db: Connection) -> None
     assert result["notes"] == ["1 block of cells failed: their 27 cells are as they were before."]
     assert {row[0] for row in stored(db, "value")} == {1.0, 2.0}
     assert len(stored(db)) == 37
+
+
+def test_a_job_of_which_every_block_failed_fails(db: Connection) -> None:
+    publish(aggregation([rows(HILLS, mean=1.0)]))
+    said = "The raster has a value of 1e+300, too large to calculate with."
+    why = {"code": "values_too_large", "message": said}
+    other = {"code": "raster_failed", "message": "dem/a.tif cannot be read."}
+    failed = [
+        Task(n, stage=1, status="failed", parameters={"block": n}, error=error)
+        for n, error in enumerate((other, why, why))
+    ]
+    computing = Stage("compute_stats", "completed", total=3, completed=0, failed=3)
+    job_id = add_job(db, Stage("inventory_cells"), computing, tasks=tuple(failed))
+    run = aggregation([None] * 3, failed_rasters="report", job_id=job_id)
+    error = refusal(run)
+    assert error.error_code == "nothing_computed"
+    assert error.message == f"None of the 3 blocks of cells could be computed, most often: {said}"
+    assert error.details["reason"] == "values_too_large"
+    assert {row[0] for row in stored(db, "value")} == {1.0}
 
 
 def test_a_dataset_of_another_theme_is_left_alone(db: Connection) -> None:

@@ -48,8 +48,11 @@ def container(
         raster_catalog.load(url, container, tmp_path_factory.mktemp("rasters"))
         dem = blob_storage.blob_client(container, "rasters/dem.tif").url
         cover = blob_storage.blob_client(container, "rasters/cover.tif").url
+        quiet = raster_catalog.item("quiet", dem)
+        quiet["properties"]["geoforge:restricted"] = True
         raster_catalog.add(
             url,
+            quiet,
             *(of_time(name, href, year) for name, href, year in (
                 ("b", cover, 2020), ("a", dem, 2020), ("later", dem, 2022))),
         )  # fmt: skip
@@ -175,6 +178,24 @@ def test_a_blob_is_read_in_the_version_of_this_moment(container: str, tmp_path: 
     with pytest.raises(GeoforgeError, match=r"plain\.tif has been replaced") as changed:
         sources.look_all(here, found)
     assert changed.value.error_code == "source_changed"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_restricted"),
+    [
+        (f"{SECRET}/hidden/0123456789abcdef/hidden.tif", True),
+        (f"{SECRET}/nobody/0123456789abcdef/nobody.tif", False),
+        (f"{COLLECTION}/quiet/0123456789abcdef/quiet.tif", True),
+        (f"{COLLECTION}/dem/0123456789abcdef/dem.tif", False),
+        (f"{SECRET}/hidden.tif", False),
+    ],
+)
+def test_a_blob_of_a_restricted_item_is_restricted_without_its_item(
+    name: str, is_restricted: bool, container: str, tmp_path: Path
+) -> None:
+    blob = put(container, name, write(tmp_path / "a.tif", np.ones((5, 6), np.uint8)))
+    (found,) = sources.resolve(context(**blob))
+    assert found.is_restricted is is_restricted
 
 
 def test_a_blob_that_is_not_there_is_named_with_the_one_that_was_meant(container: str) -> None:

@@ -150,3 +150,19 @@ def test_grown_boxes_cross_the_antimeridian_and_the_poles() -> None:
     assert beyond.east == pytest.approx(-179, abs=0.01)
     assert boxes.grown([box(0, 88, 10, 89.5)], 1.0) == [box(-180, 87, 180, 90)]
     assert boxes.grown([WORLD], 5.0) == [WORLD]
+
+
+@pytest.mark.parametrize(
+    "whole", [box(-10, 0, 10, 30), box(0, 80, 30, 84), box(-180, 85, 180, 90), WORLD]
+)
+def test_halves_make_up_the_whole(whole: Box) -> None:
+    halves = boxes.halved(whole)
+    assert area(halves) == pytest.approx(area([whole]))
+    assert shape(halves).equals(shape([whole]))
+    longest = max(sides_m(whole))
+    assert all(min(sides_m(half)) < longest for half in halves)
+
+
+def test_what_boxes_have_in_common() -> None:
+    assert boxes.common(box(0, 0, 10, 10), box(5, -5, 20, 5)) == box(5, 0, 10, 5)
+    assert boxes.common(box(0, 0, 10, 10), box(10, 0, 20, 10)) is None

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from core.errors import PermanentTaskError
 from services.h3 import areas, boxes, cells, planning
 from services.h3.model import Box, Grid, SourceRaster
 
@@ -89,3 +90,18 @@ def test_bounds_of_neighbouring_rasters_do_not_overlap() -> None:
     assert sum(planning.estimated_cells([box], 4) for box in found) == pytest.approx(
         planning.estimated_cells(found, 4)
     )
+
+
+def test_pixels_of_different_sizes_are_told_of() -> None:
+    assert not list(planning.notes_on_pixel_sizes([30.0]))
+    assert not list(planning.notes_on_pixel_sizes([30.0, 30.4]))
+    (told,) = planning.notes_on_pixel_sizes([90.0, 30.0, 31.0])
+    assert "from 30 to 90 m" in told
+
+
+def test_a_band_that_has_another_number_in_another_raster_is_refused() -> None:
+    one = raster(None)
+    assert planning.band_of([one, one]) == 1
+    with pytest.raises(PermanentTaskError, match="number 1 of a, and number 3 of b") as refused:
+        planning.band_of([one, one, one.model_copy(update={"name": "b", "band": 3})])
+    assert refused.value.error_code == "band_numbers_differ"
