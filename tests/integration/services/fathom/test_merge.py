@@ -14,7 +14,6 @@ from infrastructure.stac_repository import JsonObject
 from local.demo.fathom_tiles import NODATA, Flaws
 from services.fathom.model import BANDS
 from services.raster import catalog
-from services.raster.rendering.published import RESTRICTED
 from tests.support import fathom_job
 from tests.support.fathom_job import (
     FLUVIAL,
@@ -30,7 +29,7 @@ from tests.support.fathom_job import (
     transform_of,
 )
 
-pytestmark = pytest.mark.usefixtures("app")
+pytestmark = pytest.mark.usefixtures("one_app")
 
 CELL = "n00-n05_w010-w005"
 ITEM = f"fathom_{CELL}_fluvial-defended_2020"
@@ -48,18 +47,18 @@ def merged(prefix: str, folder: Path, item_id: str = ITEM) -> Path:
 class TestFourTiles:
     def test_lie_side_by_side_bit_by_bit(self, tmp_path: Path) -> None:
         tiles = [["n04w007", "n04w006"], ["n03w007", "n03w006"]]
-        contents = put("four", *tiles[0], *tiles[1], flaws=Flaws(omitted=[20]))
-        stack("four")
-        result = merge("four")
+        contents = put("m-four", *tiles[0], *tiles[1], flaws=Flaws(omitted=[20]))
+        stack("m-four")
+        result = merge("m-four")
         assert (result["groups"], result["made"], result["failed"]) == (1, 1, 0)
-        file = merged("four", tmp_path)
+        file = merged("m-four", tmp_path)
         valid, errors, _ = cog_validate(file, strict=True, quiet=True)
         assert valid, errors
         bands = fathom_job.bands_of(file)
         assert tuple(bands) == BANDS
         for years in (5, 100, 1000):
             rows = [
-                np.hstack([pixels_of(contents, fathom_job.path_of("four", years, tile))
+                np.hstack([pixels_of(contents, fathom_job.path_of("m-four", years, tile))
                            for tile in row])
                 for row in tiles
             ]  # fmt: skip
@@ -69,10 +68,10 @@ class TestFourTiles:
             assert raster.transform.almost_equals(transform_of("n04w007", SIZE))
 
     def test_its_item_leads_to_its_stacks(self) -> None:
-        put("told", "n04w006", "n03w006", maps=[LATER], flaws=Flaws(omitted=[5]))
-        stack("told")
-        merge("told")
-        item = stored("told", f"fathom_{CELL}_fluvial-defended_2050_ssp2-4.5")
+        put("m-told", "n04w006", "n03w006", maps=[LATER], flaws=Flaws(omitted=[5]))
+        stack("m-told")
+        merge("m-told")
+        item = stored("m-told", f"fathom_{CELL}_fluvial-defended_2050_ssp2-4.5")
         properties = item["properties"]
         assert properties["fathom:grid_cell"] == CELL
         assert properties["fathom:tiles"] == ["n04w006", "n03w006"]
@@ -80,23 +79,23 @@ class TestFourTiles:
         assert (properties["fathom:year"], properties["fathom:ssp"]) == (2050, "ssp2_4.5")
         links = [each["href"] for each in item["links"] if each["rel"] == "derived_from"]
         assert links == [
-            f"/api/stac/collections/told-stacks/items/fathom_{tile}_fluvial-defended_2050_ssp2-4.5"
+            f"/api/stac/collections/m-told-stacks/items/fathom_{tile}_fluvial-defended_2050_ssp2-4.5"
             for tile in ("n04w006", "n03w006")
         ]
 
 
 class TestGapsAndEdges:
     def test_what_no_tile_covers_has_no_data(self, tmp_path: Path) -> None:
-        contents = put("gaps", "n04w007", "n03w006")
-        stack("gaps")
-        merge("gaps")
-        band = fathom_job.bands_of(merged("gaps", tmp_path))["1in500"]
+        contents = put("m-gaps", "n04w007", "n03w006")
+        stack("m-gaps")
+        merge("m-gaps")
+        band = fathom_job.bands_of(merged("m-gaps", tmp_path))["1in500"]
         assert band.shape == (2 * SIZE, 2 * SIZE)
         for tile, rows, columns in (
             ("n04w007", slice(0, SIZE), slice(0, SIZE)),
             ("n03w006", slice(SIZE, None), slice(SIZE, None)),
         ):
-            wanted = pixels_of(contents, fathom_job.path_of("gaps", 500, tile))
+            wanted = pixels_of(contents, fathom_job.path_of("m-gaps", 500, tile))
             np.testing.assert_array_equal(band[rows, columns], wanted)
         assert (band[:SIZE, SIZE:] == NODATA).all()
         assert (band[SIZE:, :SIZE] == NODATA).all()
@@ -107,116 +106,76 @@ class TestGapsAndEdges:
         right = np.full((SIZE, SIZE + 1), 200, np.int16)
         left[:3, -1] = NODATA  # of which the other has a value
         for tile, pixels in (("n04w007", left), ("n04w006", right)):
-            path = fathom_job.path_of("edge", 5, tile)
+            path = fathom_job.path_of("m-edge", 5, tile)
             put_one(path, pixels, tile, transform=transform_of(tile, SIZE))
-        stack("edge")
-        result = merge("edge")
+        stack("m-edge")
+        result = merge("m-edge")
         assert result["differing_seam_pixels"] == SIZE - 3
-        band = fathom_job.bands_of(merged("edge", tmp_path))["1in5"]
+        band = fathom_job.bands_of(merged("m-edge", tmp_path))["1in5"]
         assert band.shape == (SIZE, 2 * SIZE + 1)
         assert (band[:, :SIZE] == 100).all()
         assert (band[:, SIZE + 1 :] == 200).all()
         assert (band[:3, SIZE] == 200).all()
         assert (band[3:, SIZE] == 100).all()
-        codes = [each["code"] for each in stored("edge")["properties"]["geoforge:warnings"]]
+        codes = [each["code"] for each in stored("m-edge")["properties"]["geoforge:warnings"]]
         assert codes == ["seams_differ"]
 
     def test_tiles_beside_the_grid_are_refused(self) -> None:
         pixels = np.zeros((SIZE, SIZE), np.int16)
-        put_one(fathom_job.path_of("beside", 5, "n04w007"), pixels, "n04w007")
+        put_one(fathom_job.path_of("m-beside", 5, "n04w007"), pixels, "n04w007")
         moved = transform_of("n04w006", SIZE) @ rasterio.Affine.translation(0.4, 0)
-        put_one(fathom_job.path_of("beside", 5, "n04w006"), pixels, "n04w006", transform=moved)
-        stack("beside")
-        error = refusal(merge_job("beside"))
+        put_one(fathom_job.path_of("m-beside", 5, "n04w006"), pixels, "n04w006", transform=moved)
+        stack("m-beside")
+        error = refusal(merge_job("m-beside"))
         assert error.error_code == "misaligned"
         assert "fathom_n04w006_fluvial-defended_2020" in error.message
-        assert catalog.stored_collection("beside-merged") is None
+        assert catalog.stored_collection("m-beside-merged") is None
 
 
 class TestGroups:
     def test_each_map_and_cell_has_a_raster_of_its_own(self) -> None:
-        put("cells", "n04w006", "n05w006", "n04w005", maps=[FLUVIAL, LATER])
-        stack("cells")
-        result = merge("cells")
-        assert (result["groups"], result["made"]) == (6, 6)
-        assert {each["item_id"] for each in result["first"]} == {
+        put("m-cells", "n04w006", "n05w006", maps=[FLUVIAL, LATER])
+        stack("m-cells")
+        dry = merge("m-cells", dry_run=True, target_container="silver-dry-merge")
+        assert dry["would_make"] == 4
+        assert set(dry["first"]) == {
             f"fathom_{cell}_fluvial-defended_{when}"
-            for cell in (CELL, "n05-n10_w010-w005", "n00-n05_w005-e000")
+            for cell in (CELL, "n05-n10_w010-w005")
             for when in ("2020", "2050_ssp2-4.5")
         }
-        assert merge("cells", years=[2020], collection_id="cells-2020")["groups"] == 3
-        one = merge("cells", bbox=(-6, 5, -5, 6), years=[2020], collection_id="cells-box")
-        assert [each["item_id"] for each in one["first"]] == [
+        assert merge("m-cells", years=[2020], dry_run=True)["groups"] == 2
+        assert not blob_storage.container_exists("silver-dry-merge")
+        assert catalog.stored_collection("m-cells-merged") is None
+        result = merge("m-cells", bbox=(-6, 5, -5, 6), years=[2020])
+        assert [each["item_id"] for each in result["first"]] == [
             "fathom_n05-n10_w010-w005_fluvial-defended_2020"
         ]
 
     def test_a_collection_that_is_not_there(self) -> None:
-        error = refusal(merge_job("nowhere"))
+        error = refusal(merge_job("m-nowhere"))
         assert error.error_code == "collection_not_found"
-        assert "nowhere-stacks" in error.message
+        assert "m-nowhere-stacks" in error.message
 
-    def test_a_collection_without_stacks(self) -> None:
-        put("none", "n04w006")
-        stack("none")
-        assert refusal(merge_job("none", years=[2050])).error_code == "no_stacks"
-
-    def test_a_stack_whose_file_is_gone(self) -> None:
-        put("gone", "n04w006")
-        stack("gone")
-        href = fathom_job.item("gone-stacks", "fathom_n04w006_fluvial-defended_2020")
+    def test_a_collection_without_such_stacks_or_without_their_files(self) -> None:
+        put("m-gone", "n04w006")
+        stack("m-gone")
+        assert refusal(merge_job("m-gone", years=[2050])).error_code == "no_stacks"
+        href = fathom_job.item("m-gone-stacks", "fathom_n04w006_fluvial-defended_2020")
         path = href["assets"]["data"]["href"].partition(f"/{TARGET}/")[2]
         blob_storage.container_client(TARGET).delete_blob(path)
-        error = refusal(merge_job("gone"))
+        error = refusal(merge_job("m-gone"))
         assert error.error_code == "blob_not_found"
         assert path in error.message
 
-    def test_what_is_made_of_restricted_stacks_is_restricted(self) -> None:
-        put("closed", "n04w006")
-        stack("closed")
-        item = fathom_job.item("closed-stacks", "fathom_n04w006_fluvial-defended_2020")
-        item["properties"] |= {RESTRICTED: True, "datetime": None}
-        catalog.publish(
-            "j" * 64, "closed-stacks", lambda: iter([item]), container=TARGET,
-            check=lambda: None, progress=lambda _: None,
-        )  # fmt: skip
-        merge("closed")
-        assert stored("closed")["properties"][RESTRICTED]
 
-
-class TestAgain:
-    def test_only_what_has_other_stacks_is_made_anew(self) -> None:
-        put("again", "n04w006", "n05w006")
-        stack("again")
-        merge("again")
-        assert merge("again")["skipped"] == 2
-        put("again", "n04w006", seed=2)
-        stack("again")
-        result = merge("again")
-        assert (result["made"], result["skipped"], result["items"]["updated"]) == (1, 1, 1)
-        assert merge("again", force_reprocess=True)["made"] == 2
-
-    def test_stacks_made_anew_of_the_same_tiles_change_nothing(self) -> None:
-        put("same", "n04w006")
-        stack("same")
-        merge("same")
-        stack("same", force_reprocess=True)
-        assert (result := merge("same"))["skipped"] == result["groups"] == 1
-
-    def test_a_dry_run_writes_nothing(self) -> None:
-        put("dry", "n04w006")
-        stack("dry")
-        result = merge("dry", dry_run=True, target_container="silver-dry-merge")
-        assert (result["would_make"], result["first"]) == (1, [ITEM])
-        assert not blob_storage.container_exists("silver-dry-merge")
-        assert catalog.stored_collection("dry-merged") is None
-
-    def test_a_task_whose_worker_died_is_done_again(self, tmp_path: Path) -> None:
-        contents = put("restart", "n04w006")
-        stack("restart")
-        job = merge_job("restart")
-        job.run("publish")
-        job.run_task("merge", 0, again=True)
-        assert fathom_job.run(job)["made"] == 1
-        band = fathom_job.bands_of(merged("restart", tmp_path))["1in100"]
-        path = fathom_job.path_of("restart", 100, "n04w006")
-        np.testing.assert_array_equal(band, pixels_of(contents, path))
+def test_only_what_has_other_stacks_is_made_anew() -> None:
+    put("m-again", "n04w006", "n05w006")
+    stack("m-again")
+    merge("m-again")
+    assert merge("m-again")["skipped"] == 2
+    put("m-again", "n04w006", seed=2)
+    stack("m-again")
+    result = merge("m-again")
+    assert (result["made"], result["skipped"], result["items"]["updated"]) == (1, 1, 1)
+    stack("m-again", force_reprocess=True)  # which makes the same of the same
+    assert merge("m-again")["skipped"] == 2
