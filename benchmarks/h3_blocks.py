@@ -19,12 +19,12 @@ import numpy as np
 import pyarrow as pa
 import rasterio
 
-from services.h3 import areas, boxes, cells, grids, planning
+from services.h3 import areas, boxes, cells, grids, planning, plans
 from services.h3.areas import Area
 from services.h3.child.aggregating import aggregate
 from services.h3.child.work import file_name
 from services.h3.handler_raster_zonal import work_of
-from services.h3.model import Block, Box, Grid, Plan, SourceRaster, Weighting
+from services.h3.model import Block, Box, Grid, Page, Plan, SourceRaster, Weighting
 from services.h3.parameters import H3RasterAggregation
 
 STATISTICS = ("mean", "min", "max", "stdev", "count")
@@ -44,8 +44,8 @@ def measure(
     began = time.perf_counter()
     plan = _plan(source, resolution, weighting, area)
     tables, pixels = [], 0
-    for block in plan.blocks:
-        table, read = _filled(plan, block, raster)
+    for page, block in ((each, block) for each in plans.pages(plan) for block in each.blocks):
+        table, read = _filled(page, block, plan.area, raster)
         tables.append(table)
         pixels += read
     seconds = time.perf_counter() - began
@@ -82,10 +82,12 @@ def _blocks(
     side_m = planning.block_side_m(resolution, pixel_m)
     for number, box in enumerate(boxes.partition(bounds, resolution, side_m)):
         if count := cells.count_in_box(box, resolution, area):
-            yield Block(index=number, box=box, cells=count)
+            yield Block(index=number, box=box, cells=count, rasters=(0,))
 
 
-def _filled(plan: Plan, block: Block, raster: Path) -> tuple[pa.Table, int]:
+def _filled(
+    page: Page, block: Block, area: dict[str, Any] | None, raster: Path
+) -> tuple[pa.Table, int]:
     """The rows of a block, and how many pixels were read for them."""
     rows = io.BytesIO()
 
@@ -93,7 +95,7 @@ def _filled(plan: Plan, block: Block, raster: Path) -> tuple[pa.Table, int]:
         if sink == "rows":
             rows.write(content)
 
-    work = work_of(plan, block, _MEMORY_MB).model_dump(mode="json")
+    work = work_of(page, block, area, _MEMORY_MB).model_dump(mode="json")
     with raster.open("rb") as file:
         answer = aggregate(work, keep, **{file_name(0): file})
     rows.seek(0)

@@ -16,7 +16,7 @@ from core.errors import NotFound, PermanentTaskError
 from core.h3_index import all_cells
 from core.job_definition import JsonObject, TaskResult, Workspace
 from services.h3.extents import Extent
-from services.h3.model import Block, Plan
+from services.h3.model import Block, Head
 
 FRACTIONS = "fractions"
 
@@ -39,7 +39,7 @@ class Computed:
     the `extent` of the cells with data.
     """
 
-    def __init__(self, plan: Plan, results: Iterable[TaskResult]) -> None:
+    def __init__(self, plan: Head, results: Iterable[TaskResult]) -> None:
         """Raises `PermanentTaskError` (counts_differ) for results that do not fit the plan."""
         self._plan = plan
         self._results = _by_block(plan, results)
@@ -129,7 +129,7 @@ class Computed:
             )
 
 
-def _by_block(plan: Plan, results: Iterable[TaskResult]) -> dict[int, JsonObject]:
+def _by_block(plan: Head, results: Iterable[TaskResult]) -> dict[int, JsonObject]:
     blocks = {block.index: block for block in plan.blocks}
     found: dict[int, JsonObject] = {}
     for each in results:

@@ -6,17 +6,17 @@ is put together across tasks. What it finds is an Arrow file among the job's own
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
 
 import orjson
 
 from core.job_definition import JsonObject, TaskContext
 from infrastructure.blob_lookup import BlobVersion
 from infrastructure.job_progress_contexts import H3AggregationTracker
-from services.h3 import boxes, grids, plans, sources
-from services.h3.cells import circumradius
+from services.h3 import plans, sources
 from services.h3.child.work import Work, file_name
-from services.h3.model import Block, Box, Mosaic, Plan, SourceRaster
+from services.h3.model import Block, Page
 from services.h3.parameters import H3RasterAggregation
 from services.raster import children
 
@@ -25,9 +25,6 @@ Context = TaskContext[H3RasterAggregation]
 STAGE = "compute_stats"
 
 _AGGREGATE = "services.h3.child.aggregating:aggregate"
-# Cells of a projected raster have their edges straight there: how far around a cell, in its own
-# radii, a raster is looked for.
-_REACH = 2.0
 
 
 def compute(context: Context) -> JsonObject:
@@ -36,14 +33,15 @@ def compute(context: Context) -> JsonObject:
     Returns {block, rows_file, rows_bytes} and what the child tells: cells, cells_with_data,
     cells_beyond, values, pixels_read, valid; see `services.h3.child.aggregating`.
     Raises `PermanentTaskError`: source_changed, raster_failed or the code of the raster that
-    cannot be read, cells_not_in_crs, too_many_values, fractions_need_classes.
+    cannot be read, cells_not_in_crs, and those of `services.h3.statistics.Accumulator`.
     """
-    plan = plans.read(context.workspace)
-    block = plan.blocks[context.task["block"]]
-    work = work_of(plan, block, context.parameters.memory_mb)
+    context.check()
+    page = plans.page(context, context.task["block"])
+    block = page.block(context.task["block"])
+    work = work_of(page, block, plans.area(context), context.parameters.memory_mb)
     tracker = H3AggregationTracker(context.job_id)
     name = f"{STAGE}:{block.index}"
-    tracker.working_on(_words_for(block, plan))
+    tracker.working_on(_words_for(block, page.blocks_total))
     answer, rows = _aggregated(
         context,
         work,
@@ -59,21 +57,23 @@ def compute(context: Context) -> JsonObject:
     return {"block": block.index, "rows_file": rows_file, "rows_bytes": len(rows), **answer}
 
 
-def work_of(plan: Plan, block: Block, memory_mb: int) -> Work:
-    """What the child is to compute of a block: with the mosaics near it, and of their members
-    those that are near."""
-    around = boxes.grown([block.box], _REACH * circumradius(plan.resolution))
-    near = [_near(mosaic, plan.rasters, around) for mosaic in plan.mosaics]
-    mosaics = tuple(mosaic for mosaic in near if mosaic is not None)
-    numbers = sorted({member.raster for mosaic in mosaics for member in mosaic.members})
+def work_of(page: Page, block: Block, area: dict[str, Any] | None, memory_mb: int) -> Work:
+    """What the child is to compute of a block: with the rasters near it, and their mosaics, whose
+    grids stay."""
+    near = set(block.rasters)
+    mosaics = []
+    for mosaic in page.mosaics:
+        members = tuple(member for member in mosaic.members if member.raster in near)
+        if members:
+            mosaics.append(mosaic.model_copy(update={"members": members}))
     return Work(
-        resolution=plan.resolution,
-        weighting=plan.weighting,
-        statistics=plan.statistics,
-        area=plan.area,
+        resolution=page.resolution,
+        weighting=page.weighting,
+        statistics=page.statistics,
+        area=area,
         box=block.box,
-        mosaics=mosaics,
-        rasters={number: plan.rasters[number] for number in numbers},
+        mosaics=tuple(mosaics),
+        rasters={number: page.rasters[number] for number in block.rasters},
         memory_mb=memory_mb,
     )
 
@@ -108,38 +108,14 @@ def _aggregated(
     return answer, b"".join(rows)
 
 
-def _near(mosaic: Mosaic, rasters: Sequence[SourceRaster], around: Sequence[Box]) -> Mosaic | None:
-    """The mosaic with those of its members that lie in the boxes or reach into them; its grid
-    stays. None where there are none."""
-    if not _meet(grids.bounds(mosaic.grid), around):
-        return None
-    members = mosaic.members
-    if len(members) > 1:
-        members = tuple(
-            member for member in members if _meet(grids.bounds(rasters[member.raster].grid), around)
-        )
-    return mosaic.model_copy(update={"members": members}) if members else None
-
-
-def _meet(some: Sequence[Box], others: Sequence[Box]) -> bool:
-    return any(
-        one.west <= other.east
-        and other.west <= one.east
-        and one.south <= other.north
-        and other.south <= one.north
-        for one in some
-        for other in others
-    )
-
-
-def _words_for(block: Block, plan: Plan) -> str:
+def _words_for(block: Block, blocks_total: int) -> str:
     """A block as people know it: its number, and the place in its middle."""
     longitude, latitude = (
         (block.box.west + block.box.east) / 2,
         (block.box.south + block.box.north) / 2,
     )
     return (
-        f"{block.index + 1:,} of {len(plan.blocks):,} "
+        f"{block.index + 1:,} of {blocks_total:,} "
         f"({abs(latitude):.1f} {'N' if latitude >= 0 else 'S'}, "
         f"{abs(longitude):.1f} {'E' if longitude >= 0 else 'W'})"
     )

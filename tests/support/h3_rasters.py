@@ -16,12 +16,14 @@ import rasterio
 
 from core.job_definition import JsonObject
 from infrastructure.blob_lookup import BlobVersion
-from services.h3 import grids, handler_raster_zonal, sources
+from services.h3 import grids, handler_raster_zonal, plans, sources
 from services.h3.boxes import grown
 from services.h3.cells import circumradius
 from services.h3.child.aggregating import aggregate
 from services.h3.child.work import file_name
 from services.h3.model import Block, Box, Cells, Mosaic, Numbers, Plan, SourceRaster, Weighting
+from services.h3.mosaicking import go_on
+from services.h3.nearby import Nearby
 from services.h3.parameters import H3RasterAggregation
 from services.h3.sources import Found
 from services.raster.child.facts import read_facts
@@ -83,6 +85,7 @@ def statistics(
     placed = grids.mosaics(rasters) if mosaics is None else mosaics
     if boxes is None:
         boxes = around(placed, resolution)
+    nearby = Nearby([raster.grid for raster in rasters], 2 * circumradius(resolution), go_on)
     plan = Plan(
         resolution=resolution,
         weighting=weighting,
@@ -90,14 +93,16 @@ def statistics(
         rasters=rasters,
         mosaics=placed,
         area=area,
-        blocks=tuple(Block(index=n, box=box, cells=0) for n, box in enumerate(boxes)),
+        blocks=tuple(
+            Block(index=n, box=box, cells=0, rasters=nearby.to(box)) for n, box in enumerate(boxes)
+        ),
         cells=0,
         pixels_per_cell=1.0,
     )
     tables, answers, progress = [], [], []
-    for block in plan.blocks:
+    for page, block in ((each, block) for each in plans.pages(plan) for block in each.blocks):
         emitted = _Emitted()
-        work = handler_raster_zonal.work_of(plan, block, memory_mb)
+        work = handler_raster_zonal.work_of(page, block, area, memory_mb)
         with ExitStack() as stack:
             files = {
                 file_name(number): stack.enter_context(Path(raster.path).open("rb"))
