@@ -21,6 +21,7 @@ from services.h3.coverage import Window
 from services.h3.model import Cells, Mosaic, Numbers
 from services.h3.planes import Plane
 from services.h3.statistics import SMALLEST_WEIGHT, Accumulator
+from services.h3.tally import limit_of
 
 Emit = Callable[[str, bytes | memoryview], None]
 
@@ -47,12 +48,12 @@ def aggregate(work: JsonObject, emit: Emit, **files: BinaryIO) -> JsonObject:
     Returns {cells, cells_with_data, cells_beyond, values, pixels_read, valid}: of cells_beyond no
     raster has a pixel, values are those of all cells and statistics, valid is the sum of
     pixel_count. Raises `UnreadableRaster` and
-    `PermanentTaskError` (cells_not_in_crs, too_many_values, fractions_need_classes).
+    `PermanentTaskError` (cells_not_in_crs, and those of `Accumulator`).
     """
     wanted = Work.model_validate(work)
     area = None if wanted.area is None else areas.from_geojson(wanted.area)
     cells = in_box(wanted.box, wanted.resolution, area)
-    accumulator = Accumulator(len(cells), wanted.statistics)
+    accumulator = Accumulator(len(cells), wanted.statistics, most_values=limit_of(wanted.memory_mb))
     sources = {number: files[file_name(number)] for number in wanted.rasters}
     with (
         rasterio.Env(GDAL_CACHEMAX=(wanted.memory_mb << 20) // _CACHE_SHARE),
