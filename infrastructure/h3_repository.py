@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from psycopg import sql
 
-from core.h3_index import Range
+from core.h3_index import Range, joined
 from infrastructure import queries
 from infrastructure.database import Connection, Row
 
@@ -162,19 +162,6 @@ def rows(
                     if left is not None:
                         left -= len(batch)
                     yield batch
-
-
-def joined(ranges: Iterable[Range]) -> list[Range]:
-    """The ranges in order, those that touch or overlap as one, empty ones left out."""
-    found: list[Range] = []
-    for low, high in sorted(ranges):
-        if low >= high:
-            continue
-        if found and low <= found[-1][1]:
-            found[-1] = (found[-1][0], max(high, found[-1][1]))
-        else:
-            found.append((low, high))
-    return found
 
 
 def _with_layers(connection: Connection, found: list[Row]) -> list[Dataset]:

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from services.h3.areas import Area
-from services.h3.boxes import grown
 from services.h3.indexes import (
     base_cells,
     centres,
@@ -25,7 +24,6 @@ from services.h3.indexes import (
     descent_radius,
     mean_area_m2,
     parents,
-    resolutions,
 )
 from services.h3.model import Box, Cells, Indices, Numbers
 from services.h3.outlines import Outlines, outlines
@@ -40,7 +38,6 @@ __all__ = [
     "mean_area_m2",
     "outlines",
     "parents",
-    "resolutions",
 ]
 
 Mask = npt.NDArray[np.bool_]
@@ -49,38 +46,20 @@ _HALF, _TURN, _POLE = 180.0, 360.0, 90.0
 _ROUNDING = 1e-9
 
 
-def in_box(box: Box, resolution: int, area: Area | None = None, *, margin: bool = False) -> Cells:
+def in_box(box: Box, resolution: int, area: Area | None = None) -> Cells:
     """The cells whose centre is in the box, and in the area if one is given, in ascending order.
-
-    With `margin` also those beside the box, as far away as a cell that overlaps it can have its
-    centre. These belong to other boxes too: grow the bounds before they are cut into boxes
-    (`boxes.grown` by `circumradius`) where each cell is to be in one only.
 
     Takes memory for the cells it returns, some 30 bytes each: a box is for millions of them.
     """
-    found = [
-        descendants(cells, resolution)
-        for each in _with_margin(box, resolution, margin)
-        for cells in _walk(each, resolution, area)
-    ]
+    found = [descendants(cells, resolution) for cells in _walk(box, resolution, area)]
     # Each of them is in order: a sort that finds that out only has to merge them.
     return np.sort(np.concatenate([np.empty(0, np.uint64), *found]), kind="stable")
 
 
-def count_in_box(
-    box: Box, resolution: int, area: Area | None = None, *, margin: bool = False
-) -> int:
+def count_in_box(box: Box, resolution: int, area: Area | None = None) -> int:
     """The number of cells that `in_box` returns, without making them: the time it takes goes by
     the length of the edge of box and area."""
-    return sum(
-        count_descendants(cells, resolution)
-        for each in _with_margin(box, resolution, margin)
-        for cells in _walk(each, resolution, area)
-    )
-
-
-def _with_margin(box: Box, resolution: int, margin: bool) -> list[Box]:
-    return grown([box], circumradius(resolution)) if margin else [box]
+    return sum(count_descendants(cells, resolution) for cells in _walk(box, resolution, area))
 
 
 def _walk(box: Box, resolution: int, area: Area | None) -> list[Cells]:

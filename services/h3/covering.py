@@ -8,30 +8,18 @@ too: whether a cell belongs to the area is for its centre to say.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 from h3ronpy import change_resolution
 
-from core.h3_index import MAX_RESOLUTION, Range, all_cells, descendants
+from core.h3_index import MAX_RESOLUTION, Range, descendants, joined
 from services.h3 import cells
 from services.h3.areas import Area
 from services.h3.boxes import longitudes_within
+from services.h3.indexes import base_cells, descent_radius
 from services.h3.model import Cells
 
 MOST_CELLS = 100
-
-# No cell's centre is further from that of its ancestor, in degrees of arc, than this, divided by
-# the square root of 7 for each resolution of the ancestor. 12.9 is what millions of them come to,
-# four resolutions below their ancestors, and each further one adds a third of the one before.
-_REACH = 14.0
-_DIGIT_BITS = 3
-
-# All cells of resolution 0: the bits from the 45th on number them, those below are set.
-_BASE_CELLS = np.uint64(all_cells(0)[0] | (1 << 45) - 1) | (
-    np.arange(122, dtype=np.uint64) << np.uint64(45)
-)
 
 
 def cover(area: Area, resolution: int, most: int = MOST_CELLS) -> Cells:
@@ -39,9 +27,9 @@ def cover(area: Area, resolution: int, most: int = MOST_CELLS) -> Cells:
     area, in no order. Those that lie in it wholly are left as large as they are; the others are
     divided until there would be more than `most`, of which there may be 122."""
     found: list[Cells] = []
-    closer = _BASE_CELLS
+    closer = base_cells()
     for level in range(resolution + 1):
-        touched, inside = _against(area, closer, _REACH / math.sqrt(7) ** level)
+        touched, inside = _against(area, closer, descent_radius(level, MAX_RESOLUTION))
         found.append(closer[touched & inside])
         closer = closer[touched & ~inside]
         if level == resolution or sum(map(len, found)) + 7 * len(closer) > most:
@@ -53,15 +41,7 @@ def cover(area: Area, resolution: int, most: int = MOST_CELLS) -> Cells:
 def ranges(ancestors: Cells, resolution: int) -> list[Range]:
     """The ranges of the cells of a resolution below these, of which none lies below another, in
     ascending order. What no cell lies between is one range."""
-    # Of a cell's number the last digits, those finer than its resolution, are all 7.
-    step = 1 << (MAX_RESOLUTION - resolution) * _DIGIT_BITS
-    found: list[Range] = []
-    for low, high in sorted(descendants(each, resolution) for each in ancestors.tolist()):
-        if found and low - found[-1][1] < step:
-            found[-1] = (found[-1][0], high)
-        else:
-            found.append((low, high))
-    return found
+    return joined(descendants(each, resolution) for each in ancestors.tolist())
 
 
 def _against(

@@ -1,8 +1,6 @@
 """Cells of the H3 grid as arrays of their 64-bit indexes: ancestors, descendants, centres, sizes.
 
-The bits of an index are as https://h3geo.org/docs/core-library/h3Indexing has them: from the
-52nd on its resolution, from the 45th on its base cell, and below three for the digit of each
-resolution, all of them set for finer ones than the cell's own.
+What the bits of an index are, `core.h3_index` says.
 """
 
 from __future__ import annotations
@@ -14,14 +12,18 @@ import h3ronpy.vector
 import numpy as np
 import pyarrow as pa
 
-from core.h3_index import MAX_RESOLUTION
+from core.h3_index import (
+    BASE_CELL_AT,
+    CELL_MODE,
+    MAX_RESOLUTION,
+    RESOLUTION_AT,
+    unused_digits,
+)
 from services.h3.boxes import EARTH_RADIUS_M
 from services.h3.model import Cells, Indices, Numbers
 
 _HALF = 180.0
 
-_CELL_MODE = 1 << 59
-_RESOLUTION_AT, _BASE_CELL_AT, _DIGIT_BITS = 52, 45, 3
 _BASE_CELLS = 122
 _PENTAGONS = (4, 14, 24, 38, 49, 58, 63, 72, 83, 97, 107, 117)
 
@@ -63,20 +65,20 @@ def centres(cells: Cells) -> tuple[Numbers, Numbers]:
 
 def resolutions(cells: Cells) -> Indices:
     """The resolution of each cell."""
-    return ((cells >> np.uint64(_RESOLUTION_AT)) & np.uint64(0xF)).astype(np.int64)
+    return ((cells >> np.uint64(RESOLUTION_AT)) & np.uint64(0xF)).astype(np.int64)
 
 
 def parents(cells: Cells, resolution: int) -> Cells:
     """The ancestor of each cell at a resolution that is not finer than its own."""
-    own = np.uint64(0xF << _RESOLUTION_AT)
-    kept = cells & ~own | np.uint64(resolution << _RESOLUTION_AT)
-    return kept | np.uint64(_unused_digits(resolution))
+    own = np.uint64(0xF << RESOLUTION_AT)
+    kept = cells & ~own | np.uint64(resolution << RESOLUTION_AT)
+    return kept | np.uint64(unused_digits(resolution))
 
 
 def base_cells() -> Cells:
     """The cells of resolution 0."""
-    numbers = np.arange(_BASE_CELLS, dtype=np.uint64) << np.uint64(_BASE_CELL_AT)
-    return numbers | np.uint64(_CELL_MODE | _unused_digits(0))
+    numbers = np.arange(_BASE_CELLS, dtype=np.uint64) << np.uint64(BASE_CELL_AT)
+    return numbers | np.uint64(CELL_MODE | unused_digits(0))
 
 
 def pentagons() -> Cells:
@@ -92,13 +94,9 @@ def descendants(cells: Cells, resolution: int) -> Cells:
 def count_descendants(cells: Cells, resolution: int) -> int:
     """How many `descendants` there are."""
     own = resolutions(cells)
-    base = (cells >> np.uint64(_BASE_CELL_AT)) & np.uint64(0x7F)
-    digits = cells & np.uint64((1 << _BASE_CELL_AT) - 1)
-    unused = np.array([_unused_digits(each) for each in range(MAX_RESOLUTION + 1)], np.uint64)[own]
+    base = (cells >> np.uint64(BASE_CELL_AT)) & np.uint64(0x7F)
+    digits = cells & np.uint64((1 << BASE_CELL_AT) - 1)
+    unused = np.array([unused_digits(each) for each in range(MAX_RESOLUTION + 1)], np.uint64)[own]
     is_pentagon = np.isin(base, _PENTAGONS) & (digits == unused)
     of_hexagon = 7 ** (resolution - own)
     return int(np.where(is_pentagon, 1 + 5 * (of_hexagon - 1) // 6, of_hexagon).sum())
-
-
-def _unused_digits(resolution: int) -> int:
-    return (1 << _DIGIT_BITS * (MAX_RESOLUTION - resolution)) - 1

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from core.h3_index import resolution_of
 from infrastructure import h3_loading
 from infrastructure.database import Connection
 from infrastructure.h3_loading import Staged, Target
@@ -53,7 +54,7 @@ def put(
         "nodata_count": pa.array(np.zeros(count) if nodata_count is None else nodata_count),
         **{name: pa.array(each, from_pandas=True) for name, each in values.items()},
     }
-    resolution = int(cells.resolutions(found[:1])[0])
+    resolution = resolution_of(int(found[0]))
     target = Target(theme, dataset_id, band, resolution, "0" * 64)
     h3_loading.ensure_partition(connection, theme)
     with connection.transaction():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import h3
 import pytest
 
-from core.h3_index import all_cells, descendants, resolution_of
+from core.h3_index import all_cells, descendants, joined, resolution_of
 
 
 def number(cell: str) -> int:
@@ -51,3 +51,15 @@ def test_all_cells_of_a_resolution(resolution: int) -> None:
 def test_a_cell_holds_none_that_is_coarser_or_finer_than_all(resolution: int) -> None:
     with pytest.raises(ValueError, match="has no cells"):
         descendants(number(h3.latlng_to_cell(0, 0, 3)), resolution)
+
+
+def test_ranges_that_no_cell_lies_between_are_one() -> None:
+    first, second, third = sorted(map(number, h3.cell_to_children(PARENTS[0], 5)))[:3]
+    one, two = (first, first + 1), (second, second + 1)
+    assert joined([two, one, (5, 5)]) == [(first, second + 1)]
+    assert joined([(first, third), two]) == [(first, third)]
+    apart = [one, (third, third + 1)]
+    assert joined(apart) == apart
+    # A range that ends before a cell, and one that begins behind it.
+    around = [(first, second), (second + 1, third)]
+    assert joined(around) == around

@@ -178,19 +178,16 @@ def test_an_area_in_which_no_centre_lies_has_no_cells() -> None:
 
 
 @pytest.mark.parametrize("place", [(0.0, 90.0), (180.0, -15.0), (12.3, 52.1), (2.3, -5.2)])
-def test_with_a_margin_a_box_has_all_cells_that_overlap_it_and_none_far_from_it(
+def test_a_box_grown_by_the_circumradius_has_all_cells_that_overlap_it(
     place: tuple[float, float],
 ) -> None:
     x, y = place
     one = box(x - 3, max(y - 2, -90), min(x + 0.5, 180), min(y + 1, 90))
     for resolution in (2, 4):
-        found = cells.in_box(one, resolution, margin=True)
+        around = boxes.grown([one], cells.circumradius(resolution))
+        found = np.concatenate([cells.in_box(each, resolution) for each in around])
         assert len(np.unique(found)) == len(found)
-        assert cells.count_in_box(one, resolution, margin=True) == len(found)
         assert np.isin(overlapping(one, resolution), found).all()
-        near = boxes.grown([one], 1.001 * cells.circumradius(resolution))
-        beside = np.concatenate([by_hand(each, resolution) for each in near])
-        assert np.isin(found, beside).all()
 
 
 def overlapping(one: Box, resolution: int) -> Cells:
@@ -225,7 +222,6 @@ def test_centres_are_those_of_h3() -> None:
 def test_parents_are_those_of_h3() -> None:
     names = h3.grid_disk(h3.latlng_to_cell(-1.9, 30.1, 9), 5) + list(h3.get_pentagons(9))
     fine = np.array([h3.str_to_int(each) for each in names], np.uint64)
-    assert (cells.resolutions(fine) == 9).all()
     for resolution in (0, 5, 9):
         expected = [h3.str_to_int(h3.cell_to_parent(each, resolution)) for each in names]
         assert cells.parents(fine, resolution).tolist() == expected

@@ -12,7 +12,7 @@ from exactextract import exact_extract
 from exactextract.feature import JSONFeatureSource
 from exactextract.raster import NumPyRasterSource
 
-from services.h3 import cells, coverage
+from services.h3 import boxes, cells, coverage
 from services.h3.model import Box, Cells, Indices, Numbers
 from services.h3.statistics import Accumulator
 
@@ -42,7 +42,8 @@ def _elevations() -> Numbers:
 
 @cache
 def _case(*, margin: bool) -> _Case:
-    chosen = cells.in_box(_BOX, _RESOLUTION, margin=margin)
+    around = boxes.grown([_BOX], cells.circumradius(_RESOLUTION)) if margin else [_BOX]
+    chosen = np.concatenate([cells.in_box(each, _RESOLUTION) for each in around])
     values = _elevations()
     accumulator = Accumulator(len(chosen), _NAMES)
     smallest = np.ones(len(chosen))
