@@ -8,7 +8,6 @@ from core.errors import InvalidParameters
 from services.h3.asking import wanted
 from services.h3.reading import Room
 
-
 ROOM = Room(usual=10, most=10, values=100)
 
 
