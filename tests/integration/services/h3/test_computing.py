@@ -21,7 +21,7 @@ from infrastructure.job_progress_contexts import H3AggregationTracker
 from jobs.h3_raster_aggregation import JOB
 from tests.support.metrics import fresh_metrics
 from tests.support.rasters import write
-from tests.support.run_job import JobRun, TaskFailed
+from tests.support.run_job import JobRun, Task, TaskFailed
 
 CONTAINER = "bronze-h3"
 INVENTORY, COMPUTE = "inventory_cells", "compute_stats"
@@ -126,6 +126,18 @@ def test_a_second_attempt_leaves_the_file_of_the_first(tmp_path: Path) -> None:
     workspace = BlobWorkspace(run.job_id)
     assert first != second
     assert workspace.read_bytes(first) == workspace.read_bytes(second)
+
+
+def test_a_late_first_attempt_does_not_replace_the_plan_of_the_second(tmp_path: Path) -> None:
+    blob = put(tmp_path, "a.tif", values())
+    late, run = job(blob, bbox=[28, 0, 29, 1]), job(blob)
+    run.tasks[INVENTORY] = [Task({}, attempt=1)]
+    run.run_stage(INVENTORY)
+    late.job_id = run.job_id
+    late.run_stage(INVENTORY)
+    (second,), (first,) = run.tasks[INVENTORY], late.tasks[INVENTORY]
+    assert (first.attempt, second.attempt) == (1, 2)
+    assert len(computed(run)) > len(computed(late)) > 0
 
 
 def test_a_raster_that_was_replaced_is_not_mixed_with_the_one_before(tmp_path: Path) -> None:
