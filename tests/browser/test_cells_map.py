@@ -37,6 +37,7 @@ def _datasets(stack: StackUnderTest) -> None:
         h3_layers.put(connection, "cells-heights", FOUND, values, **about)
         h3_layers.put(connection, "cells-heights", FOUND, {"mean": height / 2}, band=2, **about)
         h3_layers.put(connection, "cells-cover", FOUND, {"majority": CLASSES}, theme="land")
+        h3_layers.put(connection, "cells-steps", FOUND, {"majority": CLASSES / 8}, theme="land")
         h3_layers.put(
             connection,
             "cells-far",
@@ -151,6 +152,19 @@ def test_what_cannot_be_rolled_up_is_shown_closer_in(page: Page) -> None:
     look(page, 29.4, -1.8, 29.6, -1.6)
     expect(page.locator("[data-part=status]")).to_be_hidden()
     expect(page.locator("[data-part=classes] li")).to_have_text(["1", "2", "3"])
+
+
+def test_classes_need_not_be_integers(page: Page) -> None:
+    page.goto(ADDRESS.format("steps"))
+    drawn(page)
+    look(page, 29.4, -1.8, 29.6, -1.6)
+    expect(page.locator("[data-part=classes] li")).to_have_text(["0.125", "0.25", "0.375"])
+    colours = page.evaluate(
+        f"{MAP}.queryRenderedFeatures({{layers: ['cells']}})"
+        ".map((each) => each.layer.paint['fill-color'].toString())"
+    )
+    assert len(set(colours)) == 3
+    assert not any(each.endswith(",0)") for each in colours)
 
 
 def test_cells_over_the_antimeridian_are_in_one_piece(page: Page) -> None:

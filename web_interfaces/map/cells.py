@@ -14,7 +14,7 @@ from core.job_definition import JsonObject
 from infrastructure import h3_repository, h3_snapshot, stac_repository
 from infrastructure.h3_repository import Dataset, Layer
 from services.access import HOW_TO_BE_SHOWN, may_see_restricted
-from services.h3.choosing import Choice, choose
+from services.h3.choosing import ALL, MOST_STATISTICS, Choice, choose
 from services.h3.reading import find
 from services.h3.rolling_up import FRACTION, can_roll_up
 from services.raster.rendering import ramps
@@ -103,6 +103,16 @@ class CellsMap:
     @property
     def can_roll_up(self) -> bool:
         return can_roll_up(self.statistic, self.layer.statistics)
+
+    @property
+    def told(self) -> str:
+        """What to ask for as `stat` to be told all statistics of cells of any size; where there
+        are more than one answer has room for, the one that is shown and others."""
+        if len(self.layer.statistics) <= MOST_STATISTICS:
+            return ALL
+        stored = self.layer.statistics
+        others = [name for name in stored if name != self.statistic and can_roll_up(name, stored)]
+        return ",".join([self.statistic, *others][:MOST_STATISTICS])
 
     @property
     def bands(self) -> Sequence[int]:

@@ -185,8 +185,9 @@ class CellsMap {
   byClass(values) {
     const classes = [...new Set(values)].sort((one, other) => one - other);
     this.part("classes").replaceChildren(...classes.map(entry));
-    const colours = classes.flatMap((value) => [value, colourOf(value)]);
-    const value = ["get", this.statistic];
+    // MapLibre's match takes integers and text, and a class may be neither.
+    const colours = classes.flatMap((value) => [String(value), colourOf(value)]);
+    const value = ["to-string", ["get", this.statistic]];
     return classes.length ? ["match", value, ...colours, "transparent"] : "transparent";
   }
 
@@ -194,9 +195,13 @@ class CellsMap {
     const [low, high] = this.spanned(values);
     this.part("low").textContent = figure(low);
     this.part("high").textContent = figure(high);
-    if (!(low < high)) return this.ramp[Math.floor(this.ramp.length / 2)];
     const step = (high - low) / (this.ramp.length - 1);
-    const stops = this.ramp.flatMap((colour, i) => [low + i * step, colour]);
+    const places = this.ramp.map((_, i) => low + i * step);
+    // Of values that are one, or too close for numbers in between.
+    if (places.some((place, i) => i > 0 && !(place > places[i - 1]))) {
+      return this.ramp[Math.floor(this.ramp.length / 2)];
+    }
+    const stops = this.ramp.flatMap((colour, i) => [places[i], colour]);
     const value = ["get", this.statistic];
     return [
       "case", ["==", value, null], "transparent", ["interpolate", ["linear"], value, ...stops],
@@ -226,7 +231,7 @@ class CellsMap {
     this.map.getSource(SELECTED).setData(outlined([cell]));
     const title = made("h3", `Cell ${h3}`);
     const reading = this.tell(title, made("p", "Reading…"));
-    const answer = await get(this.address({ cell: h3, stat: "all" }));
+    const answer = await get(this.address({ cell: h3, stat: this.figure.dataset.told }));
     // Another cell was chosen, or none any more, while this one was on its way.
     if (reading === this.readings) this.tell(title, ...this.told(answer));
   }

@@ -45,6 +45,8 @@ def pages(postgres_server: PostgresServer, migrated_template: str) -> Iterator[I
             )
             h3_layers.put(connection, "cover", FOUND, {"fraction_11": np.ones(len(FOUND))})
             h3_layers.put(connection, "cover", FOUND, {"majority": np.ones(len(FOUND))}, band=2)
+            shares = {f"fraction_{number}": np.ones(len(FOUND)) / 101 for number in range(101)}
+            h3_layers.put(connection, "many", FOUND, {"majority": np.ones(len(FOUND)), **shares})
             h3_layers.put(
                 connection, "secret", FOUND, {"mean": height}, unit="m", is_restricted=True
             )
@@ -121,3 +123,18 @@ def test_of_restricted_statistics_only_the_place_is_shown(pages: InProcessClient
     with_key = pages.get(f"{PAGE}?dataset=secret&code=known-key")
     assert shown(with_key)["dataset"] == "secret"
     assert '<input type="hidden" name="code" value="known-key">' in with_key.text
+
+
+def test_more_statistics_than_an_answer_has_are_asked_for_in_part(pages: InProcessClient) -> None:
+    from web_interfaces.api import h3
+
+    page = pages.get(f"{PAGE}?dataset=many&stat=fraction_99")
+    told = shown(page)["told"].split(",")
+    assert (told[0], len(told)) == ("fraction_99", 100)
+    assert "majority" not in told
+    [link] = re.findall(r'<a href="([^"]*)">Parquet</a>', page.text)
+    api = InProcessClient(h3.bp)
+    assert api.get(html.unescape(link)).status == 200
+    large = api.get(f"/api/h3/stats?dataset=many&resolution=2&stat={','.join(told)}")
+    assert large.status == 200
+    assert shown(pages.get(f"{PAGE}?dataset=heights"))["told"] == "all"
