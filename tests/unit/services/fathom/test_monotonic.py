@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -51,15 +53,29 @@ def test_of_one_band_there_is_no_pair() -> None:
     assert counted([4], stack_of(1, 2)) == ()
 
 
+def test_bands_on_both_sides_of_a_gap_in_a_pixel_are_compared() -> None:
+    """A tile of a merged raster may lack a band that others have."""
+    found = counted([0, 1, 2], np.concatenate([stack_of(10, NODATA, 7), stack_of(1, 2, 3)], axis=2))
+    assert found == (
+        Shallower(shorter="1in5", longer="1in10", pixels=0, largest=0),
+        Shallower(shorter="1in5", longer="1in20", pixels=1, largest=3),
+        Shallower(shorter="1in10", longer="1in20", pixels=0, largest=0),
+    )
+
+
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(_STACKS, min_size=1, max_size=3))
 def test_as_one_pixel_after_the_other(stacks: list[NDArray[np.int16]]) -> None:
     found = counted(list(range(len(BANDS))), *stacks)
-    for place, pair in enumerate(found):
-        falls = [
-            int(before) - int(after)
-            for stack in stacks
-            for before, after in zip(stack[place].flat, stack[place + 1].flat, strict=True)
-            if before >= 0 and after >= 0 and after < before
-        ]
-        assert (pair.pixels, pair.largest) == (len(falls), max(falls, default=0))
+    falls: dict[tuple[str, str], list[int]] = {}
+    for stack in stacks:
+        for pixel in stack.reshape(len(BANDS), -1).T:
+            depths = [(name, int(d)) for name, d in zip(BANDS, pixel, strict=True) if d >= 0]
+            for (shorter, before), (longer, after) in pairwise(depths):
+                if after < before:
+                    falls.setdefault((shorter, longer), []).append(before - after)
+    counts = {(each.shorter, each.longer): (each.pixels, each.largest) for each in found}
+    assert {pair: each for pair, each in counts.items() if each[0]} == {
+        pair: (len(by), max(by)) for pair, by in falls.items()
+    }
+    assert set(pairwise(BANDS)) <= set(counts)
