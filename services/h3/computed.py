@@ -74,7 +74,7 @@ class Computed:
         for index, result in sorted(self._results.items()):
             check()
             before = self.cells
-            for batch in _read(workspace, index, result.get("rows_file")):
+            for batch in _read(workspace, index, result["rows_file"]):
                 self._check(index, batch)
                 yield self._counted(batch)
             if self.cells - before != result["cells"]:
@@ -151,9 +151,7 @@ def _check_number(block: Block, cells: int, beyond: int) -> None:
         )
 
 
-def _read(workspace: Workspace, index: int, name: str | None) -> Iterator[pa.RecordBatch]:
-    if name is None:
-        return  # A block without cells has no file; any other is then found short.
+def _read(workspace: Workspace, index: int, name: str) -> Iterator[pa.RecordBatch]:
     try:
         content = workspace.read_bytes(name)
     except NotFound as error:
