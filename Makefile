@@ -39,9 +39,9 @@ logs: is-set-up ## Show the parts' logs (PARTS=host LINES=100 FOLLOW=1)
 env: is-set-up ## Print KEY=VALUE lines of the running stack
 	@$(STACK) env
 
-test: ## Run the tests, on stacks of their own, two files at a time (ARGS="tests/unit -k ports")
+test: ## Run the tests, on stacks of their own, three files at a time (ARGS="tests/unit -k ports")
 	@local/setup.sh tests
-	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 lint: setup ## Check style, types and the walls between packages
 	@.venv/bin/ruff check .
