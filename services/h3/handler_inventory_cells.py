@@ -8,7 +8,18 @@ from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec
 from infrastructure import database
 from infrastructure.job_progress_contexts import H3AggregationTracker
-from services.h3 import areas, cells, cutting, grids, planning, plans, publishing, repeats, sources
+from services.h3 import (
+    areas,
+    cells,
+    cutting,
+    grids,
+    looking,
+    planning,
+    plans,
+    publishing,
+    repeats,
+    sources,
+)
 from services.h3.areas import Area
 from services.h3.model import Block, Box, Mosaic, Plan, SourceRaster
 from services.h3.nearby import Nearby
@@ -81,7 +92,7 @@ def settled(context: Context) -> Plan:
     parameters = context.parameters
     area = area_of(parameters)
     found = sources.resolve(context)
-    rasters = sources.look_all(context, found)
+    rasters = looking.look_all(context, found)
     planning.band_of(rasters)
     mosaics = grids.mosaics(rasters, context.check)
     notes = [] if area is None else list(area.repairs)

@@ -14,7 +14,7 @@ import orjson
 from core.job_definition import JsonObject, TaskContext
 from infrastructure.blob_lookup import BlobVersion
 from infrastructure.job_progress_contexts import H3AggregationTracker
-from services.h3 import plans, sources
+from services.h3 import looking, plans
 from services.h3.child.work import Work, file_name
 from services.h3.model import Block, Page
 from services.h3.parameters import H3RasterAggregation
@@ -89,9 +89,9 @@ def _aggregated(
         progress(int(orjson.loads(line)["cells"]))
 
     with children.child_of_ranges(
-        context.job_id, context.check, memory_mb=work.memory_mb, preload=sources.PRELOAD
+        context.job_id, context.check, memory_mb=work.memory_mb, preload=looking.PRELOAD
     ) as child:
-        answer: JsonObject = sources.call(
+        answer: JsonObject = looking.call(
             child,
             _AGGREGATE,
             {"work": work.model_dump(mode="json")},

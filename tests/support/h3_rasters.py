@@ -16,7 +16,7 @@ import rasterio
 
 from core.job_definition import JsonObject
 from infrastructure.blob_lookup import BlobVersion
-from services.h3 import grids, handler_raster_zonal, plans, sources
+from services.h3 import grids, handler_raster_zonal, looking, plans
 from services.h3.boxes import grown
 from services.h3.cells import circumradius
 from services.h3.child.aggregating import aggregate
@@ -65,7 +65,7 @@ def source(path: Path, **parameters: Any) -> SourceRaster:
     with rasterio.open(path) as dataset:
         facts = read_facts(dataset, size)
     found = Found(path.name, BlobVersion("rasters", str(path), size, "etag"))
-    return sources.described(found, facts, wanted)
+    return looking.described(found, facts, wanted)
 
 
 def statistics(

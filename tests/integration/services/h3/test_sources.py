@@ -14,7 +14,7 @@ from affine import Affine
 from core.errors import GeoforgeError
 from infrastructure import blob_storage
 from jobs.h3_raster_aggregation import JOB
-from services.h3 import sources
+from services.h3 import looking, sources
 from services.h3.model import SourceRaster
 from tests.servers import PostgresServer
 from tests.support import raster_catalog
@@ -80,7 +80,7 @@ def context(**parameters: Any) -> Any:
 
 def looked_at(**parameters: Any) -> list[SourceRaster]:
     here = context(**parameters)
-    return sources.look_all(here, sources.resolve(here))
+    return looking.look_all(here, sources.resolve(here))
 
 
 def refused(code: str, **parameters: Any) -> str:
@@ -172,11 +172,11 @@ def test_a_blob_is_read_in_the_version_of_this_moment(container: str, tmp_path: 
     blob = put(container, "plain.tif", write(tmp_path / "a.tif", np.ones((5, 6), np.uint8)))
     here = context(**blob, nodata=3)
     found = sources.resolve(here)
-    (raster,) = sources.look_all(here, found)
+    (raster,) = looking.look_all(here, found)
     assert (raster.name, raster.nodata, raster.scale) == ("plain.tif", 3.0, 1.0)
     put(container, "plain.tif", write(tmp_path / "a.tif", np.zeros((5, 6), np.uint8)))
     with pytest.raises(GeoforgeError, match=r"plain\.tif has been replaced") as changed:
-        sources.look_all(here, found)
+        looking.look_all(here, found)
     assert changed.value.error_code == "source_changed"
 
 
