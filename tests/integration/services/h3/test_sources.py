@@ -14,7 +14,7 @@ from affine import Affine
 from core.errors import GeoforgeError
 from infrastructure import blob_storage
 from jobs.h3_raster_aggregation import JOB
-from services.h3 import looking, sources
+from services.h3 import looking, plans, sources
 from services.h3.model import SourceRaster
 from tests.servers import PostgresServer
 from tests.support import raster_catalog
@@ -130,6 +130,22 @@ def test_items_without_the_asset_are_passed_over(container: str) -> None:
 def test_rasters_of_a_restricted_collection_are_said_to_be(container: str) -> None:
     (found,) = sources.resolve(context(collection_id=SECRET))
     assert found.is_restricted
+
+
+@pytest.mark.parametrize(
+    ("restricted", "parameters"),
+    [
+        (True, {"collection_id": SECRET}),
+        (True, {"collection_id": COLLECTION, "item_id": "dem", "restricted": True}),
+        (False, {"collection_id": COLLECTION, "item_id": "dem"}),
+    ],
+)
+def test_statistics_are_restricted_as_their_rasters_are_or_on_demand(
+    restricted: bool, parameters: dict[str, Any], container: str
+) -> None:
+    job = JobRun(JOB, next(_RUNS), theme="t", dataset_id="d", resolution=3, **parameters)
+    job.run_stage(plans.STAGE)
+    assert plans.head(Context(job)).is_restricted is restricted
 
 
 @pytest.mark.parametrize(
