@@ -53,7 +53,7 @@ format: setup ## Put the code into the style that lint wants
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
 
-bench: ## Measure beside procrastinate, Prefect, pypgstac and ogr2ogr (ARGS=...)
+bench: ## Measure beside the peers: Prefect, pypgstac, ogr2ogr, exactextract, ... (ARGS=...)
 	@local/setup.sh bench
 	@$(PYTHON) -m benchmarks $(ARGS)
 

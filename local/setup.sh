@@ -210,7 +210,7 @@ peers() {
     fi
     wanted=$(digest requirements-bench.lock)
     if is_done bench "$wanted" && .local/venv-bench/bin/python -c '' 2>/dev/null; then return; fi
-    run "[bench] Peers (procrastinate, Prefect)" pip_install .local/venv-bench requirements-bench.lock
+    run "[bench] Peers (procrastinate, Prefect, exactextract, rasterstats)" pip_install .local/venv-bench requirements-bench.lock
     echo "$wanted" >"$STAMPS/bench"
 }
 
