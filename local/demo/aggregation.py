@@ -24,6 +24,8 @@ def classes(collection_id: str, asset: str) -> dict[str, Any]:
         "collection_id": collection_id,
         "asset": asset,
         "resolution": 8,
+        # Of several years the last one.
+        "overlap": "newest",
         "statistics": ["majority", "fractions", "count"],
         "theme": "landcover",
         "dataset_id": CLASSES,
