@@ -15,6 +15,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +28,10 @@ from core.errors import PermanentTaskError, TransientTaskError
 # Left free on the disk, for whoever else needs some.
 _RESERVE_BYTES = 256 << 20
 _LONGEST_POLL_SECONDS = 0.25
+# How long what was found to be in use is taken to be so, with what was asked for since. Other
+# processes are not seen meanwhile, so it is relied on where there is far more room than is wanted.
+_KNOWN_SECONDS = 30.0
+_AMPLE = 2
 _PART = ".part-"
 _LOCK = ".lock"
 
@@ -113,11 +118,13 @@ class FileCache:
         disk would be too small.
         """
         self._make_root()
+        if _usages.have_ample_room(self.root, wanted, self.limit_bytes):
+            return
         used = {folder: _bytes_under(folder) for folder in self._folders()}
         total = sum(used.values())
         for folder in sorted(used, key=_last_use):
-            free = shutil.disk_usage(self.root).free - _RESERVE_BYTES
-            if total + wanted <= self.limit_bytes and wanted <= free:
+            if total + wanted <= self.limit_bytes and wanted <= _free_bytes(self.root):
+                _usages.note(self.root, total + wanted)
                 return
             if self._evict(folder):
                 total -= used[folder]
@@ -157,6 +164,39 @@ class FileCache:
                 "GEOFORGE_SOURCE_CACHE_DIR to one of this user's.",
                 code="cache_not_ours",
             )
+
+
+class _Usages:
+    """What each cache was found to hold a moment ago: to look at thousands of folders again for
+    each small file would take longer than to fetch them."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[float, int]] = {}
+        self._guard = threading.Lock()
+
+    def note(self, root: Path, used: int) -> None:
+        """Take what was found, with what was granted since."""
+        with self._guard:
+            self._known[root] = time.monotonic(), used
+
+    def have_ample_room(self, root: Path, wanted: int, limit: int) -> bool:
+        """Whether a cache is known to have far more room than is wanted, which is granted then."""
+        with self._guard:
+            at, used = self._known.get(root, (-_KNOWN_SECONDS, 0))
+            if time.monotonic() - at >= _KNOWN_SECONDS:
+                return False
+            if _AMPLE * (used + wanted) > limit or _AMPLE * wanted > _free_bytes(root):
+                return False
+            self._known[root] = at, used + wanted
+            return True
+
+
+_usages = _Usages()
+
+
+def _free_bytes(root: Path) -> int:
+    """What of the disk may be taken."""
+    return shutil.disk_usage(root).free - _RESERVE_BYTES
 
 
 def _lock_of(folder: Path) -> Path:

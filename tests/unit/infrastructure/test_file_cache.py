@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import PermanentTaskError, TransientTaskError
+from infrastructure import file_cache
 from infrastructure.file_cache import Entry, FileCache
 
 MAKE_SLOWLY = """
@@ -127,6 +128,27 @@ def test_what_was_used_longest_ago_makes_room(cache: FileCache) -> None:
     cache.make_room(400)
     assert [path.exists() for path in (old, used, new)] == [True, False, True]
     assert not (cache.root / "b.lock").exists()
+
+
+def test_folders_are_not_looked_at_again_for_each_of_many_small_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roomy = FileCache(tmp_path / "cache", 1 << 20)
+    for key in "abc":
+        fill(roomy, key)
+    looked: list[Path] = []
+
+    def bytes_under(folder: Path) -> int:
+        looked.append(folder)
+        return 100
+
+    monkeypatch.setattr(file_cache, "_bytes_under", bytes_under)
+    for _ in range(100):
+        roomy.make_room(1)
+    assert 3 <= len(looked) < 100
+    looked.clear()
+    roomy.make_room(1 << 19)
+    assert looked, "where there may be too little room it is looked for"
 
 
 def test_what_is_in_use_stays(cache: FileCache) -> None:
