@@ -28,10 +28,12 @@ from core.errors import PermanentTaskError, TransientTaskError
 # Left free on the disk, for whoever else needs some.
 _RESERVE_BYTES = 256 << 20
 _LONGEST_POLL_SECONDS = 0.25
-# How long what was found to be in use is taken to be so, with what was asked for since. Other
-# processes are not seen meanwhile, so it is relied on where there is far more room than is wanted.
+# How long what was found to be in use is taken to be so, with what was asked for since. What other
+# processes fetch meanwhile is not seen: by that the limit may be passed, and the disk never is.
 _KNOWN_SECONDS = 30.0
-_AMPLE = 2
+# Of the limit, what is freed beyond what is wanted once entries have to go: else all folders would
+# be looked through for every file of a cache that is full, as it mostly is.
+_SLACK = 16
 _PART = ".part-"
 _LOCK = ".lock"
 
@@ -118,16 +120,18 @@ class FileCache:
         disk would be too small.
         """
         self._make_root()
-        if _usages.have_ample_room(self.root, wanted, self.limit_bytes):
+        if wanted <= _free_bytes(self.root) and _usages.grant(self.root, wanted, self.limit_bytes):
             return
         used = {folder: _bytes_under(folder) for folder in self._folders()}
         total = sum(used.values())
+        goal = self.limit_bytes
         for folder in sorted(used, key=_last_use):
-            if total + wanted <= self.limit_bytes and wanted <= _free_bytes(self.root):
-                _usages.note(self.root, total + wanted)
-                return
+            if total + wanted <= goal and wanted <= _free_bytes(self.root):
+                break
+            goal = self.limit_bytes - self.limit_bytes // _SLACK
             if self._evict(folder):
                 total -= used[folder]
+        _usages.note(self.root, total + wanted)
         disk = shutil.disk_usage(self.root)
         if wanted > disk.free - _RESERVE_BYTES:
             kind = PermanentTaskError if wanted > disk.total else TransientTaskError
@@ -179,13 +183,11 @@ class _Usages:
         with self._guard:
             self._known[root] = time.monotonic(), used
 
-    def have_ample_room(self, root: Path, wanted: int, limit: int) -> bool:
-        """Whether a cache is known to have far more room than is wanted, which is granted then."""
+    def grant(self, root: Path, wanted: int, limit: int) -> bool:
+        """Whether so much more is known to fit under a limit; if so it counts as used."""
         with self._guard:
             at, used = self._known.get(root, (-_KNOWN_SECONDS, 0))
-            if time.monotonic() - at >= _KNOWN_SECONDS:
-                return False
-            if _AMPLE * (used + wanted) > limit or _AMPLE * wanted > _free_bytes(root):
+            if time.monotonic() - at >= _KNOWN_SECONDS or used + wanted > limit:
                 return False
             self._known[root] = at, used + wanted
             return True
