@@ -10,15 +10,14 @@ from core.job_definition import (
     Queue,
     Stage,
     plan_one_task,
+    tolerate,
 )
 from services.h3 import handler_inventory_cells, handler_raster_zonal, publishing
 from services.h3.parameters import H3RasterAggregation
 
-_REPORT = FailurePolicy(max_failed_share=1.0, stop_early=False)
-
 
 def _on_failure(parameters: H3RasterAggregation) -> FailurePolicy:
-    return _REPORT if parameters.failed_rasters == "report" else FAIL_FAST
+    return tolerate(1.0) if parameters.failed_rasters == "report" else FAIL_FAST
 
 
 JOB = JobDefinition(

@@ -11,8 +11,9 @@ import orjson
 
 from core.counting import counted
 from core.job_definition import JobContext, JsonObject, TaskContext
+from core.result_lists import listed
 from infrastructure.blob_upload import upload_file
-from services.fathom import listing, reports
+from services.fathom import listing
 from services.fathom.grouping import Problem, StackGroup
 from services.fathom.listing import StackList
 from services.fathom.model import band_name
@@ -59,9 +60,7 @@ def publish_reports(context: Context) -> JsonObject:
         **stacks.as_json(),
         "unparsed_by_reason": found.unparsed_by_reason,
         "problems": found.problems,
-        "first_problems": list(
-            reports.listed(map(_in_short, listing.read_problems(workspace, found)))
-        ),
+        "first_problems": list(listed(map(_in_short, listing.read_problems(workspace, found)))),
         "reports": published,
     }
 

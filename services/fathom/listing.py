@@ -6,7 +6,6 @@ stage finds them by what this one has returned (`listed`).
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -15,6 +14,7 @@ from typing import TypeVar
 from core.counting import counted
 from core.errors import NotFound, PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext, Workspace
+from services import previews
 from services.fathom.grouping import Counts, Grouping, Problem, StackGroup
 from services.fathom.names import FathomMap
 from services.fathom.parameters import FathomTiles
@@ -84,16 +84,7 @@ def preview(parameters: FathomTiles) -> JsonObject:
     `counts` are `Counts`, and `bytes` those of the files in stacks. Nothing is written. Raises
     what `list_stacks` raises, and preview_too_slow.
     """
-    deadline = time.monotonic() + _PREVIEW_SECONDS
-
-    def check() -> None:
-        if time.monotonic() > deadline:
-            raise PermanentTaskError(
-                f"{where(parameters)} cannot be listed within {_PREVIEW_SECONDS:g} seconds: a "
-                "job can.",
-                code="preview_too_slow",
-            )
-
+    check = previews.deadline(f"{where(parameters)} cannot be listed", _PREVIEW_SECONDS)
     grouping = _grouped(parameters, check, lambda _: None)
     stacks = size = 0
     maps: set[FathomMap] = set()

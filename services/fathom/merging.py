@@ -9,7 +9,6 @@ that jobs for neighbouring countries make the same raster of a cell that they sh
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -19,6 +18,7 @@ from core.errors import PermanentTaskError
 from core.job_definition import JsonObject, TaskContext
 from infrastructure import blob_lookup, stac_repository
 from infrastructure.blob_lookup import BlobVersion
+from services import previews
 from services.fathom import items, making, planning
 from services.fathom.making import Call
 from services.fathom.model import BANDS, band_name
@@ -104,16 +104,8 @@ def preview(parameters: ProcessFathomMerge) -> JsonObject:
 
     Raises what `list_cells` raises, and preview_too_slow.
     """
-    deadline = time.monotonic() + _PREVIEW_SECONDS
-
-    def check() -> None:
-        if time.monotonic() > deadline:
-            raise PermanentTaskError(
-                f"The collection {parameters.source_collection_id!r} cannot be read within "
-                f"{_PREVIEW_SECONDS:g} seconds: a job can.",
-                code="preview_too_slow",
-            )
-
+    what = f"The collection {parameters.source_collection_id!r} cannot be read"
+    check = previews.deadline(what, _PREVIEW_SECONDS)
     listed = _Listing(parameters, check, lambda _: None)
     places = {_place(stack, parameters.grid_size) for stack in listed.stacks()}
     return {"cells": len(places), "maps": len({key for key, _ in places}), **listed.as_json()}

@@ -18,11 +18,12 @@ import orjson
 from core.counting import counted
 from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext
+from core.result_lists import listed
 from infrastructure import blob_storage, locks
 from infrastructure.blob_lookup import CONCURRENCY
 from infrastructure.locks import Space
 from infrastructure.stac_loader import LoadOutcome
-from services.fathom import items, planning, reports, skipping, wanted
+from services.fathom import items, planning, skipping, wanted
 from services.fathom.listing import StackList
 from services.fathom.parameters import ProcessFathomMerge, ProcessFathomStack
 from services.fathom.planning import Planned
@@ -262,7 +263,7 @@ def _result(
         "skipped": found.skipped,
         "failed": len(failures),
         "failed_by_reason": dict(Counter(each.code for each in failures).most_common()),
-        "failures": list(reports.listed(map(_of_failure, failures))),
+        "failures": list(listed(map(_of_failure, failures))),
         "sources": found.sources,
         "bytes_in": sum(each["bytes_in"] for each in made),
         "bytes_out": sum(each["bytes_out"] for each in made),
@@ -277,7 +278,7 @@ def _result(
             "updated": 0 if outcome is None else outcome.updated,
             "unchanged": 0 if outcome is None else outcome.unchanged,
         },
-        "first": list(reports.listed(each for each in records if each["status"] == "made")),
+        "first": list(listed(each for each in records if each["status"] == "made")),
         "report": {"container": parameters.target_container, "path": report},
         **_links(collection_id, outcome),
     }

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from core.job_definition import JsonObject, TaskContext
-from services.fathom import listing, making, planning, reports
+from core.result_lists import listed
+from services.fathom import listing, making, planning
 from services.fathom.grouping import StackGroup
 from services.fathom.listing import StackList
 from services.fathom.making import Call
@@ -49,7 +50,7 @@ def list_stacks(context: Context) -> JsonObject:
         "planned": planned.model_dump(mode="json"),
         "listing": found.model_dump(mode="json"),
         "first_problems": list(
-            reports.listed({"code": each.code, "message": each.message} for each in problems)
+            listed({"code": each.code, "message": each.message} for each in problems)
         ),
     }
 

@@ -4,7 +4,6 @@ catalog at once; and what there is to say of each file.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ import orjson
 from core.counting import counted
 from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext
+from core.result_lists import listed
 from infrastructure import blob_storage, locks, stac_loader
 from infrastructure.blob_lookup import CONCURRENCY
 from infrastructure.job_progress_contexts import RasterCollectionTracker
@@ -32,9 +32,7 @@ STAGE = "publish"
 
 # The result is kept in the ledger, and must stay far below 100 KB: paths alone may have 1,024
 # characters, of which JSON in ASCII makes six bytes each.
-_LISTED = 100
 _LISTED_BYTES = 40_000
-_MESSAGE = 300
 _BATCH = 100
 _NDJSON = "application/x-ndjson"
 _UNTOLD_LICENSE = "other"
@@ -222,7 +220,7 @@ def _result(
             "updated": outcome.updated,
             "unchanged": outcome.unchanged,
         },
-        "files": list(_listed(records)),
+        "files": list(listed(records, _LISTED_BYTES)),
         "report": {"container": parameters.target_container, "path": report},
         "warnings": list(_warnings(context)),
         "links": {
@@ -277,19 +275,6 @@ def _record(refused: Refused) -> JsonObject:
         "code": refused.code,
         "message": refused.message,
     }
-
-
-def _listed(records: Iterable[JsonObject]) -> Iterator[JsonObject]:
-    """As many of the first records as a result may hold, their messages in short."""
-    left = _LISTED_BYTES
-    for record in islice(records, _LISTED):
-        short = dict(record)
-        if "message" in short:
-            short["message"] = short["message"][:_MESSAGE]
-        left -= len(json.dumps(short))  # As the ledger's driver writes it, in ASCII.
-        if left < 0:
-            return
-        yield short
 
 
 def _chunks(values: Iterable[JsonObject], size: int) -> Iterator[list[JsonObject]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -16,6 +15,7 @@ from core.job_definition import JsonObject, TaskContext
 from infrastructure import blob_lookup, blob_storage
 from infrastructure.blob_lookup import BlobVersion
 from infrastructure.job_progress_contexts import RasterCollectionTracker
+from services import previews
 from services.raster import files, refusals, sidecars
 from services.raster.files import RasterFile
 from services.raster.item_ids import item_ids, shared
@@ -75,16 +75,7 @@ def preview(parameters: ProcessRasterCollection) -> JsonObject:
 
     Raises what `list_files` raises.
     """
-    deadline = time.monotonic() + _PREVIEW_SECONDS
-
-    def check() -> None:
-        if time.monotonic() > deadline:
-            raise PermanentTaskError(
-                f"{_where(parameters)} cannot be listed within {_PREVIEW_SECONDS:g} seconds: a "
-                "job can.",
-                code="preview_too_slow",
-            )
-
+    check = previews.deadline(f"{_where(parameters)} cannot be listed", _PREVIEW_SECONDS)
     listing = _look(parameters, check, lambda _: None)
     return {
         "listed": True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from core.errors import PermanentTaskError
 from core.job_definition import JsonObject
 from infrastructure.blob_lookup import BlobRanges
 from infrastructure.sandbox import Sandbox
+from services import previews
 from services.raster import children, sources
 from services.raster.model import Survey
 from services.raster.parameters import ProcessRaster, RasterOptions
@@ -104,15 +104,7 @@ def preview(parameters: ProcessRaster) -> JsonObject:
 
 
 def _look(ref: SourceRef, parameters: RasterOptions) -> Survey:
-    deadline = time.monotonic() + _PREVIEW_SECONDS
-
-    def check() -> None:
-        if time.monotonic() > deadline:
-            raise PermanentTaskError(
-                f"{ref.path} cannot be looked into within {_PREVIEW_SECONDS:g} seconds: a job can.",
-                code="preview_too_slow",
-            )
-
+    check = previews.deadline(f"{ref.path} cannot be looked into", _PREVIEW_SECONDS)
     if ref.size > _PREVIEW_COPY_BYTES:
         return _look_in_ranges(ref, parameters, check)
     with (

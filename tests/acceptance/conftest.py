@@ -69,6 +69,13 @@ def mortal_stack(**settings: str) -> Iterator[StackUnderTest]:
         stack.close()
 
 
+@pytest.fixture(scope="module")
+def mortal() -> Iterator[StackUnderTest]:
+    """A stack of a module's own, whose timers come every five seconds."""
+    with mortal_stack() as stack:
+        yield stack
+
+
 @pytest.fixture(scope="session")
 def api(stack: StackUnderTest) -> Iterator[Api]:
     """The API of the session's stack."""

@@ -16,7 +16,7 @@ from local.demo import fathom_tiles
 from local.demo.fathom_tiles import Flaws
 from services.fathom.names import RETURN_PERIODS
 from services.fathom.tiles import Tile
-from tests.acceptance.conftest import Api, api_of, mortal_stack
+from tests.acceptance.conftest import Api, api_of
 from tests.servers import StackUnderTest
 from tests.support.freezing import freeze
 from tests.support.settings import app_settings
@@ -26,13 +26,6 @@ TILES = [Tile.of(name) for name in ("n04w006", "n04w007", "n05w006")]
 MAPS = list(fathom_tiles.scenarios(("fluvial-defended", "coastal-undefended"), (2020,)))
 PIXELS = 72
 JsonObject = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def mortal() -> Iterator[StackUnderTest]:
-    """A stack of this module's own, whose timers come every five seconds."""
-    with mortal_stack() as stack:
-        yield stack
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 import rasterio
 from rasterio import Affine
 
-from tests.acceptance.conftest import Api, api_of, mortal_stack
+from tests.acceptance.conftest import Api, api_of
 from tests.servers import ScratchDirectory, StackUnderTest
 from tests.support.freezing import freeze
 from tests.support.settings import app_settings
@@ -25,13 +25,6 @@ RESOLUTION = 5
 STATISTICS = ["mean", "sum", "count", "median"]
 NODATA = -9999.0
 JsonObject = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def mortal() -> Iterator[StackUnderTest]:
-    """A stack of this module's own, whose timers come every five seconds."""
-    with mortal_stack() as stack:
-        yield stack
 
 
 @pytest.fixture(scope="module")

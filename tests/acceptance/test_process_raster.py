@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from benchmarks.raster_files import terrain
-from tests.acceptance.conftest import Api, api_of, mortal_stack
+from tests.acceptance.conftest import Api, api_of
 from tests.servers import ScratchDirectory, StackUnderTest
 from tests.support.freezing import freeze
 from tests.support.settings import app_settings
@@ -22,13 +22,6 @@ TERRAIN = "terrain.tif"
 SIDE = 1536
 STAGES = ("validate", "encode_windows", "create_cog", "publish")
 JsonObject = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def mortal() -> Iterator[StackUnderTest]:
-    """A stack of this module's own, whose timers come every five seconds."""
-    with mortal_stack() as stack:
-        yield stack
 
 
 @pytest.fixture(scope="module")

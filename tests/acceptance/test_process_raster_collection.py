@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.acceptance.conftest import Api, api_of, mortal_stack
+from tests.acceptance.conftest import Api, api_of
 from tests.servers import ScratchDirectory, StackUnderTest
 from tests.support import rasters
 from tests.support.freezing import freeze
@@ -21,13 +21,6 @@ from tests.support.settings import app_settings
 TILES = 5
 COGS = 4  # the stage's place
 JsonObject = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def mortal() -> Iterator[StackUnderTest]:
-    """A stack of this module's own, whose timers come every five seconds."""
-    with mortal_stack() as stack:
-        yield stack
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from core.errors import PermanentTaskError, TaskCancelled
 from infrastructure import blob_storage, database
 from jobs.inventory_fathom_container import JOB
 from local.demo import fathom_tiles
+from services import previews
 from services.fathom import listing
 from services.fathom.grouping import Grouping, StackGroup
 from services.fathom.listing import StackList
@@ -261,7 +262,7 @@ class TestPreview:
         stacks = Grouping.stacks
 
         def late(grouping: Grouping) -> Iterator[StackGroup]:
-            monkeypatch.setattr(listing, "time", SimpleNamespace(monotonic=lambda: math.inf))
+            monkeypatch.setattr(previews, "time", SimpleNamespace(monotonic=lambda: math.inf))
             yield from stacks(grouping)
 
         monkeypatch.setattr(Grouping, "stacks", late)

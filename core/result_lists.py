@@ -8,16 +8,17 @@ from itertools import islice
 
 from core.job_definition import JsonObject
 
-# A result must stay far below 100 KB, and may have two lists.
-_LISTED = 100
-_LISTED_BYTES = 30_000
+_MOST = 100
 _MESSAGE = 300
+# A result must stay far below 100 KB, and may have two lists.
+_BYTES = 30_000
 
 
-def listed(records: Iterable[JsonObject]) -> Iterator[JsonObject]:
-    """As many of the first records as a result may hold, their messages in short."""
-    left = _LISTED_BYTES
-    for record in islice(records, _LISTED):
+def listed(records: Iterable[JsonObject], most_bytes: int = _BYTES) -> Iterator[JsonObject]:
+    """As many of the first records, a hundred at most, as go into so many bytes, their messages
+    in short."""
+    left = most_bytes
+    for record in islice(records, _MOST):
         short = dict(record)
         if "message" in short:
             short["message"] = short["message"][:_MESSAGE]
