@@ -22,11 +22,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from core import jsonb
 from core.models.job import JobRecord, JobStatus
+from core.models.lineage import Lineage
 
 if TYPE_CHECKING:  # the domain does no I/O: it only hands a job's hooks the transaction
     from psycopg import Connection
@@ -44,6 +47,14 @@ class JobParameters(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class JobOutputs(BaseModel):
+    """Base of what jobs result in, and of the objects in it: every name is always there, null
+    where there is nothing to be said, so that a step of a pipeline can refer to it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 P = TypeVar("P", bound=JobParameters)
@@ -210,6 +221,7 @@ Planner = Callable[[JobContext[P]], Iterable[TaskSpec]]
 Handler = Callable[[TaskContext[P]], JsonObject | None]
 Finalizer = Callable[[JobContext[P]], JsonObject | None]
 Preview = Callable[[P], JsonObject]
+LineageOf = Callable[[P, JsonObject | None], Lineage]
 EndHook = Callable[["Connection[JsonObject]", JobRecord, JobStatus, JsonObject | None], None]
 ResumeHook = Callable[["Connection[JsonObject]", JobRecord], None]
 
@@ -266,6 +278,9 @@ def _resolve(value: int | Callable[[P], int], parameters: P) -> int:
 class JobDefinition(Generic[P]):
     """A job type. `finalize` makes the job's result from the ledger, after the last stage;
     `preview` says, for a dry run, what a job would find. It writes nothing and is quick.
+    `outputs` declares what `finalize` returns, and so what steps of pipelines can refer to;
+    `lineage` tells, of parameters and result (None where there is none), what a job has read and
+    published. It looks nothing up.
 
     `on_end` and `on_resume` write what must be true exactly when the job has ended, or goes on.
     They run in the transaction that says so, once for each end and each resume, and are given
@@ -280,6 +295,8 @@ class JobDefinition(Generic[P]):
     stages: tuple[Stage[P], ...]
     finalize: Finalizer[P] | None = None
     preview: Preview[P] | None = None
+    outputs: type[BaseModel] | None = None
+    lineage: LineageOf[P] | None = None
     on_end: EndHook | None = None
     on_resume: ResumeHook | None = None
 
@@ -293,6 +310,30 @@ class JobDefinition(Generic[P]):
         if len(set(names[1:])) != len(self.stages):
             raise ValueError(f"job {self.name!r} has two stages of one name")
 
+    def outputs_schema(self) -> JsonObject | None:
+        """The JSON schema of the job's result as it is written; None where it declares none.
+
+        The same one each time: it is not to be changed.
+        """
+        return None if self.outputs is None else _schema_of(self.outputs)
+
+    def misfits(self, result: JsonObject | None) -> list[str]:
+        """What of a result is not as it was declared: `tables.0.rows: Field required`. Without
+        the values, which may be anybody's."""
+        if self.outputs is None:
+            return []
+        try:
+            self.outputs.model_validate_json(jsonb.encode(result))
+        except ValidationError as error:
+            return [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        return []
+
     def task_type(self, stage: int) -> str:
         """The name of a stage's tasks in ledger and logs: `<job>.<stage>`."""
         return f"{self.name}.{self.stages[stage].name}"
+
+
+@lru_cache(maxsize=256)
+def _schema_of(outputs: type[BaseModel]) -> JsonObject:
+    """Made once: a pipeline that is being written is checked again and again."""
+    return outputs.model_json_schema(mode="serialization")

@@ -11,12 +11,15 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 # A NUL as JSON escapes it: after an even number of backslashes.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+# What a text must not hold: a NUL, or half of a character that is written as two.
+UNKEPT = re.compile("[\x00\ud800-\udfff]")
 
 
 def encode(value: Any) -> bytes:
@@ -31,6 +34,15 @@ def encode(value: Any) -> bytes:
     if _NUL.search(text):
         raise ValueError("a text holds a NUL")
     return encoded
+
+
+def unstorable(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The names of values that jsonb could not hold, each with the reason."""
+    for name, value in values.items():
+        try:
+            encode({name: value})
+        except ValueError as error:
+            yield name, f"cannot be kept: {error}"
 
 
 def clean_text(text: str) -> str:

@@ -17,14 +17,13 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
     field_validator,
     model_validator,
 )
 
+from core.addresses import SourceUrl
 from core.models.feature_table import TableName
+from core.own_words import or_else
 from core.schedules import Schedule, ScheduleError
 
 # Where a dataset without a schedule of its own is due: at 2 AM UTC.
@@ -115,25 +114,10 @@ class Gates(_Model):
     )
 
 
-def _or_else(message: str) -> WrapValidator:
-    """Says in words what a text must be that does not match the field's pattern."""
-
-    def validated(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
-        try:
-            return validate(value)
-        except ValidationError as error:
-            if error.errors()[0]["type"] != "string_pattern_mismatch":
-                raise
-            # The value is not repeated: it may be a secret in the wrong place.
-            raise ValueError(message) from None
-
-    return WrapValidator(validated)
-
-
 _DatasetId = Annotated[
     str,
     Field(pattern=r"^[a-z][a-z0-9_]{0,49}$"),
-    _or_else(
+    or_else(
         "must be a name of lower-case letters, digits and _ that begins with a letter, of up to "
         "50 characters, such as wdpa"
     ),
@@ -141,20 +125,12 @@ _DatasetId = Annotated[
 _HandlerName = Annotated[
     str,
     Field(pattern=r"^[a-z][a-z0-9_]{0,49}$"),
-    _or_else("must be the name of a handler: lower-case letters, digits and _, such as wdpa"),
-]
-_SourceUrl = Annotated[
-    str,
-    Field(max_length=2048, pattern=r"^https?://[^/?#@\s]+([/?#][^\s]*)?$"),
-    _or_else(
-        "must be an address that begins with https:// or http://, without spaces, and without a "
-        "user name or a password"
-    ),
+    or_else("must be the name of a handler: lower-case letters, digits and _, such as wdpa"),
 ]
 _TableText = Annotated[
     str,
     Field(pattern=r"^curated_[a-z0-9_]{1,50}$"),
-    _or_else(
+    or_else(
         "must begin with curated_ and go on with up to 50 lower-case letters, digits or _, such "
         "as curated_lakes"
     ),
@@ -162,7 +138,7 @@ _TableText = Annotated[
 _SchemaName = Annotated[
     str,
     Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$"),
-    _or_else(
+    or_else(
         "must be a name of lower-case letters, digits and _ that does not begin with a digit, of "
         "up to 63 characters, such as geo"
     ),
@@ -181,7 +157,7 @@ class CuratedDefinition(_Model):
         default=SourceType.API_BULK_DOWNLOAD,
         description="How the source gives its data; manual is updated by hand only",
     )
-    source_url: _SourceUrl | None = Field(default=None, description="Address of the source")
+    source_url: SourceUrl | None = Field(default=None, description="Address of the source")
     source_config: dict[str, Any] = Field(
         default_factory=dict, description="What the dataset's handler must know beside the address"
     )

@@ -6,6 +6,7 @@ arithmetic is pure, so the API, the dashboard and the snapshots always agree.
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,10 @@ _CONTEXT_RATES = {"h3_aggregation": {"cells_rate_per_sec": "cells_processed"}}
 # An estimate from fewer tasks than this in the window says more about chance than about speed;
 # the stage's mean is taken instead.
 _ENOUGH_TASKS = 10
+
+# Parts of the past whose rates are compared; of fewer than four nothing follows.
+_FEWEST_PARTS, _MOST_PARTS = 4, 10
+_ENOUGH_TO_TRIM = 8
 
 
 class MetricType(StrEnum):
@@ -304,20 +309,73 @@ def event_view(event: MetricRecord) -> dict[str, Any]:
     }
 
 
-def throughput(snapshots: Sequence[MetricRecord]) -> list[float]:
-    """Tasks per minute between one snapshot and the next, oldest first.
+def pace(samples: Sequence[Sample]) -> list[float]:
+    """Tasks per minute between one sample and the next, oldest first.
 
     Where the stage changed in between, the new stage's tasks count from zero.
     """
     points: list[float] = []
-    for earlier, later in itertools.pairwise(snapshots):
-        was, now = earlier.payload["progress"], later.payload["progress"]
-        before = _ended(was) if was["stage"] == now["stage"] else 0
-        seconds = (later.timestamp - earlier.timestamp).total_seconds()
+    for earlier, later in itertools.pairwise(samples):
+        before = earlier.ended if earlier.stage == later.stage else 0
+        seconds = (later.at - earlier.at).total_seconds()
         if seconds > 0:
-            points.append(round(60 * max(0, _ended(now) - before) / seconds, 1))
+            points.append(round(60 * max(0, later.ended - before) / seconds, 1))
     return points
 
 
-def _ended(progress: dict[str, Any]) -> int:
-    return int(progress["tasks_completed"]) + int(progress["tasks_failed"])
+@dataclass(frozen=True, slots=True)
+class EtaSpread:
+    """Seconds between which a stage will probably end; `high` is None where nobody can say."""
+
+    low: float
+    high: float | None
+
+
+def eta_spread(
+    samples: Sequence[Sample], stage: int, remaining: int, eta: float | None
+) -> EtaSpread | None:
+    """How far the time left may be from `eta`, by how much the stage's rate has varied.
+
+    The time that the stage's samples cover is cut into up to ten equal parts. `low` is what the
+    remaining tasks take at the rate of the fastest part, `high` at that of the slowest; of eight
+    parts and more the fastest and the slowest do not count, so that one hiccup does not either.
+    None without an estimate, and where the samples are too few to say anything.
+    """
+    samples = _steady([sample for sample in samples if sample.stage == stage])
+    if not eta or remaining <= 0 or len(samples) <= _FEWEST_PARTS:
+        return None
+    rates = sorted(_rates_of_parts(samples, min(_MOST_PARTS, len(samples) - 1)))
+    if len(rates) >= _ENOUGH_TO_TRIM:
+        rates = rates[1:-1]
+    slowest, fastest = rates[0], rates[-1]
+    if fastest <= 0:
+        return None
+    high = remaining / slowest if slowest > 0 else None
+    return EtaSpread(min(eta, remaining / fastest), None if high is None else max(eta, high))
+
+
+def _steady(samples: Sequence[Sample]) -> list[Sample]:
+    """The newest samples between which the counter never fell, as it does at a resume."""
+    kept: list[Sample] = []
+    for sample in reversed(samples):
+        if kept and (sample.ended > kept[-1].ended or sample.at >= kept[-1].at):
+            break
+        kept.append(sample)
+    return kept[::-1]
+
+
+def _rates_of_parts(samples: Sequence[Sample], parts: int) -> list[float]:
+    """Tasks per second in equal parts of the time from the first sample to the last."""
+    times = [(sample.at - samples[0].at).total_seconds() for sample in samples]
+    length = times[-1] / parts
+    ended = [
+        _at(part * length, times, [sample.ended for sample in samples]) for part in range(parts + 1)
+    ]
+    return [(later - earlier) / length for earlier, later in itertools.pairwise(ended)]
+
+
+def _at(time: float, times: Sequence[float], values: Sequence[int]) -> float:
+    """The value at a time, on straight lines between those that are known."""
+    after = min(max(bisect.bisect_left(times, time), 1), len(times) - 1)
+    share = (time - times[after - 1]) / (times[after] - times[after - 1])
+    return values[after - 1] + min(share, 1.0) * (values[after] - values[after - 1])

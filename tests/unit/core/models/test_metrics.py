@@ -13,14 +13,12 @@ from hypothesis import strategies as st
 from core.models.job import JobRecord, JobStatus, StageStatus
 from core.models.metrics import (
     JobState,
-    MetricRecord,
-    MetricType,
     Sample,
     StageState,
+    pace,
     progress,
     progress_pct,
     rates,
-    throughput,
 )
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -192,15 +190,14 @@ class TestRates:
         assert rates(job(stage(completed=5, began=0.001))).tasks_per_minute == 300.0
 
 
-def snapshot(seconds: float, stage_index: int, ended: int) -> MetricRecord:
-    payload = {"progress": {"stage": stage_index, "tasks_completed": ended, "tasks_failed": 0}}
-    return MetricRecord(1, "0" * 64, before(-seconds), MetricType.SNAPSHOT, payload)
+def snapshot(seconds: float, stage_index: int, ended: int) -> Sample:
+    return Sample(stage_index, before(-seconds), ended)
 
 
 def test_throughput_is_between_snapshots_and_restarts_with_each_stage() -> None:
     snapshots = [snapshot(0, 0, 0), snapshot(5, 0, 10), snapshot(10, 0, 10), snapshot(20, 1, 4)]
-    assert throughput(snapshots) == [120.0, 0.0, 24.0]
+    assert pace(snapshots) == [120.0, 0.0, 24.0]
 
 
 def test_throughput_of_nothing_is_nothing() -> None:
-    assert throughput([]) == throughput([snapshot(0, 0, 5)]) == []
+    assert pace([]) == pace([snapshot(0, 0, 5)]) == []
