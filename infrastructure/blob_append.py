@@ -24,7 +24,7 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from azure.storage.blob import BlobType
 
 from core.errors import NotFound, TransientTaskError
-from infrastructure import blob_storage
+from infrastructure import blob_storage, metering
 
 # What every version of the service takes as one piece; a blob may have 50,000 of them.
 PIECE_BYTES = 4 * 1024 * 1024
@@ -83,6 +83,7 @@ class AppendBlob:
             answer = self._client().append_block(
                 piece, length=len(piece), appendpos_condition=self.size, **self._unchanged()
             )
+        metering.wrote(len(piece))
         self.size += len(piece)
         self._etag = str(answer["etag"])
 
@@ -105,7 +106,9 @@ class AppendBlob:
             return
         with self._one_writer():
             stream = self._client().download_blob(length=self.size, offset=0, **self._unchanged())
-            yield from stream.chunks()
+            for part in stream.chunks():
+                metering.read(len(part))
+                yield part
 
     def _create(self, metadata: Mapping[str, str]) -> None:
         condition: dict[str, Any] = (

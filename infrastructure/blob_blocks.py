@@ -21,7 +21,7 @@ from azure.core import MatchConditions
 from azure.core.exceptions import ResourceModifiedError
 
 from core.errors import Conflict
-from infrastructure import blob_storage
+from infrastructure import blob_storage, metering
 from infrastructure.blob_lookup import BlobVersion
 
 BLOCK_BYTES = 128 << 10
@@ -127,10 +127,12 @@ class CachedBlob:
                     etag=f'"{self.version.etag}"',
                     match_condition=MatchConditions.IfNotModified,
                 )
-                return stream.readall()
+                data = stream.readall()
             except ResourceModifiedError as error:
                 raise BlobChanged(
                     f"{container}/{path} has been written anew: ask again.",
                     container=container,
                     path=path,
                 ) from error
+        metering.read(len(data))
+        return data

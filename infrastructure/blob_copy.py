@@ -23,7 +23,7 @@ from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsE
 from azure.storage.blob import BlobClient, BlobProperties
 
 from core.errors import GeoforgeError, NotFound, TransientTaskError
-from infrastructure import blob_storage
+from infrastructure import blob_storage, metering
 from infrastructure.blob_lookup import BlobVersion, head
 
 log = logging.getLogger(__name__)
@@ -211,6 +211,9 @@ def _finish(
     except BaseException:
         _undo(client, container, path)
         raise
+    # They have not come by here, and yet storage has read and written them for this.
+    metering.read(source.size)
+    metering.wrote(source.size)
     return Copied(moved=True, size=source.size)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError
 
 from core.errors import NotFound, PermanentTaskError, TransientTaskError
-from infrastructure import blob_storage
+from infrastructure import blob_storage, metering
 from infrastructure.blob_lookup import BlobVersion
 
 # Measured with ranges of 8 MiB: two connections double the rate of one, eight add nothing on
@@ -50,7 +50,7 @@ def _fill(
 ) -> None:
     starts = iter(range(0, version.size, blob_storage.CHUNK_BYTES))
     pending: list[Future[int]] = []
-    with ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="download") as threads:
+    with metering.Threads(_CONNECTIONS, thread_name_prefix="download") as threads:
         try:
             while True:
                 for start in starts:
@@ -59,7 +59,9 @@ def _fill(
                         break
                 if not pending:
                     return
-                arrived(pending.pop(0).result())
+                length = pending.pop(0).result()
+                metering.read(length)
+                arrived(length)
                 check()
         except BaseException:
             for future in pending:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import posixpath
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 
 from azure.storage.blob import BlobProperties
 
 from core.errors import NotFound
-from infrastructure import blob_storage
+from infrastructure import blob_storage, metering
 
 # The SDK keeps this many connections; more threads would only open and drop others.
 CONCURRENCY = 10
@@ -63,7 +62,9 @@ class BlobRanges:
         """At most `length` bytes from `offset`; fewer only at the end."""
         with blob_storage.faults(self.container, self.path):
             client = blob_storage.blob_client(self.container, self.path)
-            return client.download_blob(offset=offset, length=length).readall()
+            data = client.download_blob(offset=offset, length=length).readall()
+        metering.read(len(data))
+        return data
 
 
 def head(container: str, path: str) -> BlobVersion | None:
@@ -95,7 +96,7 @@ def find(
             code="container_not_found",
             container=container,
         )
-    with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="head") as threads:
+    with metering.Threads(CONCURRENCY, thread_name_prefix="head") as threads:
         remaining = iter(single)
         while chunk := list(islice(remaining, CONCURRENCY * 10)):
             check()

@@ -31,6 +31,7 @@ from azure.storage.blob import (
 
 from config import get_settings
 from core.errors import NotFound, Unavailable
+from infrastructure import metering
 
 # Reads and writes of one blob go in requests of this size: bounded memory at any blob size.
 CHUNK_BYTES = 8 * 1024 * 1024
@@ -120,7 +121,9 @@ def read_bytes(container: str, path: str, *, limit: int | None = None) -> bytes:
             raise ValueError(
                 f"{container}/{path} has {stream.size} bytes, over the limit of {limit}"
             )
-        return stream.readall()
+        data = stream.readall()
+    metering.read(len(data))
+    return data
 
 
 def write_bytes(
@@ -133,6 +136,7 @@ def write_bytes(
         blob_client(container, path).upload_blob(
             data, overwrite=True, content_settings=ContentSettings(content_type=content_type)
         )
+    metering.wrote(len(data))
 
 
 def properties(container: str, path: str) -> BlobProperties | None:

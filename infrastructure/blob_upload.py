@@ -10,7 +10,7 @@ from typing import BinaryIO
 from azure.storage.blob import ContentSettings
 
 from core.errors import NotFound, TransientTaskError
-from infrastructure import blob_storage
+from infrastructure import blob_storage, metering
 from infrastructure.blob_lookup import BlobVersion, head
 
 # Blocks that travel at the same time, and are in memory.
@@ -43,6 +43,7 @@ def upload_file(
             f"{container}/{path} is not what was uploaded: another writer is at work there.",
             code="upload_contended",
         )
+    metering.wrote(size)
     return version
 
 

@@ -273,14 +273,6 @@ def pull_back_schedules(connection: Connection, now: datetime) -> list[str]:
     return [row["dataset_id"] for row in connection.execute(_SQL["pull_back"], {"now": now})]
 
 
-def now(connection: Connection) -> datetime:
-    """The database's clock, which all hosts share."""
-    row = connection.execute(_SQL["now"]).fetchone()
-    assert row is not None
-    moment: datetime = row["now"]
-    return moment
-
-
 def due_already(dataset_id: str, due_at: datetime) -> Conflict:
     """The error for a due time that has its row."""
     return Conflict(

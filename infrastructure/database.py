@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -20,6 +21,7 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from config import get_settings
 from core.errors import Unavailable
+from core.models.worker import PoolState
 
 Row = DictRow
 Connection = psycopg.Connection[Row]
@@ -60,6 +62,22 @@ def close_pool() -> None:
             _pool = None
 
 
+def pool_state() -> PoolState:
+    """How the process's pool does, `wait_ms` counted since it was opened; zeros where there is
+    none yet."""
+    with _pool_guard:
+        if _pool is None or _pool.closed:
+            return PoolState()
+        found = _pool.get_stats()
+    size = found.get("pool_size", 0)
+    return PoolState(
+        size=size,
+        in_use=size - found.get("pool_available", 0),
+        waiting=found.get("requests_waiting", 0),
+        wait_ms=found.get("requests_wait_ms", 0),
+    )
+
+
 @contextmanager
 def transaction() -> Iterator[Connection]:
     """A connection in a transaction: committed at the end, rolled back by an exception."""
@@ -72,6 +90,14 @@ def transaction() -> Iterator[Connection]:
                 "The database does not answer.", code="database_unavailable", service="database"
             ) from error
         raise
+
+
+def now(connection: Connection) -> datetime:
+    """The database's clock, which all hosts share."""
+    row = connection.execute("SELECT clock_timestamp() AS now").fetchone()
+    assert row is not None
+    moment: datetime = row["now"]
+    return moment
 
 
 def is_outage(error: BaseException) -> bool:

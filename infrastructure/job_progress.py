@@ -27,6 +27,7 @@ from core.models.metrics import (
     Attempt,
     JobState,
     MetricType,
+    Sample,
     rate_window,
     snapshot_payload,
     with_context_rates,
@@ -156,14 +157,22 @@ def flush(job_id: str) -> None:
     _outbox.flush(job_id)
 
 
-def figures(connection: Connection, states: Sequence[JobState]) -> dict[str, dict[str, Any]]:
-    """What each job shows of its work, with the rates that follow from its sums."""
+def figures(
+    connection: Connection,
+    states: Sequence[JobState],
+    samples: Mapping[str, Sample] | None = None,
+) -> dict[str, dict[str, Any]]:
+    """What each job shows of its work, with the rates that follow from its sums.
+
+    Those are counted from `samples`, which are read where the caller has not.
+    """
     ids = [state.job.job_id for state in states]
     stored = metrics_repository.contexts(connection, ids)
-    window = rate_window(get_metrics_settings().sample_interval)
-    samples = metrics_repository.recent_samples(connection, list(stored), window) if stored else {}
+    if samples is None and stored:
+        window = rate_window(get_metrics_settings().sample_interval)
+        samples = metrics_repository.recent_samples(connection, list(stored), window)
     return {
-        job_id: with_context_rates(stored.get(job_id, {}), state, samples.get(job_id))
+        job_id: with_context_rates(stored.get(job_id, {}), state, (samples or {}).get(job_id))
         for job_id, state in zip(ids, states, strict=True)
     }
 

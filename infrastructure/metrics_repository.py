@@ -35,6 +35,7 @@ _MIGRATIONS = (
     "0013_post_job_context.sql",
     "0014_post_job_contributions.sql",
     "0051_post_contribution_attempts.sql",
+    "0062_post_dashboard.sql",
 )
 
 
@@ -119,27 +120,7 @@ def page(
             "limit": limit,
         },
     ).fetchall()
-    return [_record(row) for row in rows]
-
-
-def latest_of_each(
-    connection: Connection, job_ids: Sequence[str], types: Sequence[MetricType], per_job: int
-) -> dict[str, list[MetricRecord]]:
-    """The newest rows of each job, up to `per_job`, oldest first."""
-    rows = connection.execute(
-        _sql["latest_of_each"],
-        {"job_ids": list(job_ids), "types": list(types), "per_job": per_job},
-    ).fetchall()
-    found: dict[str, list[MetricRecord]] = {job_id: [] for job_id in job_ids}
-    for row in rows:
-        found[row["job_id"]].append(_record(row))
-    return found
-
-
-def newest_events(connection: Connection, limit: int) -> list[tuple[str, MetricRecord]]:
-    """The newest events of all jobs, newest first, each with its job's type."""
-    rows = connection.execute(_sql["newest_events"], {"limit": limit}).fetchall()
-    return [(row["job_type"], _record(row)) for row in rows]
+    return [record_of(row) for row in rows]
 
 
 def put_words(connection: Connection, job_id: str, words: Words) -> None:
@@ -185,11 +166,13 @@ def prune(connection: Connection, retention: timedelta) -> int:
 
 def lost(connection: Connection, kind: str) -> dict[str, int]:
     """The sums over the rows of `kind` of their details, {name: number}."""
-    rows = connection.execute(_sql["lost"], {"kind": kind}).fetchall()
+    # Not prepared: the plan for this kind is an index, the one for any kind is all errors.
+    rows = connection.execute(_sql["lost"], {"kind": kind}, prepare=False).fetchall()
     return {row["name"]: row["number"] for row in rows}
 
 
-def _record(row: database.Row) -> MetricRecord:
+def record_of(row: database.Row) -> MetricRecord:
+    """A row of app.job_metrics."""
     return MetricRecord(
         id=row["id"],
         job_id=row["job_id"],

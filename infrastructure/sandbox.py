@@ -34,6 +34,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from infrastructure import metering
 from infrastructure.sandbox_errors import SandboxError, SandboxFault, senseless, told
 from infrastructure.sandbox_frames import MAX_FRAME_BYTES, Frame
 from infrastructure.sandbox_nursery import Child, start_child
@@ -180,6 +181,9 @@ class Sandbox:
         except BaseException:
             self._kill()
             raise
+        finally:
+            # Also of a child that is dead by now: what ran into a limit has cost the most.
+            metering.computed(child.cpu_seconds_since())
         if "error" in answer:
             raise told(answer)
         return answer.get("result")

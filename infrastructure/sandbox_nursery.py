@@ -28,7 +28,7 @@ from dataclasses import dataclass
 
 from infrastructure.sandbox_errors import SandboxError, SandboxFault, told
 from infrastructure.sandbox_pipe import FramePipe
-from infrastructure.sandbox_template import LENGTH, NUMBER
+from infrastructure.sandbox_template import END, LENGTH, NUMBER
 
 _TEMPLATE = "infrastructure.sandbox_template"
 _START_SECONDS = 30.0
@@ -58,22 +58,40 @@ class Child:
         self.pipe = pipe
         self._lifeline = lifeline
         self._exit_code: int | None = None
+        self._cpu_seconds = 0.0
+        self._cpu_seconds_told = 0.0
 
     def exit_code(self, timeout_seconds: float = 0.0) -> int | None:
         """The exit code, or minus the number of a signal; None if it still runs by then."""
         if self._exit_code is None:
             with suppress(TimeoutError):
-                number = _receive(self._lifeline, NUMBER.size, timeout_seconds)
+                end = _receive(self._lifeline, END.size, timeout_seconds)
                 # Without a word from the template that one is dead, and the child with it.
-                self._exit_code = NUMBER.unpack(number)[0] if number else -signal.SIGKILL
+                self._exit_code = -signal.SIGKILL
+                if end:
+                    self._exit_code, self._cpu_seconds = END.unpack(end)
         return self._exit_code
+
+    def cpu_seconds_since(self) -> float:
+        """Seconds of CPU, of user and system, that the process has taken since this was asked
+        last, or since its birth. Where the system does not tell of other processes before their
+        end (it does on Linux), they are 0 until then.
+        """
+        if self.exit_code() is None and sys.platform == "linux":
+            with suppress(OSError):  # It has ended just now, and its end is told next time.
+                self._cpu_seconds = time.clock_gettime(_cpu_clock(self.pid))
+        since = max(0.0, self._cpu_seconds - self._cpu_seconds_told)
+        self._cpu_seconds_told += since
+        return since
 
     def end(self) -> None:
         """Kill the process with all that it has started, and close the pipe. Not repeatable."""
         if self.exit_code() is None:
             with suppress(ConnectionError):
                 self._lifeline.sendall(_END)
-            self.exit_code(_END_SECONDS)
+            if self.exit_code(_END_SECONDS) is None:
+                # It was told to end, and nobody will hear of it when it has.
+                self._exit_code = -signal.SIGKILL
         self._lifeline.close()
         self.pipe.close()
 
@@ -262,6 +280,11 @@ def _clean(extra: Mapping[str, str]) -> dict[str, str]:
         "PROJ_NETWORK": "OFF",
         **extra,
     }
+
+
+def _cpu_clock(pid: int) -> int:
+    """The clock of a process's CPU time, as Linux numbers it (clock_getcpuclockid(3))."""
+    return (~pid << 3) | 2
 
 
 def _pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:

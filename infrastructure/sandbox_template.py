@@ -11,9 +11,11 @@ A request is the length of a path (4 bytes, big-endian) and the path of the chil
 With it come three descriptors: the two ends of the child's pipe, and its lifeline, a socket. On
 that the template sends the child's process id, or minus the errno with which no child could be
 made, and when the child has ended its exit code, or minus the number of a signal: 4 bytes each,
-big-endian. A byte from the other side ends the child with all that it has started. So does the
-end of that side, which then nobody is left to tidy up after: the child's directory is removed
-as well. The end of the socket itself ends everything.
+big-endian. With the latter comes, as a double of 8 bytes, how many seconds of CPU the child has
+taken, of user and system, with those of the processes that it has waited for. A byte from the
+other side ends the child with all that it has started. So does the end of that side, which then
+nobody is left to tidy up after: the child's directory is removed as well. The end of the socket
+itself ends everything.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ from infrastructure import sandbox_child
 
 LENGTH = struct.Struct(">I")
 NUMBER = struct.Struct(">i")
+END = struct.Struct(">id")
 _IDLE_SECONDS = 600.0
 _BELL_BYTES = 4096
 
@@ -75,12 +78,14 @@ class _Charge:
         """Wait for the child's end, pass the exit code on, and leave nothing of it."""
         os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         self.kill()  # What it has started may still run; until the next line its id is its own.
-        _, status = os.waitpid(self.pid, 0)
+        _, status, usage = os.wait4(self.pid, 0)
         if self.is_abandoned:
             shutil.rmtree(self.directory, ignore_errors=True)
         else:
             with suppress(ConnectionError):
-                self.lifeline.sendall(NUMBER.pack(os.waitstatus_to_exitcode(status)))
+                cpu_seconds = usage.ru_utime + usage.ru_stime
+                end = END.pack(os.waitstatus_to_exitcode(status), cpu_seconds)
+                self.lifeline.sendall(end)
         self.lifeline.close()
 
 

@@ -28,7 +28,7 @@ from typing import Any
 import httpx
 
 from config import get_settings
-from infrastructure import source_addresses
+from infrastructure import metering, source_addresses
 from infrastructure.source_addresses import (
     Resolve,
     SourceRefused,
@@ -116,6 +116,7 @@ class SourceResponse:
         with _faults(self._url):
             for part in self._response.iter_bytes():
                 received += len(part)
+                metering.read(len(part))
                 if received > self._limit_bytes:
                     raise _too_large(self._url, self._limit_bytes)
                 if time.monotonic() > self._deadline:

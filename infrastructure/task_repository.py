@@ -10,14 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg.types.json import Jsonb
-
 from core import jsonb
 from core.job_definition import FailurePolicy, TaskResult, TaskSpec
 from core.models.job import StageStatus
 from core.models.task import ClaimedTask, TaskOutcome, TaskStatus
-from infrastructure import queries
+from infrastructure import error_groups_repository, queries
 from infrastructure.database import Connection
+from infrastructure.json_values import stored
 
 _sql = queries.load("tasks")
 
@@ -175,11 +174,15 @@ def settle(
             **_these(job_id, index, [outcome.task_index for outcome in outcomes]),
             "attempts": [outcome.attempt for outcome in outcomes],
             "statuses": [outcome.status.value for outcome in outcomes],
-            "results": [_json(outcome.result) for outcome in outcomes],
-            "errors": [_json(outcome.error) for outcome in outcomes],
+            "results": [stored(outcome.result) for outcome in outcomes],
+            "errors": [stored(outcome.error) for outcome in outcomes],
             "retry_in": [outcome.retry_in for outcome in outcomes],
         },
     ).fetchall()
+    failed = {row["task_index"] for row in rows if row["status"] == TaskStatus.FAILED}
+    error_groups_repository.record(
+        connection, job_id, index, [each for each in outcomes if each.task_index in failed]
+    )
     statuses = [row["status"] for row in rows]
     return Settled(
         completed=statuses.count(TaskStatus.COMPLETED),
@@ -290,7 +293,11 @@ def results(connection: Connection, job_id: str, index: int, after: int) -> list
 
 
 def reopen_stage(connection: Connection, job_id: str, index: int) -> int:
-    """Put the stage's failed, cancelled and lost tasks back; their number."""
+    """Put the stage's failed, cancelled and lost tasks back; their number.
+
+    With it goes what is known of failures there and in the stages behind it, which are unplanned.
+    """
+    error_groups_repository.forget_from(connection, job_id, index)
     row = connection.execute(_sql["reopen_stage"], {"job_id": job_id, "stage": index}).fetchone()
     assert row is not None
     return int(row["reopened"])
@@ -312,10 +319,6 @@ def _these(job_id: str, index: int, indexes: Sequence[int]) -> dict[str, Any]:
         "first": min(indexes),
         "last": max(indexes),
     }
-
-
-def _json(value: dict[str, Any] | None) -> Jsonb | None:
-    return None if value is None else Jsonb(value, dumps=jsonb.encode)
 
 
 def chunks(indexes: Sequence[int], size: int) -> Iterator[Sequence[int]]:

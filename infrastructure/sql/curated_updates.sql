@@ -116,9 +116,6 @@ UPDATE app.curated_datasets SET schedule_from = %(now)s
 WHERE schedule_from > %(now)s
 RETURNING dataset_id
 
--- name: now
-SELECT clock_timestamp() AS now
-
 -- name: enabled
 -- Whom the scheduler looks at.
 SELECT dataset_id FROM app.curated_datasets WHERE enabled ORDER BY dataset_id

@@ -23,8 +23,9 @@ SELECT job_id, job_type, parameters, run, status, current_stage, total_stages, r
 FROM app.jobs WHERE job_id = %(job_id)s;
 
 -- name: lock
--- Whoever changes the job and its stages takes the job's row first.
-SELECT status FROM app.jobs WHERE job_id = %(job_id)s FOR UPDATE;
+-- Whoever changes the job and its stages takes the job's row first. NO KEY: a row that refers to the
+-- job, as the first of a stage's cost, is written under the stage's lock, which comes after this.
+SELECT status FROM app.jobs WHERE job_id = %(job_id)s FOR NO KEY UPDATE;
 
 -- name: begin
 UPDATE app.jobs

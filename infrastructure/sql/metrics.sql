@@ -14,18 +14,21 @@ LIMIT 1
 
 -- name: recent_samples
 -- For each of the jobs, the oldest snapshot within the window, reduced to what rates are made of.
-SELECT DISTINCT ON (job_id)
-       job_id,
-       "timestamp" AS at,
-       (payload #>> '{progress,stage}')::integer AS stage,
-       (payload #>> '{progress,tasks_completed}')::integer
-           + (payload #>> '{progress,tasks_failed}')::integer AS ended,
-       payload -> 'context' AS context
-FROM app.job_metrics
-WHERE job_id = ANY(%(job_ids)s)
-  AND metric_type = 'snapshot'
-  AND "timestamp" > clock_timestamp() - %(window)s
-ORDER BY job_id, id
+SELECT wanted.job_id, oldest.at, oldest.stage, oldest.ended, oldest.context
+FROM unnest(%(job_ids)s::text[]) AS wanted (job_id)
+CROSS JOIN LATERAL (
+    SELECT "timestamp" AS at,
+           (payload #>> '{progress,stage}')::integer AS stage,
+           (payload #>> '{progress,tasks_completed}')::integer
+               + (payload #>> '{progress,tasks_failed}')::integer AS ended,
+           payload -> 'context' AS context
+    FROM app.job_metrics
+    WHERE job_id = wanted.job_id
+      AND metric_type = 'snapshot'
+      AND "timestamp" > clock_timestamp() - %(window)s::interval
+    ORDER BY "timestamp"
+    LIMIT 1
+) AS oldest
 
 -- name: page
 -- Rows of one job, newest first, older than the row `before`, younger than `since`.
@@ -36,28 +39,6 @@ WHERE job_id = %(job_id)s
   AND (%(before)s::bigint IS NULL OR id < %(before)s)
   AND (%(since)s::timestamptz IS NULL OR "timestamp" > %(since)s)
 ORDER BY id DESC
-LIMIT %(limit)s
-
--- name: latest_of_each
--- The newest rows of some types, up to `per_job` for each of the jobs, oldest first.
-SELECT latest.id, latest.job_id, latest."timestamp", latest.metric_type, latest.payload
-FROM unnest(%(job_ids)s::text[]) AS wanted (job_id)
-CROSS JOIN LATERAL (
-    SELECT id, job_id, "timestamp", metric_type, payload
-    FROM app.job_metrics
-    WHERE job_id = wanted.job_id AND metric_type = ANY(%(types)s)
-    ORDER BY id DESC
-    LIMIT %(per_job)s
-) AS latest
-ORDER BY latest.job_id, latest.id
-
--- name: newest_events
--- The newest events of all jobs, with the type of job that each belongs to.
-SELECT m.id, m.job_id, m."timestamp", m.metric_type, m.payload, j.job_type
-FROM app.job_metrics AS m
-JOIN app.jobs AS j USING (job_id)
-WHERE m.metric_type IN ('event', 'error')
-ORDER BY m.id DESC
 LIMIT %(limit)s
 
 -- name: put_context

@@ -54,6 +54,12 @@ def spin() -> None:
         pass
 
 
+def burn(seconds: float) -> None:
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+
+
 def sleep_with_child() -> None:
     subprocess.run(["sleep", "60"], check=True)
 

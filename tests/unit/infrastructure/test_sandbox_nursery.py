@@ -183,6 +183,20 @@ def test_a_template_that_has_ended_says_so_and_is_replaced(tmp_path: Path) -> No
     nursery.close()
 
 
+def test_a_child_that_does_not_end_in_time_counts_as_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infrastructure.sandbox_nursery._END_SECONDS", 0.0)
+    # It will not be told to end, as it would not be where it cannot be.
+    monkeypatch.setattr("infrastructure.sandbox_nursery._END", b"")
+    nursery = Nursery()
+    child = nursery.start({}, [], str(tmp_path))
+    child.end()
+    assert child.exit_code() == -signal.SIGKILL
+    assert child.cpu_seconds_since() >= 0.0
+    nursery.close()
+
+
 def test_nothing_is_left_of_a_host_that_is_killed() -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "tests.unit.infrastructure.sandbox_host"],

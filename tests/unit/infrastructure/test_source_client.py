@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from infrastructure import source_client as module
+from infrastructure.metering import Meter
 from infrastructure.source_client import (
     SourceClient,
     SourceRefused,
@@ -138,6 +139,14 @@ def test_json_and_what_is_none(server: Server) -> None:
     assert client(server).get_json(f"{url}/a") == {"n": [1]}
     with pytest.raises(SourceRefused, match="answered with text/html, not with JSON"):
         client(server).get_json(f"{url}/b?token=secret")
+
+
+def test_what_comes_is_counted_for_whoever_asked(server: Server) -> None:
+    server.answers["/a"] = reply(200, bytes(1000))
+    meter = Meter()
+    with meter.running():
+        fetch(client(server), f"http://a.test:{server.port}/a")
+    assert meter.cost().bytes_read == 1000
 
 
 def test_conditional_requests_and_ranges_come_back(server: Server) -> None:
