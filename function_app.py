@@ -10,9 +10,11 @@ import azure.functions as func
 import jobs
 import jobs.curated_timers
 import jobs.orchestration
+import jobs.pipelines
 import web_interfaces
 from config import get_settings
 from infrastructure import memory, telemetry
+from services.dashboard import pulse
 
 memory.give_back_what_is_freed()
 telemetry.configure(get_settings())
@@ -22,6 +24,9 @@ app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 for blueprint in (
     jobs.orchestration.bp,
     jobs.curated_timers.bp,
+    jobs.pipelines.bp,
     *web_interfaces.blueprints(),
 ):
     app.register_functions(blueprint)
+
+pulse.start()

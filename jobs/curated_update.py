@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from core.job_definition import PATIENT, JobDefinition, Queue, Stage, plan_one_task
 from services.curated import checking, etl, fetching, finalizing, updates
+from services.curated.lineage import of_update
+from services.curated.outputs import CuratedOutputs
 from services.curated.parameters import CuratedUpdate
 
 JOB = JobDefinition(
@@ -13,6 +15,7 @@ JOB = JobDefinition(
         "clean it, hold it against the published one, and publish it."
     ),
     parameters=CuratedUpdate,
+    outputs=CuratedOutputs,
     stages=(
         Stage(
             "check_source",
@@ -52,6 +55,7 @@ JOB = JobDefinition(
         ),
     ),
     finalize=finalizing.job_result,
+    lineage=of_update,
     on_end=updates.ended,
     on_resume=updates.resumed,
 )

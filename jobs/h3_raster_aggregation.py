@@ -13,6 +13,8 @@ from core.job_definition import (
     tolerate,
 )
 from services.h3 import handler_inventory_cells, handler_raster_zonal, publishing
+from services.h3.lineage import lineage
+from services.h3.outputs import H3Outputs
 from services.h3.parameters import H3RasterAggregation
 
 
@@ -27,6 +29,7 @@ JOB = JobDefinition(
         "classes, of a collection, a blob or an address."
     ),
     parameters=H3RasterAggregation,
+    outputs=H3Outputs,
     stages=(
         Stage(
             handler_inventory_cells.STAGE,
@@ -58,5 +61,6 @@ JOB = JobDefinition(
         ),
     ),
     finalize=publishing.job_result,
+    lineage=lineage,
     preview=handler_inventory_cells.preview,
 )

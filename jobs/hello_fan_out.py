@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from core.job_definition import JobDefinition, Queue, Stage, tolerate
 from services.orchestration import hello
+from services.orchestration.outputs import HelloOutputs
 
 JOB = JobDefinition(
     name="hello_fan_out",
     description="Run n no-op tasks through the whole engine: a smoke test for operators.",
     parameters=hello.HelloFanOut,
+    outputs=HelloOutputs,
     stages=(
         Stage(
             "hello",

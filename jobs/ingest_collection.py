@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from core.job_definition import PATIENT, JobDefinition, Queue, Stage, plan_one_task
 from services.ingest import copying, inventory, publishing, registering
+from services.ingest.lineage import lineage
+from services.ingest.outputs import IngestOutputs
 from services.ingest.parameters import IngestCollection
 
 JOB = JobDefinition(
@@ -13,6 +15,7 @@ JOB = JobDefinition(
         "register it in the STAC catalog."
     ),
     parameters=IngestCollection,
+    outputs=IngestOutputs,
     stages=(
         Stage(
             "inventory",
@@ -61,4 +64,5 @@ JOB = JobDefinition(
         ),
     ),
     finalize=publishing.job_result,
+    lineage=lineage,
 )

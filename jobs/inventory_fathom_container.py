@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from core.job_definition import PATIENT, JobDefinition, Stage, plan_one_task
 from services.fathom import inventory, listing
+from services.fathom.lineage import of_inventory
+from services.fathom.outputs import InventoryOutputs
 from services.fathom.parameters import InventoryFathomContainer
 
 JOB: JobDefinition[InventoryFathomContainer] = JobDefinition(
@@ -13,6 +15,7 @@ JOB: JobDefinition[InventoryFathomContainer] = JobDefinition(
         "and tile, and report what is complete, what is missing and what cannot be understood."
     ),
     parameters=InventoryFathomContainer,
+    outputs=InventoryOutputs,
     stages=(
         Stage(
             listing.STAGE,
@@ -32,5 +35,6 @@ JOB: JobDefinition[InventoryFathomContainer] = JobDefinition(
         ),
     ),
     finalize=inventory.job_result,
+    lineage=of_inventory,
     preview=listing.preview,
 )

@@ -24,6 +24,7 @@ from services.orchestration import closing, dead_letters, planning, reconcile, w
 from services.orchestration.dead_letters import DeadLetter
 from services.orchestration.rounds import do_all
 from services.orchestration.starting import ensure_started, tell_orchestrators
+from services.pipelines import starting as pipelines
 from services.publishing.housekeeping import drop_abandoned
 from services.tiles import overviews
 
@@ -123,8 +124,14 @@ def close_stage(where: dict) -> dict:  # type: ignore[type-arg]
 
 
 @bp.activity_trigger(input_name="ending")
-def finalize_job(ending: dict) -> str:  # type: ignore[type-arg]
-    return closing.finalize_job(ending["job_id"], ending["error"], ending["resumes"])
+@bp.durable_client_input(client_name="client")
+async def finalize_job(ending: dict, client: df.DurableOrchestrationClient) -> str:  # type: ignore[type-arg]
+    job_id: str = ending["job_id"]
+    status = await asyncio.to_thread(
+        closing.finalize_job, job_id, ending["error"], ending["resumes"]
+    )
+    await pipelines.tell_run_of(client, job_id)
+    return status
 
 
 @bp.service_bus_queue_trigger(

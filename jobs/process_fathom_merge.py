@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from core.job_definition import PATIENT, JobDefinition, Queue, Stage, plan_one_task
 from services.fathom import merging, planning, publishing
+from services.fathom.lineage import of_merged
+from services.fathom.outputs import MergedOutputs
 from services.fathom.parameters import ProcessFathomMerge
 
 JOB = JobDefinition(
@@ -13,6 +15,7 @@ JOB = JobDefinition(
         "one COG, band by band, published as one STAC collection."
     ),
     parameters=ProcessFathomMerge,
+    outputs=MergedOutputs,
     stages=(
         Stage(
             planning.INVENTORY,
@@ -43,5 +46,6 @@ JOB = JobDefinition(
         ),
     ),
     finalize=publishing.merged_result,
+    lineage=of_merged,
     preview=merging.preview,
 )

@@ -13,6 +13,8 @@ from core.job_definition import (
     tolerate,
 )
 from services.fathom import listing, planning, publishing, stacking
+from services.fathom.lineage import of_stacks
+from services.fathom.outputs import StacksOutputs
 from services.fathom.parameters import ProcessFathomStack
 
 
@@ -27,6 +29,7 @@ JOB = JobDefinition(
         "each return period, published as one STAC collection."
     ),
     parameters=ProcessFathomStack,
+    outputs=StacksOutputs,
     stages=(
         Stage(
             planning.INVENTORY,
@@ -58,5 +61,6 @@ JOB = JobDefinition(
         ),
     ),
     finalize=publishing.stacks_result,
+    lineage=of_stacks,
     preview=listing.preview,
 )

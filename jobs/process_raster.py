@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from core.job_definition import PATIENT, JobDefinition, Queue, Stage, plan_one_task
 from services.raster import creating, publishing, surveying, validating
+from services.raster.lineage import of_raster
+from services.raster.outputs import RasterOutputs
 from services.raster.parameters import ProcessRaster
 
 JOB = JobDefinition(
@@ -14,6 +16,7 @@ JOB = JobDefinition(
         "STAC catalog with previews."
     ),
     parameters=ProcessRaster,
+    outputs=RasterOutputs,
     stages=(
         Stage(
             "validate",
@@ -53,5 +56,6 @@ JOB = JobDefinition(
         ),
     ),
     finalize=publishing.job_result,
+    lineage=of_raster,
     preview=surveying.preview,
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from core.job_definition import PATIENT, JobDefinition, Queue, Stage, plan_one_task
 from services.raster import collecting, collection_publishing, listing
+from services.raster.lineage import of_collection
+from services.raster.outputs import RasterCollectionOutputs
 from services.raster.parameters import ProcessRasterCollection
 
 JOB = JobDefinition(
@@ -13,6 +15,7 @@ JOB = JobDefinition(
         "those that belong together as one STAC collection, with a mosaic."
     ),
     parameters=ProcessRasterCollection,
+    outputs=RasterCollectionOutputs,
     stages=(
         Stage(
             listing.STAGE,
@@ -70,5 +73,6 @@ JOB = JobDefinition(
         ),
     ),
     finalize=collection_publishing.job_result,
+    lineage=of_collection,
     preview=listing.preview,
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from core.job_definition import PATIENT, JobDefinition, Queue, Stage, plan_one_task
 from services.vector import inspecting, publishing, staging, validating
+from services.vector.lineage import lineage
+from services.vector.outputs import VectorOutputs
 from services.vector.parameters import ProcessVector
 
 JOB = JobDefinition(
@@ -13,6 +15,7 @@ JOB = JobDefinition(
         "as PostGIS tables, with a report of what was repaired and what was set aside."
     ),
     parameters=ProcessVector,
+    outputs=VectorOutputs,
     stages=(
         Stage(
             "inspect",
@@ -52,5 +55,6 @@ JOB = JobDefinition(
         ),
     ),
     finalize=publishing.job_result,
+    lineage=lineage,
     preview=inspecting.preview,
 )

@@ -65,7 +65,7 @@ def publish_held(context: TaskContext[CuratedPublish]) -> JsonObject:
                 check=context.check,
             )
         holding.tidy(dataset, context.check)
-    return {**published_result(version), "log_id": log_id}
+    return {**published_result(dataset, version), "log_id": log_id}
 
 
 def _was_compared(version: CuratedVersion) -> bool:

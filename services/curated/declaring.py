@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import ValidationError
 
 from core import jsonb
+from core.addresses import names_secret, secrets_in_query
 from core.errors import FieldError, InvalidParameters
 from core.models.curated import JOB_TYPE, CuratedDataset, CuratedDefinition
 from core.registry import registry
@@ -41,17 +40,6 @@ SHOWN_ONLY = frozenset(set(CuratedDataset.model_fields) - _FIELDS) | {
     "state",
     "version",
 }
-
-# Names under which credentials are given, as words: token, sig, auth_key, x_amz_signature,
-# aws_access_key_id. In a query, `code` is the key of an Azure function.
-_SECRET = re.compile(
-    r"(?:.*_)?(?:password|passwd|passphrase|pwd|secret|token|signature|sig|credentials?|jwt)"
-    r"|(?:.*_)?(?:access|account|api|auth|functions?|private|subscription)_?key(?:_id)?"
-    r"|(?:access|api|auth|bearer|sas)token|auth|authorization|cookie|key|pass"
-)
-_SECRET_OF_QUERY = re.compile(rf"{_SECRET.pattern}|code")
-# Between the words of names such as accessToken and AWSAccessKeyId.
-_NEXT_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|-")
 
 
 def declared(
@@ -137,7 +125,7 @@ def _secrets_in(value: Any, loc: list[str | int]) -> Iterator[FieldError]:
     """What a JSON value names as a secret, and the addresses in it that hold one."""
     if isinstance(value, dict):
         for name, each in value.items():
-            if _is_named(_SECRET, name):
+            if names_secret(name):
                 yield {"loc": [*loc, name], "msg": f"must not be here: {_ELSEWHERE}"}
             else:
                 yield from _secrets_in(each, [*loc, name])
@@ -153,17 +141,12 @@ def _secrets_in(value: Any, loc: list[str | int]) -> Iterator[FieldError]:
 
 def _secrets_in_address(address: str, loc: list[str | int]) -> Iterator[FieldError]:
     try:
-        query = urlsplit(address).query
+        names = secrets_in_query(address)
     except ValueError:
         yield {"loc": loc, "msg": "is not an address"}
         return
-    for name, _ in parse_qsl(query, keep_blank_values=True):
-        if _is_named(_SECRET_OF_QUERY, name):
-            yield {"loc": loc, "msg": f"must not have {name!r} in its query: {_ELSEWHERE}"}
-
-
-def _is_named(names: re.Pattern[str], name: str) -> bool:
-    return names.fullmatch(_NEXT_WORD.sub("_", name).lower()) is not None
+    for name in names:
+        yield {"loc": loc, "msg": f"must not have {name!r} in its query: {_ELSEWHERE}"}
 
 
 def _fault(field: str, message: str) -> FieldError:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from core.addresses import bare
 from core.errors import PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec
 from core.models.curated import CuratedDataset, UpdateStatus, UpdateStrategy
@@ -37,6 +38,7 @@ from services.curated.checking import wanted
 from services.curated.etl import STAGE as ETL
 from services.curated.fetching import STAGE as FETCH
 from services.curated.handler import About
+from services.curated.outputs import CuratedOutputs
 from services.curated.parameters import CuratedUpdate
 from services.curated.reviewing import Review
 from services.vector import reports, validating
@@ -68,35 +70,34 @@ def finalize(context: Context) -> JsonObject:
     _check_keys(dataset, about)
     version = _assembled(context, dataset, about)
     if version.state == "published":
-        return published_result(version)
+        return published_result(dataset, version)
     if version.state == "discarded":
         # A dry run discards what it has compared, others what they found in their way.
         if context.parameters.dry_run and version.changes is not None:
-            return _result_of("planned", version)
+            return _result_of("planned", dataset, version)
         raise _discarded(version)
     review = _reviewed(context, dataset, about, version)
     if context.parameters.dry_run:
         version = _report_plan(context, version, review)
         holding.drop_discarded()
-        return _result_of("planned", version)
+        return _result_of("planned", dataset, version)
     if review.refused:
         _hold(context, dataset, version, review)
         holding.drop_discarded()
         raise _gate_failed(dataset, version, review)
     version = _published(context, dataset, about, version, review)
     holding.tidy(dataset, context.check)
-    return published_result(version)
+    return published_result(dataset, version)
 
 
 def job_result(context: JobContext[CuratedUpdate]) -> JsonObject:
-    """The job's result: {action: updated | unchanged | skipped | planned, dataset_id,
-    source_version}, and unless it was skipped {version, delivers, changes, rows, read, loaded,
-    quarantined, gates, report, log_id}. Of an update by which nothing changed `version` is the
-    one that is published still."""
+    """The job's result, as `outputs.CuratedOutputs` declares it. Of an update by which nothing
+    changed `version` is the one that is published still."""
     for task in context.results(STAGE):
         return task.result
     skipped = next(context.results("check_source")).result
     return {
+        **dict.fromkeys(CuratedOutputs.model_fields),
         "action": "skipped",
         "dataset_id": context.parameters.dataset_id,
         "source_version": skipped["source_version"],
@@ -297,18 +298,21 @@ def _discarded(version: CuratedVersion) -> PermanentTaskError:
     )
 
 
-def published_result(version: CuratedVersion) -> JsonObject:
+def published_result(dataset: CuratedDataset, version: CuratedVersion) -> JsonObject:
     """What came of a version that is published, as the result of a job."""
     is_unchanged = version.version == version.base_version
-    return _result_of("unchanged" if is_unchanged else "updated", version)
+    return _result_of("unchanged" if is_unchanged else "updated", dataset, version)
 
 
-def _result_of(action: str, version: CuratedVersion) -> JsonObject:
+def _result_of(action: str, dataset: CuratedDataset, version: CuratedVersion) -> JsonObject:
     changes: Mapping[str, Any] = version.changes or {}
     return {
         "action": action,
         "dataset_id": version.dataset_id,
         "source_version": version.source_version,
+        "reason": None,
+        "table": str(dataset.target),
+        "source_url": None if dataset.source_url is None else bare(dataset.source_url),
         "version": version.version,
         "delivers": version.delivers,
         "changes": {

@@ -11,10 +11,14 @@ from core.blob_names import BlobPath
 from core.days import Day
 from core.job_definition import JobParameters
 from core.models.curated import UpdateType
+from core.picking import picks
 from services.data_container import DataContainer
 
 _DATASET = Field(
-    pattern=r"^[a-z][a-z0-9_]{0,49}$", description="Dataset of the registry", examples=["wdpa"]
+    pattern=r"^[a-z][a-z0-9_]{0,49}$",
+    description="Dataset of the registry",
+    examples=["wdpa"],
+    json_schema_extra=picks("dataset"),
 )
 
 
@@ -44,9 +48,15 @@ class CuratedUpdate(JobParameters):
         default=None, description="Backfill: last day whose records are read again"
     )
     container_name: DataContainer | None = Field(
-        default=None, description="Container of an uploaded file to read instead of the source"
+        default=None,
+        description="Container of an uploaded file to read instead of the source",
+        json_schema_extra=picks("container"),
     )
-    blob_name: BlobPath | None = Field(default=None, description="Path of that file")
+    blob_name: BlobPath | None = Field(
+        default=None,
+        description="Path of that file",
+        json_schema_extra=picks("blob", of="container_name"),
+    )
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:

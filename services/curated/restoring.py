@@ -10,6 +10,7 @@ from infrastructure import (
     curated_repository,
     curated_updates_repository,
     curated_versions_repository,
+    database,
 )
 from infrastructure import publishing_repository as records
 from infrastructure.curated_updates_repository import UNKNOWN, Counts
@@ -40,7 +41,7 @@ def restore(
     raises.
     """
     dataset = curated_repository.get(connection, dataset_id)
-    started = curated_updates_repository.now(connection)
+    started = database.now(connection)
     take_turn(connection, dataset.target, _never, patience=patience)
     before = records.table(connection, dataset.target)
     way = None if before is None else _way(connection, dataset, before, to_version)

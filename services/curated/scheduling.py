@@ -36,7 +36,7 @@ def run_due(now: datetime | None = None) -> list[Submission]:
         if not mine:
             return []
         with database.transaction() as connection:
-            moment = now or updates_log.now(connection)
+            moment = now or database.now(connection)
             early = updates_log.pull_back_schedules(connection, moment)
             enabled = updates_log.enabled(connection)
         if early:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from core.job_definition import JobParameters
+from core.picking import picks
 from services.data_container import DataContainer
 from services.h3.parameters import Bbox
 
@@ -39,6 +40,7 @@ class FathomSelection(JobParameters):
         pattern=r"^[A-Z]{3}$",
         description="Only tiles that touch this country, as curated_admin0 has it",
         examples=["RWA"],
+        json_schema_extra=picks("country"),
     )
     bbox: Bbox | None = Field(
         default=None,
@@ -52,7 +54,9 @@ class FathomTiles(FathomSelection):
     """Where the tiles are."""
 
     container_name: DataContainer = Field(
-        description="Container of the tiles", examples=["bronze-fathom"]
+        description="Container of the tiles",
+        examples=["bronze-fathom"],
+        json_schema_extra=picks("container"),
     )
     prefix: str = Field(default="", max_length=900, description="Only paths that begin so")
 
@@ -61,6 +65,7 @@ class InventoryFathomContainer(FathomTiles):
     report_container: DataContainer = Field(
         default="silver-fathom",
         description="Container that the reports are written to; it is made where it is missing",
+        json_schema_extra=picks("container"),
     )
 
 
@@ -70,6 +75,7 @@ class FathomOptions(FathomSelection):
     target_container: DataContainer = Field(
         default="silver-fathom",
         description="Container that the COGs are written to; it is made where it is missing",
+        json_schema_extra=picks("container"),
     )
     skip_existing: bool = Field(
         default=True,
@@ -103,6 +109,7 @@ class ProcessFathomStack(FathomTiles, FathomOptions):
         max_length=128,
         pattern=_ID,
         description="STAC collection of the stacks; it is made where it is missing",
+        json_schema_extra=picks("stac_collection"),
     )
     failed_tiles: Literal["fail", "report"] = Field(
         default="fail",
@@ -117,12 +124,14 @@ class ProcessFathomMerge(FathomOptions):
         max_length=128,
         pattern=_ID,
         description="STAC collection of the stacks that are merged",
+        json_schema_extra=picks("stac_collection"),
     )
     collection_id: str = Field(
         default="fathom",
         max_length=128,
         pattern=_ID,
         description="STAC collection of the merged rasters; it is made where it is missing",
+        json_schema_extra=picks("stac_collection"),
     )
     grid_size: int = Field(
         default=5,

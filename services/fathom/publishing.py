@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +21,7 @@ from core.result_lists import listed
 from infrastructure import blob_storage, locks
 from infrastructure.blob_lookup import CONCURRENCY
 from infrastructure.locks import Space
+from infrastructure.metering import Threads
 from infrastructure.stac_loader import LoadOutcome
 from services.fathom import items, planning, skipping, wanted
 from services.fathom.listing import StackList
@@ -35,6 +35,7 @@ from services.raster.rendering.published import RESTRICTED
 STAGE = "publish"
 
 _BATCH = 100
+_LISTED = 100
 _NDJSON = "application/x-ndjson"
 
 Context = TaskContext[Any]
@@ -97,9 +98,15 @@ def merged_result(context: JobContext[ProcessFathomMerge]) -> JsonObject:
 
 
 def _result_of(context: JobContext[Any]) -> JsonObject:
-    if context.parameters.dry_run:
-        return planning.dry_result(planning.planned(context))
-    return next(context.results(STAGE)).result
+    if not context.parameters.dry_run:
+        return next(context.results(STAGE)).result
+    found = planning.planned(context)
+    return {
+        **_counts(context, found, [], planning.refused(context), None),
+        **planning.dry_result(found),
+        "item_ids": list(found.first),
+        "report": None,
+    }
 
 
 def _publish(context: Context, product: Product) -> JsonObject:
@@ -159,7 +166,7 @@ def _remove_older(context: Context, item_ids: Sequence[str]) -> None:
             parameters.target_container, parameters.collection_id, item_id, check=context.check
         )
 
-    with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="remove") as threads:
+    with Threads(CONCURRENCY, thread_name_prefix="remove") as threads:
         for start in range(0, len(item_ids), _BATCH):
             context.check()
             done = item_ids[start : start + _BATCH]
@@ -189,7 +196,7 @@ class _Placing:
             return _placed(context, result["index"], cog, before.get(cog.item_id))
 
         placed: list[JsonObject] = []
-        with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="place") as threads:
+        with Threads(CONCURRENCY, thread_name_prefix="place") as threads:
             for item in threads.map(work, made, cogs):
                 context.check()
                 placed.append(item)
@@ -256,15 +263,36 @@ def _result(
         content_type=_NDJSON,
     )
     return {
-        "collection_id": collection_id,
+        **_counts(context, found, made, failures, outcome),
+        "dry_run": False,
+        "would_fail": False,
         "message": _message(product, collection_id, found, made, failures),
+        "item_ids": [each["item_id"] for each in made[:_LISTED]],
+        "first": list(listed(each for each in records if each["status"] == "made")),
+        "report": {"container": parameters.target_container, "path": report},
+    }
+
+
+def _counts(
+    context: JobContext[Any],
+    found: Planned,
+    made: Sequence[JsonObject],
+    failures: Sequence[Failure],
+    outcome: LoadOutcome | None,
+) -> JsonObject:
+    """What the results of a job and of a dry run have in common."""
+    collection_id = context.parameters.collection_id
+    return {
+        "collection_id": collection_id,
         "groups": found.groups,
+        "would_make": found.to_make,
         "made": len(made),
         "skipped": found.skipped,
         "failed": len(failures),
         "failed_by_reason": dict(Counter(each.code for each in failures).most_common()),
         "failures": list(listed(map(_of_failure, failures))),
         "sources": found.sources,
+        "bytes": found.bytes,
         "bytes_in": sum(each["bytes_in"] for each in made),
         "bytes_out": sum(each["bytes_out"] for each in made),
         "missing_return_periods": dict(Counter(band for each in made for band in each["missing"])),
@@ -278,23 +306,19 @@ def _result(
             "updated": 0 if outcome is None else outcome.updated,
             "unchanged": 0 if outcome is None else outcome.unchanged,
         },
-        "first": list(listed(each for each in records if each["status"] == "made")),
-        "report": {"container": parameters.target_container, "path": report},
-        **_links(collection_id, outcome),
+        "links": _links(collection_id, outcome),
     }
 
 
-def _links(collection_id: str, outcome: LoadOutcome | None) -> JsonObject:
+def _links(collection_id: str, outcome: LoadOutcome | None) -> JsonObject | None:
     """Where the collection is to be seen, if there is one."""
     if outcome is None and catalog.stored_collection(collection_id) is None:
-        return {}
+        return None
     address = f"/api/stac/collections/{collection_id}"
     return {
-        "links": {
-            "collection": address,
-            "items": f"{address}/items",
-            "map": f"/api/interface/map?collection={collection_id}",
-        }
+        "collection": address,
+        "items": f"{address}/items",
+        "map": f"/api/interface/map?collection={collection_id}",
     }
 
 

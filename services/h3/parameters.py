@@ -15,8 +15,10 @@ from pydantic import (
     model_validator,
 )
 
+from core.addresses import SourceUrl
 from core.blob_names import BlobPath
 from core.job_definition import JobParameters
+from core.picking import picks
 from services.data_container import DataContainer
 
 _ID = r"^[A-Za-z0-9_][A-Za-z0-9_.:-]*$"
@@ -73,6 +75,7 @@ class H3RasterAggregation(JobParameters):
         pattern=DATASET_ID,
         description="Name under which the statistics are kept and asked for",
         examples=["srtm-rwanda"],
+        json_schema_extra=picks("h3_dataset"),
     )
     resolution: int = Field(
         ge=0, le=12, description="H3 resolution of the cells, 0 (largest) to 12", examples=[6]
@@ -83,12 +86,14 @@ class H3RasterAggregation(JobParameters):
         pattern=_ID,
         description="STAC collection of our catalog whose items are read",
         examples=["elevation"],
+        json_schema_extra=picks("stac_collection"),
     )
     item_id: str | None = Field(
         default=None,
         max_length=128,
         pattern=_ID,
         description="The one item of the collection that is read; default: all of them",
+        json_schema_extra=picks("stac_item", of="collection_id"),
     )
     datetime: str | None = Field(
         default=None,
@@ -111,15 +116,18 @@ class H3RasterAggregation(JobParameters):
         "are about",
     )
     container_name: DataContainer | None = Field(
-        default=None, description="Container of a raster, in place of a collection"
+        default=None,
+        description="Container of a raster, in place of a collection",
+        json_schema_extra=picks("container"),
     )
     blob_name: BlobPath | None = Field(
-        default=None, description="Path of the raster in its container", examples=["dem.tif"]
-    )
-    source_url: str | None = Field(
         default=None,
-        max_length=2048,
-        pattern=r"^https?://",
+        description="Path of the raster in its container",
+        examples=["dem.tif"],
+        json_schema_extra=picks("blob", of="container_name"),
+    )
+    source_url: SourceUrl | None = Field(
+        default=None,
         description="Address of a raster, in place of a collection or a blob",
     )
     band: int | str = Field(
@@ -142,6 +150,7 @@ class H3RasterAggregation(JobParameters):
         pattern=r"^[A-Z]{3}$",
         description="Only cells in this country, as curated_admin0 has it",
         examples=["RWA"],
+        json_schema_extra=picks("country"),
     )
     bbox: Bbox | None = Field(
         default=None,

@@ -215,6 +215,7 @@ def _result(
         "cells_without_data": without_data,
         "cells_failed": computed.cells_failed,
         "cells_beyond": computed.cells_beyond,
+        "rows": computed.values,
         "rows_written": loaded.written,
         "rows_unchanged": computed.values - loaded.written,
         "rows_removed": loaded.removed,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import orjson
@@ -16,6 +15,7 @@ from core.errors import NotFound, PermanentTaskError
 from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec
 from infrastructure.blob_copy import Copied, CopyRefused, CopyRules, copy_blob
 from infrastructure.blob_lookup import CONCURRENCY
+from infrastructure.metering import Threads
 from services.ingest import files
 from services.ingest.cogs import CogChecks
 from services.ingest.files import SourceDocument, SourceFile
@@ -100,7 +100,7 @@ def _copy_all(
 ) -> Iterator[list[tuple[SourceFile, Copied]] | CopyRefused]:
     """For each document its copied files, or the refusal of an asset. A linked file that is
     refused is left out. Files are copied a few at a time, across documents."""
-    with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="copy") as threads:
+    with Threads(CONCURRENCY, thread_name_prefix="copy") as threads:
         pending = [
             [(each, threads.submit(_copy_one, context, each)) for each in source.files]
             for source in sources

@@ -6,20 +6,24 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from core.blob_names import BlobPath
 from core.job_definition import JobParameters
+from core.picking import picks
 from services.data_container import DataContainer
 
 
 class IngestCollection(JobParameters):
     source_container: DataContainer = Field(
-        description="Container that holds the collection, its items' sidecars and their assets"
+        description="Container that holds the collection, its items' sidecars and their assets",
+        json_schema_extra=picks("container"),
     )
     target_container: DataContainer = Field(
         description="Container that the assets are copied to, under the same paths",
         examples=["silver-cdl"],
+        json_schema_extra=picks("container"),
     )
     collection_json_path: BlobPath = Field(
         default="collection.json",
         description="Path of the STAC Collection inside source_container",
+        json_schema_extra=picks("blob", of="source_container"),
     )
     collection_id: str | None = Field(
         default=None,
@@ -28,6 +32,7 @@ class IngestCollection(JobParameters):
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]*$",
         description="Register the collection under this id instead of its own",
         examples=["usda-cdl"],
+        json_schema_extra=picks("stac_collection"),
     )
     batch_size: int = Field(
         default=100, ge=1, le=500, description="Items whose assets one copy task takes on"

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
 from core.errors import NotFound
+from infrastructure.metering import Threads
 from services.ingest.documents import DocumentError, JsonObject, parse
 from services.ingest.hrefs import HrefError, Outside, locate
 from services.ingest.quarantine import Quarantined, Reason
@@ -66,7 +67,7 @@ class CollectionWalk:
     def __iter__(self) -> Iterator[FoundItem | Quarantined]:
         """The items, in the order of the links, and what cannot be read."""
         ahead: deque[tuple[_Link, Future[tuple[str, bytes]]] | Quarantined] = deque()
-        with ThreadPoolExecutor(_THREADS, thread_name_prefix="sidecar") as threads:
+        with Threads(_THREADS, thread_name_prefix="sidecar") as threads:
             try:
                 while self._links or ahead:
                     while self._links and len(ahead) < _AHEAD:

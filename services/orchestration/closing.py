@@ -7,17 +7,30 @@ from typing import Any, Literal, TypedDict
 
 from core import jsonb
 from core.errors import NotFound, Unavailable
+from core.job_definition import JobDefinition
+from core.models.cost import Cost
 from core.models.job import JobRecord, JobStatus, StageStatus
 from core.registry import registry
-from infrastructure import database, faults, job_progress, job_repository, task_repository
+from infrastructure import (
+    cost_repository,
+    database,
+    error_groups_repository,
+    faults,
+    job_progress,
+    job_repository,
+    task_repository,
+)
 from infrastructure.blob_storage import BlobWorkspace
 from infrastructure.database import Connection
+from infrastructure.metering import Meter
 from infrastructure.task_repository import Stage
 from infrastructure.telemetry import task_scope
 from services.orchestration import window
 from services.orchestration.context import LedgerContext
 
 log = logging.getLogger(__name__)
+
+_MISFITS = 20
 
 
 class CloseVerdict(TypedDict):
@@ -38,6 +51,7 @@ def close_stage(job_id: str, stage: int) -> CloseVerdict:
         if not current.is_done:
             return {"next": "wait", "error": None}
         task_repository.audit(connection, current)
+        error_groups_repository.complete(connection, job_id, stage, current.tasks_failed)
         job = job_repository.get(connection, job_id)
         status = _judge(current, job)
         if current.status is StageStatus.RUNNING:
@@ -99,10 +113,12 @@ def finalize_job(job_id: str, error: dict[str, Any] | None, resumes: int) -> str
         if job.status.is_terminal or job.resumes != resumes:
             return job.status.value
         result: dict[str, Any] | None = None
+        meter = Meter()
         status = _job_status(stages, error)
         if status in (JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS):
-            status, result, error = _result(job, status)
-        if not _end(job, status, result, error):
+            with meter.running():
+                status, result, error = _result(job, status)
+        if not _end(job, status, result, error, meter.cost()):
             with database.transaction() as connection:
                 return job_repository.get(connection, job_id).status.value
     return status.value
@@ -134,7 +150,25 @@ def _result(
         if fault.transient:
             raise
         return JobStatus.FAILED, None, {**fault.record, "stage_name": "finalize"}
+    _tell_misfits(job.job_id, context.definition, result)
     return status, result, None
+
+
+def _tell_misfits(
+    job_id: str, definition: JobDefinition[Any], result: dict[str, Any] | None
+) -> None:
+    """Tell of a result that is not as its job type declares it. What was published is published:
+    the job does not fail for that, but a pipeline that refers to the result may."""
+    misfits = definition.misfits(result)
+    if misfits:
+        more = f" (and {len(misfits) - 1:,} more)" if len(misfits) > 1 else ""
+        job_progress.event(
+            job_id,
+            "result_not_as_declared",
+            f"The result is not as {definition.name} declares it: {misfits[0]}{more}",
+            error=True,
+            fields=misfits[:_MISFITS],
+        )
 
 
 def _end(
@@ -142,6 +176,7 @@ def _end(
     status: JobStatus,
     result: dict[str, Any] | None,
     error: dict[str, Any] | None,
+    cost: Cost,
 ) -> bool:
     """Write the terminal state; False where the job has ended or was resumed meanwhile."""
     job_id = job.job_id
@@ -152,6 +187,7 @@ def _end(
             connection, job_id, status, resumes=job.resumes, result=result, error=error
         ):
             return False
+        cost_repository.add(connection, job_id, cost_repository.END_OF_JOB, cost)
         for stage in task_repository.stages(connection, job_id):
             if not stage.status.is_terminal and stage.tasks_total and not stage.is_done:
                 window.lock_stage(connection, job_id, stage.stage)

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from core.errors import NotFound
 from core.job_definition import Queue, RetryPolicy
 from core.messages import MalformedMessage, TaskMessage
+from core.models.cost import Cost
 from core.models.task import ClaimedTask, TaskOutcome, TaskStatus
 from core.registry import registry
 from infrastructure import (
+    cost_repository,
     database,
     job_progress,
     job_repository,
@@ -74,6 +76,7 @@ def _settle(message: TaskMessage, letter: DeadLetter) -> StageDone | None:
             outcomes = [_outcome(task, retry, reason) for task in tasks]
             settled = task_repository.settle(connection, job_id, stage, outcomes)
             progress = window.move_on(connection, current, settled)
+            cost_repository.add(connection, job_id, stage, Cost(messages=progress.messages))
     except (LookupError, NotFound) as error:
         log.error("dead letter for what is not in the ledger: %s", error)
         _record_alone(letter)

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 
 from core.errors import Unavailable
 from core.models.task import ClaimedTask
+from core.models.worker import Work
 from infrastructure import database, locks, task_repository
 
 log = logging.getLogger(__name__)
@@ -38,11 +39,17 @@ class Holding:
         self.lease_seconds = lease_seconds
         self._tasks = tasks
         self._stopped: dict[int, str] = {}
+        self._since = time.monotonic()
         self.renew_at = time.monotonic() + _renewal_interval(lease_seconds)
 
     def stop_reason(self, task_index: int) -> str | None:
         """Why the task should stop, or None."""
         return self._stopped.get(task_index)
+
+    def work(self) -> Work:
+        """What is held, and for how long."""
+        held_for = round(time.monotonic() - self._since, 1)
+        return Work(self.job_id, self.stage, len(self._tasks), held_for)
 
     def renew(self) -> None:
         """Renew the leases, and note which tasks should stop."""
@@ -84,6 +91,12 @@ class LeaseKeeper:
         finally:
             with self._guard:
                 self._holdings.discard(holding)
+
+    def work(self) -> list[Work]:
+        """What this process is at, that which it has had longest first."""
+        with self._guard:
+            held = [holding.work() for holding in self._holdings]
+        return sorted(held, key=lambda work: -work.seconds)
 
     def _keep(self) -> None:
         while True:

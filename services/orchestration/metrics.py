@@ -1,15 +1,13 @@
-"""What is going on: the metrics of one job, and the overview of all of them."""
+"""What is going on: the metrics of one job, and a summary of all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from core.models.job import JobStatus
-from core.models.metrics import JobState, MetricRecord, MetricType, event_view, throughput
-from infrastructure import job_progress, metrics_repository, status_repository
+from core.models.metrics import MetricRecord, MetricType, rates
+from infrastructure import dashboard_repository, job_progress, metrics_repository
 from infrastructure.database import Connection
 from infrastructure.metrics_losses import LOST, Kind
 from services.orchestration import status
@@ -21,8 +19,6 @@ EVENT_TYPES = (MetricType.EVENT, MetricType.ERROR)
 
 # Snapshots behind the line of a job's throughput.
 POINTS = 60
-
-_EVENTS = 20
 
 # More jobs than this do not run at once; the sum of their rates stays a cheap query.
 _MOST_RUNNING = 200
@@ -76,73 +72,18 @@ def summary() -> JsonObject:
     """
 
     def read(connection: Connection) -> JsonObject:
+        running = dashboard_repository.running(connection, _MOST_RUNNING)
+        samples = status.samples_of(connection, running)
+        pace = sum(rates(each, samples.get(each.job.job_id)).tasks_per_minute for each in running)
+        recorded, untold = metrics_repository.lost(connection, LOST), job_progress.losses.untold
         return {
-            **_summary(connection, _running(connection)),
+            **asdict(dashboard_repository.summary(connection)),
+            "tasks_per_minute": round(pace, 1),
+            "not_written": {kind: recorded.get(kind, 0) + untold[kind] for kind in Kind},
             "not_written_here": job_progress.losses.counts,
         }
 
     return metrics_repository.transact(read)
-
-
-def overview(*, cards: int = 20, rows: int = 10) -> JsonObject:
-    """What the dashboard shows: {summary, running, queued, ended, events}, newest first.
-
-    Up to `cards` running jobs come with `context` (their figures) and `throughput` (tasks per
-    minute between snapshots, oldest first), up to `rows` queued and ended ones without. The
-    number of queries does not depend on the number of jobs.
-    """
-
-    def read(connection: Connection) -> JsonObject:
-        running = _running(connection)
-        return {
-            "summary": _summary(connection, running),
-            "running": _with_metrics(connection, running[:cards]),
-            "queued": _views(connection, [JobStatus.QUEUED], rows),
-            "ended": _views(connection, [s for s in JobStatus if s.is_terminal], rows),
-            "events": [
-                {**event_view(event), "job_id": event.job_id, "job_type": job_type}
-                for job_type, event in metrics_repository.newest_events(connection, _EVENTS)
-            ],
-        }
-
-    return metrics_repository.transact(read)
-
-
-def _running(connection: Connection) -> Sequence[JobState]:
-    return status_repository.jobs(connection, limit=_MOST_RUNNING, statuses=[JobStatus.RUNNING])
-
-
-def _views(connection: Connection, statuses: Sequence[JobStatus], limit: int) -> list[JsonObject]:
-    states = status_repository.jobs(connection, limit=limit, statuses=statuses)
-    return status.job_views(connection, states)
-
-
-def _summary(connection: Connection, running: Sequence[JobState]) -> JsonObject:
-    views = status.job_views(connection, running)
-    rate = sum(job["rates"]["tasks_per_minute"] for job in views)
-    recorded = metrics_repository.lost(connection, LOST)
-    untold = job_progress.losses.untold
-    return {
-        **asdict(status_repository.summary(connection)),
-        "tasks_per_minute": round(rate, 1),
-        "not_written": {kind: recorded.get(kind, 0) + untold[kind] for kind in Kind},
-    }
-
-
-def _with_metrics(connection: Connection, states: Sequence[JobState]) -> list[JsonObject]:
-    ids = [state.job.job_id for state in states]
-    if not ids:
-        return []
-    figures = job_progress.figures(connection, states)
-    snapshots = metrics_repository.latest_of_each(connection, ids, [MetricType.SNAPSHOT], POINTS)
-    return [
-        {
-            **view,
-            "context": figures[view["job_id"]],
-            "throughput": throughput(snapshots[view["job_id"]]),
-        }
-        for view in status.job_views(connection, states)
-    ]
 
 
 def _row(record: MetricRecord) -> JsonObject:

@@ -55,6 +55,14 @@ def task_key(cursor: str) -> tuple[int, int]:
     return _read(cursor, lambda stage, index: (_number(stage, _INT4), _number(index, _INT4)))
 
 
+def cause_key(cursor: str) -> tuple[int, int, str]:
+    """(count, stage, fingerprint) out of a cursor of causes, or `InvalidParameters`."""
+    return _read(
+        cursor,
+        lambda count, stage, cause: (_number(count, _INT4), _number(stage, _INT4), _name(cause)),
+    )
+
+
 def row_key(cursor: str) -> int:
     """The id of a row out of a cursor, or `InvalidParameters`."""
     return _read(cursor, lambda text: _number(text, _INT8))

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
+from core.models.cost import Cost
 from core.models.job import StageStatus
-from infrastructure import database, faults, job_progress, job_repository, task_repository
+from infrastructure import (
+    cost_repository,
+    database,
+    faults,
+    job_progress,
+    job_repository,
+    task_repository,
+)
+from infrastructure.metering import Meter
 from infrastructure.telemetry import task_scope
 from services.orchestration import window
 from services.orchestration.context import LedgerContext
@@ -57,9 +66,12 @@ def _plan(job_id: str, stage: int) -> PlanVerdict:
             return {"next": "finalize", "error": None}
         if current.tasks_total is None:
             context = LedgerContext.of(job)
-            specs = context.definition.stages[stage].planner(context)
-            task_type = context.definition.task_type(stage)
-            total = task_repository.plan(connection, job_id, stage, task_type, specs)
+            meter = Meter()
+            with meter.running():
+                specs = context.definition.stages[stage].planner(context)
+                task_type = context.definition.task_type(stage)
+                total = task_repository.plan(connection, job_id, stage, task_type, specs)
+            cost_repository.add(connection, job_id, stage, meter.cost())
         else:
             total = current.tasks_total
         task_repository.open_stage(connection, job_id, stage)
@@ -86,6 +98,7 @@ def dispatch_stage(job_id: str, stage: int) -> bool:
                 task_repository.stop(connection, job_id, stage)
                 current = task_repository.cancel_waiting(connection, job_id, stage)
             progress = window.refill(connection, current)
+            cost_repository.add(connection, job_id, stage, Cost(messages=progress.messages))
         progress.send()
     job_progress.sample(job_id, force=True)
     return progress.done or current.is_done

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 
 from config import get_settings
 from core.errors import Unavailable
+from core.models.cost import Cost
 from core.models.job import JobStatus
 from core.models.task import TaskOutcome, TaskStatus
 from infrastructure import (
+    cost_repository,
     database,
     job_progress,
     job_repository,
@@ -97,9 +99,11 @@ def reconcile_stage(job_id: str, stage: int) -> bool:
             )
             progress = window.move_on(connection, current, settled)
             overdue = reconcile_repository.requeue_overdue(connection, current, resend_after)
+            to_send = [*progress.to_send, *(each.task_index for each in overdue)]
+            progress = window.Progress(progress.stage, to_send, progress.done)
+            cost_repository.add(connection, job_id, stage, Cost(messages=progress.messages))
         _report(job_id, stage, len(lost), overdue)
-        to_send = [*progress.to_send, *(each.task_index for each in overdue)]
-        return window.Progress(progress.stage, to_send, progress.done).send()
+        return progress.send()
 
 
 def _report(job_id: str, stage: int, lost: int, overdue: list[Overdue]) -> None:

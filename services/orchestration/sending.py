@@ -40,6 +40,11 @@ def send(stage: Stage, indexes: Sequence[int]) -> bool:
     return True
 
 
+def messages_of(stage: Stage, indexes: Sequence[int]) -> int:
+    """How many messages `send` sends."""
+    return -(-len(indexes) // stage.tasks_per_message)
+
+
 def send_retries(stage: Stage, retries: Sequence[tuple[int, float]]) -> None:
     """Schedule a message for each task that waits: (index, seconds). All in one send.
 

@@ -17,7 +17,7 @@ from services.orchestration.worker import StageDone
 log = logging.getLogger(__name__)
 
 ORCHESTRATOR = "run_job"
-_ALIVE = ("Running", "Pending", "ContinuedAsNew", "Suspended")
+ALIVE = ("Running", "Pending", "ContinuedAsNew", "Suspended")
 
 
 class DurableClient(Protocol):
@@ -54,7 +54,7 @@ async def ensure_started(client: DurableClient, job_id: str) -> None:
             log.warning("the orchestration's state is not known: %s", error)
         return
     runtime = getattr(status, "runtime_status", None)
-    if runtime is not None and runtime.value in _ALIVE:
+    if runtime is not None and runtime.value in ALIVE:
         return
     if await asyncio.to_thread(reconcile.may_restart, job_id):
         await start(client, job_id)

@@ -9,20 +9,29 @@ Stages count from 0 everywhere: `stage` is the index of the current one, and fin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from config import get_metrics_settings
-from core.addresses import without_queries
+from core.addresses import without_secrets
 from core.errors import NotFound
 from core.identifiers import is_job_id
+from core.models.cost import Cost
 from core.models.job import JobRecord, JobStatus
-from core.models.metrics import JobState, StageState, progress_pct, rate_window, rates
-from core.models.task import TaskStatus
-from infrastructure import metrics_repository, status_repository
-from infrastructure.database import Connection, Row
-from services.orchestration.paging import bad_query, cursor_after, job_key, one_of, task_key
+from core.models.metrics import (
+    JobState,
+    Sample,
+    StageState,
+    progress_pct,
+    rate_window,
+    rates,
+)
+from infrastructure import cost_repository, metrics_repository, status_repository
+from infrastructure.database import Connection
+from services.orchestration import task_views
+from services.orchestration.paging import cursor_after, job_key, one_of
+from services.orchestration.task_views import TaskQuery
 
 JsonObject = dict[str, Any]
 
@@ -85,48 +94,45 @@ def list_tasks(
     *,
     stage: int | None = None,
     status: str | None = None,
+    cause: str | None = None,
+    text: str | None = None,
     limit: int = 100,
     cursor: str | None = None,
 ) -> JsonObject:
-    """A page of a job's tasks, by stage and index: {tasks: [...], next: cursor or None}.
+    """A page of a job's tasks, by stage and index: {tasks, next, searched}, as
+    `task_views.page` has it, which also says what the filters are and what is raised.
 
-    Raises `NotFound` for an unknown job, `InvalidParameters` for a stage that the job does not
-    have, a status that does not exist, or a cursor that no page gave.
+    Raises `NotFound` for an unknown job.
     """
+    query = TaskQuery(
+        stage=stage, status=status, cause=cause, text=text, limit=limit, cursor=cursor
+    )
     return metrics_repository.transact(
-        lambda connection: tasks_page(
-            connection,
-            find(connection, job_id),
-            stage=stage,
-            status=status,
-            limit=limit,
-            cursor=cursor,
-        )
+        lambda connection: task_views.page(connection, find(connection, job_id), query)
     )
 
 
-def tasks_page(
-    connection: Connection,
-    state: JobState,
-    *,
-    stage: int | None,
-    status: str | None,
-    limit: int,
-    cursor: str | None,
-) -> JsonObject:
-    """As `list_tasks`, for a job that was read already."""
-    wanted = one_of(TaskStatus, "status", status)
-    after = None if cursor is None else task_key(cursor)
-    if stage is not None and not 0 <= stage < state.job.total_stages:
-        raise bad_query("stage", f"must be between 0 and {state.job.total_stages - 1}")
-    rows = status_repository.tasks(
-        connection, state.job.job_id, limit=limit + 1, stage=stage, status=wanted, after=after
-    )
-    last = rows[limit - 1] if len(rows) > limit else None
-    return {
-        "tasks": [_task(row) for row in rows[:limit]],
-        "next": None if last is None else cursor_after(last["stage"], last["task_index"]),
-    }
+def find_task(job_id: str, stage: int, task_index: int) -> JsonObject:
+    """One task of a job. Raises `NotFound` for an unknown job or task."""
+
+    def read(connection: Connection) -> JsonObject:
+        find(connection, job_id)
+        return task_views.find(connection, job_id, stage, task_index)
+
+    return metrics_repository.transact(read)
+
+
+def list_causes(job_id: str, *, limit: int = 50, cursor: str | None = None) -> JsonObject:
+    """What the job's failed tasks failed with, as `task_views.causes` gives it.
+
+    Raises `NotFound` for an unknown job.
+    """
+
+    def read(connection: Connection) -> JsonObject:
+        find(connection, job_id)
+        return task_views.causes(connection, job_id, limit=limit, cursor=cursor)
+
+    return metrics_repository.transact(read)
 
 
 def find(connection: Connection, job_id: str) -> JobState:
@@ -137,19 +143,32 @@ def find(connection: Connection, job_id: str) -> JobState:
     return state
 
 
-def job_views(
-    connection: Connection, states: Sequence[JobState], base_url: str = ""
-) -> list[JsonObject]:
-    """Views of several jobs; one query more than reading them took."""
+def samples_of(connection: Connection, states: Sequence[JobState]) -> dict[str, Sample]:
+    """For each of the jobs that run, what its rates are counted from."""
     running = [s.job.job_id for s in states if s.job.status is JobStatus.RUNNING]
     window = rate_window(get_metrics_settings().sample_interval)
-    samples = metrics_repository.recent_samples(connection, running, window) if running else {}
+    return metrics_repository.recent_samples(connection, running, window) if running else {}
+
+
+def job_views(
+    connection: Connection,
+    states: Sequence[JobState],
+    base_url: str = "",
+    *,
+    samples: Mapping[str, Sample] | None = None,
+) -> list[JsonObject]:
+    """Views of several jobs; two queries more than reading them took, or one where `samples` have
+    been read already."""
+    if samples is None:
+        samples = samples_of(connection, states)
+    costs = cost_repository.of_jobs(connection, [state.job.job_id for state in states])
     return [
         {
             **_job(state.job),
             "stages": [_stage(stage) for stage in state.stages],
             "progress_pct": progress_pct(state),
             "rates": asdict(rates(state, samples.get(state.job.job_id))),
+            "cost": _cost(costs[state.job.job_id]),
             "links": links(state.job.job_id, base_url),
         }
         for state in states
@@ -169,13 +188,21 @@ def _job(job: JobRecord) -> JsonObject:
         "stage": job.current_stage,
         "total_stages": job.total_stages,
         "cancel_requested": job.cancel_requested,
-        "parameters": without_queries(job.parameters),
+        "parameters": without_secrets(job.parameters),
         "result": job.result,
         "error": job.error,
         "created_at": job.created_at,
         "started_at": job.started_at,
         "updated_at": job.updated_at,
         "finished_at": job.finished_at,
+    }
+
+
+def _cost(cost: Cost) -> JsonObject:
+    return {
+        **asdict(cost),
+        "core_seconds": round(cost.core_seconds, 3),
+        "busy_seconds": round(cost.busy_seconds, 3),
     }
 
 
@@ -191,7 +218,3 @@ def _stage(stage: StageState) -> JsonObject:
         "started_at": stage.started_at,
         "finished_at": stage.finished_at,
     }
-
-
-def _task(row: Row) -> JsonObject:
-    return {**row, "status": TaskStatus(row["status"])}

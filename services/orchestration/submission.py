@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from core import identifiers, jsonb
-from core.addresses import without_queries
+from core.addresses import without_secrets
 from core.errors import FieldError, InvalidParameters, NotFound, PermanentTaskError
 from core.job_definition import JobDefinition, JobParameters
 from core.registry import registry
@@ -31,12 +31,33 @@ class Submission:
     run: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Parameters that a job type takes: its model, how they are written, and the key by which
+    the same parameters are known."""
+
+    definition: JobDefinition[Any]
+    model: JobParameters
+    written: dict[str, Any]
+    key: str
+
+
+def check(definition: JobDefinition[Any], parameters: Mapping[str, Any]) -> Checked:
+    """The parameters, to be submitted. Raises as `validate` does."""
+    model = validate(definition, parameters)
+    written = model.model_dump(mode="json")
+    key = identifiers.submission_key(definition.name, written)
+    return Checked(definition, model, written, key)
+
+
 def validate(definition: JobDefinition[Any], parameters: Mapping[str, Any]) -> JobParameters:
     """The parameters as the job's model, or `InvalidParameters` naming each field at fault.
 
     Strict, as JSON is: a number in quotes is not a number.
     """
-    errors = _unstorable(parameters)
+    errors: list[FieldError] = [
+        {"loc": [name], "msg": why} for name, why in jsonb.unstorable(parameters)
+    ]
     if errors:
         raise _invalid(definition, errors)
     try:
@@ -50,17 +71,6 @@ def validate(definition: JobDefinition[Any], parameters: Mapping[str, Any]) -> J
         ]
         raise _invalid(definition, errors) from None
     return checked
-
-
-def _unstorable(parameters: Mapping[str, Any]) -> list[FieldError]:
-    """The fields that no model could make into a row: with a NUL, or a number beyond floats."""
-    errors: list[FieldError] = []
-    for name, value in parameters.items():
-        try:
-            jsonb.encode({name: value})
-        except ValueError as error:
-            errors.append({"loc": [name], "msg": f"cannot be kept: {error}"})
-    return errors
 
 
 def _invalid(definition: JobDefinition[Any], errors: list[FieldError]) -> InvalidParameters:
@@ -88,21 +98,23 @@ def submit_in(
 
     Raises as `submit` does.
     """
-    definition = registry.get(job_type)
-    checked = validate(definition, parameters)
-    canonical = checked.model_dump(mode="json")
-    key = identifiers.submission_key(job_type, canonical)
-    locks.lock(connection, locks.Space.SUBMISSION, key)
-    run = job_repository.next_run(connection, key) if rerun else 0
-    job_id = identifiers.job_id(job_type, canonical, run)
+    return submit_checked(connection, check(registry.get(job_type), parameters), rerun=rerun)
+
+
+def submit_checked(connection: Connection, checked: Checked, *, rerun: bool = False) -> Submission:
+    """`submit_in` for a caller who has checked the parameters already."""
+    job_type = checked.definition.name
+    locks.lock(connection, locks.Space.SUBMISSION, checked.key)
+    run = job_repository.next_run(connection, checked.key) if rerun else 0
+    job_id = identifiers.job_id(job_type, checked.written, run)
     created = job_repository.insert(
         connection,
         job_id=job_id,
         job_type=job_type,
-        parameters=canonical,
-        submission_key=key,
+        parameters=checked.written,
+        submission_key=checked.key,
         run=run,
-        stages=_stages(definition, checked),
+        stages=_stages(checked.definition, checked.model),
     )
     status = job_repository.get(connection, job_id).status
     return Submission(job_id, job_type, status, created, run)
@@ -137,7 +149,7 @@ def preview(job_type: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     ]
     answer: dict[str, Any] = {
         "job_type": job_type,
-        "parameters": without_queries(checked.model_dump(mode="json")),
+        "parameters": without_secrets(checked.model_dump(mode="json")),
         "plan": {"stages": stages},
     }
     if definition.preview is not None:

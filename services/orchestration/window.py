@@ -9,10 +9,11 @@ one of a million.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from core.models.cost import Cost
 from core.models.task import TaskOutcome
-from infrastructure import database, locks, task_repository
+from infrastructure import cost_repository, database, locks, task_repository
 from infrastructure.database import Connection
 from infrastructure.task_repository import Settled, Stage
 from services.orchestration import sending
@@ -27,6 +28,11 @@ class Progress:
     done: bool
     retries: list[tuple[int, float]] = field(default_factory=list)
 
+    @property
+    def messages(self) -> int:
+        """How many messages there are to be sent."""
+        return sending.messages_of(self.stage, self.to_send) + len(self.retries)
+
     def send(self) -> bool:
         """Send what the commit promised. Whether the stage was brought to zero by it."""
         sending.send(self.stage, self.to_send)
@@ -40,12 +46,22 @@ def lock_stage(connection: Connection, job_id: str, stage: int) -> Stage:
     return task_repository.stage(connection, job_id, stage)
 
 
-def settle(job_id: str, stage: int, outcomes: Sequence[TaskOutcome]) -> tuple[Progress, Settled]:
-    """Write the outcomes of attempts and move the stage on, in one transaction."""
+def settle(
+    job_id: str, stage: int, outcomes: Sequence[TaskOutcome], cost: Cost | None = None
+) -> tuple[Progress, Settled]:
+    """Write the outcomes of attempts with their cost, and move the stage on, in one transaction.
+
+    Where not one outcome is accepted the cost is not either: the same has been written before, or
+    the tasks are somebody else's by now.
+    """
     with database.transaction() as connection:
         current = lock_stage(connection, job_id, stage)
         settled = task_repository.settle(connection, job_id, stage, outcomes)
-        return move_on(connection, current, settled), settled
+        progress = move_on(connection, current, settled)
+        if cost is not None and (settled.ended or settled.retries):
+            total = replace(cost, messages=progress.messages)
+            cost_repository.add(connection, job_id, stage, total)
+        return progress, settled
 
 
 def move_on(connection: Connection, current: Stage, settled: Settled) -> Progress:

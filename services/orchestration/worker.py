@@ -8,13 +8,11 @@ once is the fence (task, attempt) in that transaction.
 
 from __future__ import annotations
 
-import contextvars
 import logging
 import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -24,11 +22,13 @@ from core import jsonb
 from core.errors import PermanentTaskError
 from core.job_definition import JsonObject
 from core.messages import MalformedMessage, TaskMessage
+from core.models.cost import Cost
 from core.models.job import JobRecord
 from core.models.metrics import Attempt
 from core.models.task import ClaimedTask, TaskOutcome, TaskStatus
 from infrastructure import database, faults, job_progress, job_repository, task_repository
 from infrastructure.job_figures import speaking_for
+from infrastructure.metering import Meter, Threads
 from infrastructure.telemetry import task_scope
 from services.orchestration import window
 from services.orchestration.context import LedgerContext, RunningTask
@@ -102,22 +102,23 @@ def _run_stage_tasks(job_id: str, stage: int, runs: Sequence[Sequence[int]]) -> 
         with keeper.hold(job_id, stage, list(claimed.values()), current.lease_seconds) as holding:
             # Taken out of `claimed`: a task that several messages of a batch name runs once.
             work = [[claimed.pop(index) for index in run if index in claimed] for run in runs]
-            run_tasks = _runner(job, stage, holding)
+            meter = Meter()
+            run_tasks = _runner(job, stage, holding, meter)
             outcomes = [outcome for batch in _spread(run_tasks, work) for outcome in batch]
             # Before the stage can be found done: the figures of a job that has ended are whole.
             job_progress.flush(job_id)
-            progress = _settle(job_id, stage, outcomes)
+            progress = _settle(job_id, stage, outcomes, meter.cost())
         finished = progress.send()
         job_progress.sample(job_id)
         return StageDone(job_id, stage) if finished else None
 
 
 def _runner(
-    job: JobRecord, stage: int, holding: Holding
+    job: JobRecord, stage: int, holding: Holding, meter: Meter
 ) -> Callable[[list[ClaimedTask]], list[TaskOutcome]]:
     """What runs the stage's tasks; where this version of the app cannot, what says so of each."""
     try:
-        return _RunTasks(LedgerContext.of(job), stage, holding)
+        return _RunTasks(LedgerContext.of(job), stage, holding, meter)
     except Exception as error:  # no such job type any more, or its parameters have changed
         record = faults.classify(error).record
         log.error("the tasks cannot be run: %s", record["message"])
@@ -134,8 +135,8 @@ def _claim(job_id: str, stage: int, indexes: Sequence[int]) -> dict[int, Claimed
 
 
 @lru_cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(get_settings().light_threads, thread_name_prefix="light-task")
+def _threads() -> Threads:
+    return Threads(get_settings().light_threads, thread_name_prefix="light-task")
 
 
 def _spread(
@@ -145,25 +146,24 @@ def _spread(
     work = [tasks for tasks in work if tasks]
     if len(work) == 1:
         return [run(work[0])]
-    scope = [contextvars.copy_context() for _ in work]
-    futures = [
-        _threads().submit(context.run, run, tasks)
-        for context, tasks in zip(scope, work, strict=True)
-    ]
+    futures = [_threads().submit(run, tasks) for tasks in work]
     return [future.result() for future in futures]
 
 
 class _RunTasks:
     """Calls a stage's handler for claimed tasks; never raises: a failure is an outcome."""
 
-    def __init__(self, job: LedgerContext[Any], stage: int, holding: Holding) -> None:
+    def __init__(self, job: LedgerContext[Any], stage: int, holding: Holding, meter: Meter) -> None:
         self._job = job
         self._index = stage
         self._stage = job.definition.stages[stage]
         self._holding = holding
+        self._meter = meter
 
     def __call__(self, tasks: list[ClaimedTask]) -> list[TaskOutcome]:
-        return [self._run(task) for task in tasks]
+        # All of them are of one stage: what each has taken by itself nobody asks.
+        with self._meter.running():
+            return [self._run(task) for task in tasks]
 
     def _run(self, task: ClaimedTask) -> TaskOutcome:
         context = RunningTask(
@@ -218,7 +218,9 @@ def _checked(result: JsonObject | None) -> JsonObject | None:
     return result
 
 
-def _settle(job_id: str, stage: int, outcomes: Sequence[TaskOutcome]) -> window.Progress:
+def _settle(
+    job_id: str, stage: int, outcomes: Sequence[TaskOutcome], cost: Cost
+) -> window.Progress:
     """Write the outcomes; wait a while for a database that is restarting.
 
     The work is done: giving it up at once would only mean doing it again. Should the commit
@@ -228,7 +230,7 @@ def _settle(job_id: str, stage: int, outcomes: Sequence[TaskOutcome]) -> window.
     patience = time.monotonic() + _SETTLE_PATIENCE_SECONDS
     while True:
         try:
-            progress, _ = window.settle(job_id, stage, outcomes)
+            progress, _ = window.settle(job_id, stage, outcomes, cost)
             return progress
         except Exception as error:
             if not faults.classify(error).transient or time.monotonic() > patience:

@@ -11,7 +11,6 @@ import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
@@ -22,6 +21,7 @@ from config import get_settings
 from core.errors import NotFound, PermanentTaskError
 from infrastructure import blob_storage, database, job_repository, stac_loader, stac_repository
 from infrastructure.blob_copy import COPIED_BY
+from infrastructure.metering import Threads
 from infrastructure.stac_documents import TABLE_FIELD
 from infrastructure.stac_loader import CatalogLoad, LoadOutcome
 from services.ingest.collection_document import CollectionBuilder, merged_with_stored
@@ -253,7 +253,7 @@ def _write_documents(
         path = f"{folder}/{raster_items.DOCUMENT}"
         blob_storage.write_bytes(container, path, document, content_type=_GEOJSON)
 
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="documents") as threads:
+    with Threads(_THREADS, thread_name_prefix="documents") as threads:
         while chunk := list(islice(items, _AT_ONCE)):
             check()
             list(threads.map(write, chunk))

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
@@ -20,6 +19,7 @@ from infrastructure import blob_storage, locks, stac_loader
 from infrastructure.blob_lookup import CONCURRENCY
 from infrastructure.job_progress_contexts import RasterCollectionTracker
 from infrastructure.locks import Space
+from infrastructure.metering import Threads
 from infrastructure.stac_loader import LoadOutcome
 from services.ingest.documents import DocumentError, check_item
 from services.raster import catalog, collecting, files, items, mosaic, publishing, refusals
@@ -33,6 +33,7 @@ STAGE = "publish"
 # The result is kept in the ledger, and must stay far below 100 KB: paths alone may have 1,024
 # characters, of which JSON in ASCII makes six bytes each.
 _LISTED_BYTES = 40_000
+_LISTED_IDS = 100
 _BATCH = 100
 _NDJSON = "application/x-ndjson"
 _UNTOLD_LICENSE = "other"
@@ -107,7 +108,7 @@ class _Placing:
             return item
 
         placed: list[JsonObject] = []
-        with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="place") as threads:
+        with Threads(CONCURRENCY, thread_name_prefix="place") as threads:
             for number, found in enumerate(threads.map(work, range(len(numbered)))):
                 context.check()
                 if isinstance(found, Refused):
@@ -220,6 +221,7 @@ def _result(
             "updated": outcome.updated,
             "unchanged": outcome.unchanged,
         },
+        "item_ids": [each["item_id"] for each in published[:_LISTED_IDS]],
         "files": list(listed(records, _LISTED_BYTES)),
         "report": {"container": parameters.target_container, "path": report},
         "warnings": list(_warnings(context)),

@@ -6,8 +6,10 @@ from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
+from core.addresses import SourceUrl
 from core.blob_names import BlobPath
 from core.job_definition import JobParameters
+from core.picking import picks
 from services.data_container import DataContainer
 from services.raster.model import RasterType, Subtype
 
@@ -22,6 +24,7 @@ class RasterOptions(JobParameters):
     target_container: DataContainer = Field(
         default="silver-rasters",
         description="Container that the COGs are written to; it is made where it is missing",
+        json_schema_extra=picks("container"),
     )
     raster_type: str = Field(
         default="auto",
@@ -134,17 +137,19 @@ class RasterOptions(JobParameters):
 
 class ProcessRaster(RasterOptions):
     container_name: DataContainer | None = Field(
-        default=None, description="Container of the file", examples=["bronze-rasters"]
+        default=None,
+        description="Container of the file",
+        examples=["bronze-rasters"],
+        json_schema_extra=picks("container"),
     )
     blob_name: BlobPath | None = Field(
         default=None,
         description="Path of the raster in its container; a zip archive with one is read as well",
         examples=["dem/tile_12.tif"],
+        json_schema_extra=picks("blob", of="container_name"),
     )
-    source_url: str | None = Field(
+    source_url: SourceUrl | None = Field(
         default=None,
-        max_length=2048,
-        pattern=r"^https?://",
         description="Address of the file, in place of container_name and blob_name",
     )
     collection_id: str = Field(
@@ -153,12 +158,14 @@ class ProcessRaster(RasterOptions):
         pattern=_ID,
         description="STAC Collection of the item; it is made where it is missing",
         examples=["elevation"],
+        json_schema_extra=picks("stac_collection"),
     )
     item_id: str | None = Field(
         default=None,
         max_length=128,
         pattern=_ID,
         description="Id of the STAC Item; default: the file's name without its ending",
+        json_schema_extra=picks("stac_item", of="collection_id"),
     )
     acquired: AwareDatetime | None = Field(
         default=None,
@@ -179,7 +186,9 @@ class ProcessRaster(RasterOptions):
 
 class ProcessRasterCollection(RasterOptions):
     container_name: DataContainer = Field(
-        description="Container of the files", examples=["bronze-rasters"]
+        description="Container of the files",
+        examples=["bronze-rasters"],
+        json_schema_extra=picks("container"),
     )
     prefix: str | None = Field(
         default=None,
@@ -191,9 +200,14 @@ class ProcessRasterCollection(RasterOptions):
         default_factory=list,
         max_length=10_000,
         description="Paths of the rasters, in place of a prefix",
+        json_schema_extra=picks("blob", of="container_name"),
     )
     collection_id: str = Field(
-        max_length=128, pattern=_ID, description="STAC Collection to make", examples=["elevation"]
+        max_length=128,
+        pattern=_ID,
+        description="STAC Collection to make",
+        examples=["elevation"],
+        json_schema_extra=picks("stac_collection"),
     )
     title: str | None = Field(default=None, max_length=300, description="Title of the collection")
     description: str | None = Field(

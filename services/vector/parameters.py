@@ -6,8 +6,10 @@ from typing import Literal, Self
 
 from pydantic import AliasChoices, Field, field_validator, model_validator
 
+from core.addresses import SourceUrl
 from core.blob_names import BlobPath
 from core.job_definition import JobParameters
+from core.picking import picks
 from services.data_container import DataContainer
 
 # What a table of geoforge's or PostgreSQL's own lives in.
@@ -18,18 +20,20 @@ _RESERVED_SCHEMAS = (
 
 class ProcessVector(JobParameters):
     container_name: DataContainer | None = Field(
-        default=None, description="Container of the file", examples=["bronze-vectors"]
+        default=None,
+        description="Container of the file",
+        examples=["bronze-vectors"],
+        json_schema_extra=picks("container"),
     )
     blob_name: BlobPath | None = Field(
         default=None,
         description="Path of the file in its container: a vector file, an archive of some, the "
         ".shp of a loose shapefile, or the folder of a File Geodatabase (ending in .gdb)",
         examples=["parks/parks.kml"],
+        json_schema_extra=picks("blob", of="container_name"),
     )
-    source_url: str | None = Field(
+    source_url: SourceUrl | None = Field(
         default=None,
-        max_length=2048,
-        pattern=r"^https?://",
         description="Address of the file, in place of container_name and blob_name",
     )
     layer: str | None = Field(

@@ -164,6 +164,8 @@ def _view(chosen: tuple[LayerPlan, TablePlan], published: Published) -> dict[str
     layer, table = chosen
     return {
         "table": str(table.target),
+        "schema_name": table.target.schema_name,
+        "table_name": table.target.table_name,
         "layer": layer.layer.name,
         "loaded": published.added + published.updated + published.unchanged,
         "rows": published.rows,

@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict
 
 from config import get_settings
 from core.errors import NotFound, PermanentTaskError
-from infrastructure import blob_storage
+from infrastructure import blob_storage, metering
 from infrastructure.blob_download import download
 from infrastructure.blob_lookup import BlobVersion, head
 from infrastructure.file_cache import Entry, FileCache
@@ -186,6 +186,7 @@ def fetch_url(
     version = head(container, path)
     if version is None:
         raise NotFound(f"{container}/{path} was removed at once.", code="blob_not_found")
+    metering.wrote(version.size)
     return pinned([version], path, [name])
 
 

@@ -9,6 +9,7 @@ from core.job_definition import JsonObject
 from core.models.feature_table import FeatureTable, TableName
 from infrastructure import database, published_tables
 from infrastructure.database import Row
+from services.features.links import collection_id
 from services.orchestration.paging import cursor_after, row_key, table_key
 from services.publishing import publish
 from services.vector import curated_tables, reports
@@ -93,11 +94,13 @@ def roll_back(text: str, version: int | None, *, base_url: str = "") -> JsonObje
 
 
 def _table_view(row: Row, base_url: str) -> JsonObject:
-    name = str(TableName(schema_name=row["schema_name"], table_name=row["table_name"]))
+    table = TableName(schema_name=row["schema_name"], table_name=row["table_name"])
+    name = str(table)
     shape = FeatureTable.model_validate(row["table_shape"])
     report = reports.links(row["job_id"], base_url)
     return {
         "table": name,
+        "collection": collection_id(table),
         "title": row["title"],
         "description": row["description"],
         "attribution": row["attribution"],

@@ -9,7 +9,6 @@ one that cleaned them.)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from psycopg import sql
@@ -19,6 +18,7 @@ from core.job_definition import JobContext, JsonObject, TaskContext, TaskSpec
 from core.models.vector_report import RecordCounts
 from infrastructure import database, vector_report_repository
 from infrastructure.database import Connection
+from infrastructure.metering import Threads
 from services.publishing import checks
 from services.publishing.checks import Findings
 from services.publishing.definitions import identifier, staged
@@ -100,7 +100,7 @@ def examine(
 
     With `index` the tables are indexed meanwhile: one keeps a processor busy, one the others.
     """
-    with ThreadPoolExecutor(1, thread_name_prefix="index") as beside:
+    with Threads(1, thread_name_prefix="index") as beside:
         indexing = beside.submit(_index, layer) if index else None
         findings = [_examine(layer, table, duplicates, check) for table in layer.tables]
         if indexing is not None:

@@ -101,11 +101,11 @@ class TestWhatIsDue:
         assert [row["status"] for row in ledger.execute(_STATUSES)] == ["started"]
 
     def test_is_so_by_the_clock_of_the_database(self, ledger: Connection) -> None:
-        now = updates_log.now(ledger)
+        now = database.now(ledger)
         add_dataset(ledger, schedule_from=now - timedelta(days=2))
         [job] = run_due()
         due_at = due_times(ledger)[0]
-        assert due_at <= updates_log.now(ledger) < due_at + DAY
+        assert due_at <= database.now(ledger) < due_at + DAY
         assert job.created
 
     def test_is_not_what_is_disabled_or_updated_by_hand(self, ledger: Connection) -> None:

@@ -10,7 +10,7 @@ import azure.durable_functions as df
 import azure.functions as func
 import pytest
 
-from infrastructure import curated_updates_repository as updates_log
+from infrastructure import database
 from infrastructure.database import Connection
 from services.orchestration.starting import ORCHESTRATOR
 from tests.support.curated import add_dataset, forget_datasets, register_job_type
@@ -51,7 +51,7 @@ async def test_what_is_due_gets_its_orchestration(
 ) -> None:
     register_job_type(monkeypatch)
     forget_datasets(ledger)
-    add_dataset(ledger, schedule_from=updates_log.now(ledger) - timedelta(days=2))
+    add_dataset(ledger, schedule_from=database.now(ledger) - timedelta(days=2))
     function = functions()[name]
     assert function.get_trigger().schedule == schedule
     client = RecordingClient()

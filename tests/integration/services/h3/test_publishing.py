@@ -68,8 +68,8 @@ def test_rows_of_all_blocks_are_published(db: Connection) -> None:
     assert result == {
         "dataset_id": "hills", "theme": "elevation", "resolution": 6, "band": 1,
         "weighting": "exact", "cells": 37, "cells_with_data": 37, "cells_without_data": 0,
-        "cells_failed": 0, "cells_beyond": 0, "rows_written": 74, "rows_unchanged": 0,
-        "rows_removed": 0,
+        "cells_failed": 0, "cells_beyond": 0, "rows": 74, "rows_written": 74,
+        "rows_unchanged": 0, "rows_removed": 0,
         "statistics": ["mean", "max"], "pixels_read": 200, "valid_pixels": 20 * 7.25 + 17 * 10,
         "failed": [], "complete": True, "notes": [],
         "links": {

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from core.job_definition import Queue, RetryPolicy
+from core.job_definition import Queue, RetryPolicy, tolerate
 from core.messages import MalformedMessage, TaskMessage
 from infrastructure import database
 from infrastructure.database import Row
-from services.orchestration import control, dead_letters
+from services.orchestration import control, dead_letters, status
 from services.orchestration.dead_letters import DeadLetter
 from services.orchestration.worker import StageDone
 from tests.integration.services.orchestration.conftest import Engine
-from tests.support.engine import run_messages, stage, unknown_job
+from tests.support.engine import Job, run_messages, stage, unknown_job
 
 SOON = RetryPolicy(max_attempts=2, first_delay_seconds=0.05)
 LATER = RetryPolicy(max_attempts=2, first_delay_seconds=900)
@@ -26,6 +26,12 @@ def letter(body: str | bytes, reason: str | None = "MaxDeliveryCountExceeded") -
 def kept() -> list[Row]:
     with database.transaction() as connection:
         return connection.execute("SELECT * FROM app.dead_letters ORDER BY id").fetchall()
+
+
+def messages(job: Job) -> int:
+    """The messages that the job has cost."""
+    cost: int = status.job_view(job.job_id)["cost"]["messages"]
+    return cost
 
 
 @pytest.mark.parametrize(
@@ -87,6 +93,28 @@ def test_a_poisoned_message_fails_its_task_in_the_end(engine: Engine) -> None:
     assert "MaxDeliveryCountExceeded" in task["error"]["message"]
     assert job.close()["next"] == "finalize"
     assert len(kept()) == 2
+    job.check()
+
+
+def test_messages_that_a_dead_letter_leads_to_are_counted(engine: Engine) -> None:
+    job = engine.job(
+        stage(max_parallel=2, retry=RetryPolicy(max_attempts=1), on_failure=tolerate(1.0)), n=4
+    )
+    job.open()
+    [body, _] = engine.mailbox.take(job.job_id, tasks=2)
+    assert messages(job) == 2
+    # Its task fails, and the third takes its place.
+    assert dead_letters.bury(letter(body)) is None
+    assert messages(job) == 3
+    job.check()
+
+
+def test_a_retry_after_a_dead_letter_is_a_message(engine: Engine) -> None:
+    job = engine.job(stage(retry=SOON), n=1)
+    job.open()
+    [body] = engine.mailbox.take(job.job_id)
+    assert dead_letters.bury(letter(body)) is None
+    assert messages(job) == 2
     job.check()
 
 

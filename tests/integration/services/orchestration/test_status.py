@@ -10,6 +10,7 @@ import pytest
 from core.errors import InvalidParameters, NotFound
 from infrastructure import database, metrics_repository
 from services.orchestration import metrics, report, status
+from services.orchestration.task_views import TaskQuery
 from tests.support.ledger import Stage, Task, add_job
 
 DONE = Stage("inventory", "completed", total=1, completed=1, began=30, ended=20)
@@ -138,7 +139,7 @@ class TestListOfJobs:
             asked.clear()
             look()
             counts.append(len(asked))
-        assert counts[0] == counts[1] <= 4
+        assert counts[0] == counts[1] <= 5
 
 
 class TestListOfTasks:
@@ -176,7 +177,11 @@ class TestListOfTasks:
     def test_the_furthest_cursor_has_nothing_behind_it(self, ledger: database.Connection) -> None:
         job_id = add_job(ledger, DONE, tasks=(Task(0),))
         cursor = base64.b64encode(b"2147483647|2147483647").decode()
-        assert status.list_tasks(job_id, cursor=cursor) == {"tasks": [], "next": None}
+        assert status.list_tasks(job_id, cursor=cursor) == {
+            "tasks": [],
+            "next": None,
+            "searched": None,
+        }
 
     @pytest.mark.parametrize("wanted", ["pending", "queued", "running"])
     def test_finds_tasks_that_have_not_ended(
@@ -264,18 +269,22 @@ def test_the_summary_counts_what_is_active_and_what_ended_within_a_day(
     }
 
 
-def test_a_report_groups_the_failures_by_their_reason(ledger: database.Connection) -> None:
+def test_a_report_tells_the_causes_of_failures_and_a_page_of_tasks(
+    ledger: database.Connection,
+) -> None:
     lost = {"code": "lost", "message": "The worker died."}
     gone = {"code": "gone", "message": "There is no blob."}
     errors = [lost, lost, gone, lost]
     failed = (Task(n, status="failed", error=error) for n, error in enumerate(errors))
     tasks = (*failed, Task(4))
     stage = Stage("copy", total=5, completed=1, failed=4)
-    told = report.job_report(add_job(ledger, stage, tasks=tasks), task_limit=2)
+    told = report.job_report(add_job(ledger, stage, tasks=tasks), TaskQuery(limit=2))
     assert told["tasks_failed"] == 4
-    assert told["failures"] == [
-        {**lost, "count": 3, "stage_name": "copy", "task_index": 0},
-        {**gone, "count": 1, "stage_name": "copy", "task_index": 2},
+    assert told["causes_total"] == 2
+    causes = [(each["code"], each["count"], each["example"]) for each in told["causes"]]
+    assert causes == [
+        ("lost", 3, {"task_index": 0, "parameters": {}}),
+        ("gone", 1, {"task_index": 2, "parameters": {}}),
     ]
     assert len(told["tasks"]["tasks"]) == 2
     assert told["tasks"]["next"] is not None

@@ -1,0 +1,1 @@
+"""Pipelines: their documents, their runs, and what is shown of both."""
