@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import azure.durable_functions as df
 import azure.functions as func
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from core.errors import InvalidParameters, InvalidRequest, NotFound
+from core.errors import InvalidRequest, NotFound
 from core.models.curated import CuratedDefinition, UpdateStatus
 from services.curated import asking, registry, updates, versions, views
 from services.curated.asking import UpdateRequest
 from services.orchestration import starting
 from services.orchestration.paging import one_of
 from services.orchestration.submission import Submission
+from web_interfaces.api.bodies import Body, read_body
 from web_interfaces.api.documentation import Answer, documented, query
 from web_interfaces.api.http import (
     base_url,
@@ -27,10 +28,9 @@ from web_interfaces.api.http import (
     known_query,
 )
 from web_interfaces.api.preconditions import if_match
+from web_interfaces.api.schemas import curated as schemas
 
 bp = df.Blueprint()
-
-T = TypeVar("T", bound=BaseModel)
 
 _TAG = "Curated datasets"
 _ACTOR = "the API"
@@ -67,11 +67,7 @@ _IF_MATCH = query(
 )
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class Rollback(_Body):
+class Rollback(Body):
     """The body of a rollback."""
 
     to_version: Annotated[
@@ -80,7 +76,7 @@ class Rollback(_Body):
     ] = None
 
 
-class Approval(_Body):
+class Approval(Body):
     """The body of an approval."""
 
     version_id: Annotated[
@@ -89,14 +85,18 @@ class Approval(_Body):
     ] = None
 
 
-class Rejection(_Body):
+class Rejection(Body):
     """The body of a rejection."""
 
     version_id: Annotated[int, Field(ge=1, le=2**63 - 1, description="The version that is held")]
 
 
 @bp.route(route="api/curated/datasets", methods=["GET"])
-@documented(tag=_TAG, query=_LIST_QUERY, answers={200: Answer("A page of datasets")})
+@documented(
+    tag=_TAG,
+    query=_LIST_QUERY,
+    answers={200: Answer("A page of datasets", schema=schemas.DATASETS)},
+)
 @endpoint
 def list_curated_datasets(req: func.HttpRequest) -> func.HttpResponse:
     """The registered datasets by id, each with how it is and what is published of it."""
@@ -111,7 +111,9 @@ def list_curated_datasets(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/curated/datasets", methods=["POST"])
-@documented(tag=_TAG, body=CuratedDefinition, answers={201: Answer("The dataset")})
+@documented(
+    tag=_TAG, body=CuratedDefinition, answers={201: Answer("The dataset", schema=schemas.DATASET)}
+)
 @endpoint
 def create_curated_dataset(req: func.HttpRequest) -> func.HttpResponse:
     """Register a dataset."""
@@ -121,7 +123,12 @@ def create_curated_dataset(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/curated/datasets/{dataset_id}", methods=["GET"])
-@documented(tag=_TAG, answers={200: Answer("The dataset; its ETag is that of its definition")})
+@documented(
+    tag=_TAG,
+    answers={
+        200: Answer("The dataset; its ETag is that of its definition", schema=schemas.DATASET)
+    },
+)
 @endpoint
 def get_curated_dataset(req: func.HttpRequest) -> func.HttpResponse:
     """One dataset: its definition, how it is, and what is published of it."""
@@ -134,7 +141,7 @@ def get_curated_dataset(req: func.HttpRequest) -> func.HttpResponse:
     tag=_TAG,
     query=(_IF_MATCH,),
     body=CuratedDefinition,
-    answers={200: Answer("The dataset as it is now")},
+    answers={200: Answer("The dataset as it is now", schema=schemas.DATASET)},
 )
 @endpoint
 def replace_curated_dataset(req: func.HttpRequest) -> func.HttpResponse:
@@ -154,7 +161,7 @@ def replace_curated_dataset(req: func.HttpRequest) -> func.HttpResponse:
 @documented(
     tag=_TAG,
     query=(*_DELETE_QUERY, _IF_MATCH),
-    answers={200: Answer("What was deleted; the log of its updates stays")},
+    answers={200: Answer("What was deleted; the log of its updates stays", schema=schemas.DELETED)},
 )
 @endpoint
 def delete_curated_dataset(req: func.HttpRequest) -> func.HttpResponse:
@@ -170,7 +177,11 @@ def delete_curated_dataset(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/curated/datasets/{dataset_id}/enable", methods=["POST"])
-@documented(tag=_TAG, query=(_IF_MATCH,), answers={200: Answer("The dataset as it is now")})
+@documented(
+    tag=_TAG,
+    query=(_IF_MATCH,),
+    answers={200: Answer("The dataset as it is now", schema=schemas.DATASET)},
+)
 @endpoint
 def enable_curated_dataset(req: func.HttpRequest) -> func.HttpResponse:
     """Let the scheduler update a dataset from now on."""
@@ -179,7 +190,11 @@ def enable_curated_dataset(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/curated/datasets/{dataset_id}/disable", methods=["POST"])
-@documented(tag=_TAG, query=(_IF_MATCH,), answers={200: Answer("The dataset as it is now")})
+@documented(
+    tag=_TAG,
+    query=(_IF_MATCH,),
+    answers={200: Answer("The dataset as it is now", schema=schemas.DATASET)},
+)
 @endpoint
 def disable_curated_dataset(req: func.HttpRequest) -> func.HttpResponse:
     """Let the scheduler leave a dataset alone. It may still be updated by hand."""
@@ -193,8 +208,8 @@ def disable_curated_dataset(req: func.HttpRequest) -> func.HttpResponse:
     tag=_TAG,
     body=UpdateRequest,
     answers={
-        202: Answer("The new job"),
-        200: Answer("The job that the same request_id led to before"),
+        202: Answer("The new job", schema=schemas.BEGUN),
+        200: Answer("The job that the same request_id led to before", schema=schemas.BEGUN),
     },
 )
 @endpoint
@@ -209,7 +224,11 @@ async def update_curated_dataset(
 
 
 @bp.route(route="api/curated/datasets/{dataset_id}/history", methods=["GET"])
-@documented(tag=_TAG, query=_HISTORY_QUERY, answers={200: Answer("A page of the log")})
+@documented(
+    tag=_TAG,
+    query=_HISTORY_QUERY,
+    answers={200: Answer("A page of the log", schema=schemas.HISTORY)},
+)
 @endpoint
 def list_curated_dataset_history(req: func.HttpRequest) -> func.HttpResponse:
     """Every attempt to update a dataset, newest first, and what became of it."""
@@ -226,7 +245,9 @@ def list_curated_dataset_history(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/curated/datasets/{dataset_id}/versions", methods=["GET"])
-@documented(tag=_TAG, query=_PAGED, answers={200: Answer("A page of versions")})
+@documented(
+    tag=_TAG, query=_PAGED, answers={200: Answer("A page of versions", schema=schemas.VERSIONS)}
+)
 @endpoint
 def list_curated_dataset_versions(req: func.HttpRequest) -> func.HttpResponse:
     """The versions that a dataset's table had, newest first, and those that a gate holds."""
@@ -238,36 +259,48 @@ def list_curated_dataset_versions(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/curated/datasets/{dataset_id}/rollback", methods=["POST"])
-@documented(tag=_TAG, body=Rollback, answers={200: Answer("What is published now")})
+@documented(
+    tag=_TAG,
+    body=Rollback,
+    answers={200: Answer("What is published now", schema=schemas.ROLLED_BACK)},
+)
 @endpoint
 def roll_back_curated_dataset(req: func.HttpRequest) -> func.HttpResponse:
     """Make an earlier version current again, as a new version of the table."""
     known_query(req)
-    wanted = _body(req, Rollback)
+    wanted = read_body(req, Rollback)
     return json_response(versions.roll_back(_id(req), wanted.to_version, actor=_ACTOR))
 
 
 @bp.route(route="api/curated/datasets/{dataset_id}/publish", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@documented(tag=_TAG, body=Approval, answers={202: Answer("The job that publishes it")})
+@documented(
+    tag=_TAG,
+    body=Approval,
+    answers={202: Answer("The job that publishes it", schema=schemas.BEGUN)},
+)
 @endpoint
 async def publish_curated_dataset(
     req: func.HttpRequest, client: df.DurableOrchestrationClient
 ) -> func.HttpResponse:
     """Publish a version that a gate stopped."""
     known_query(req)
-    wanted = _body(req, Approval)
+    wanted = read_body(req, Approval)
     job = await asyncio.to_thread(versions.submit_held, _id(req), wanted.version_id, actor=_ACTOR)
     return await _started(req, client, job)
 
 
 @bp.route(route="api/curated/datasets/{dataset_id}/discard", methods=["POST"])
-@documented(tag=_TAG, body=Rejection, answers={200: Answer("The version as it is now")})
+@documented(
+    tag=_TAG,
+    body=Rejection,
+    answers={200: Answer("The version as it is now", schema=schemas.DISCARDED)},
+)
 @endpoint
 def discard_curated_dataset_version(req: func.HttpRequest) -> func.HttpResponse:
     """Drop a version that a gate stopped."""
     known_query(req)
-    return json_response(versions.discard(_id(req), _body(req, Rejection).version_id))
+    return json_response(versions.discard(_id(req), read_body(req, Rejection).version_id))
 
 
 async def _started(
@@ -296,15 +329,3 @@ def _limit(req: func.HttpRequest) -> int:
 
 def _dataset(view: dict[str, Any], status: int = 200, **headers: str) -> func.HttpResponse:
     return json_response(view, status, headers={"ETag": view["etag"], **headers})
-
-
-def _body(req: func.HttpRequest, kind: type[T]) -> T:
-    """The body as the model, or `InvalidParameters` naming each field at fault."""
-    try:
-        return kind.model_validate(json_object(req))
-    except ValidationError as error:
-        fields = ", ".join(kind.model_fields)
-        raise InvalidParameters(
-            f"The body is a JSON object with none but these fields: {fields}.",
-            [{"loc": list(each["loc"]), "msg": each["msg"]} for each in error.errors()],
-        ) from None

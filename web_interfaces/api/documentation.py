@@ -26,11 +26,13 @@ _ATTRIBUTE = "__geoforge_documentation__"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One response of an endpoint."""
+    """One response of an endpoint. `also` are other forms that it comes in where they are asked
+    for, by media type."""
 
     description: str
     media_type: str | None = "application/json"
     schema: Schema = field(default_factory=lambda: {"type": "object"})
+    also: Mapping[str, Schema] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from web_interfaces.api.callers import caller
 from web_interfaces.api.cors import public
 from web_interfaces.api.documentation import Answer, documented
 from web_interfaces.api.http import KEPT_BY_NOBODY, base_url, json_response
+from web_interfaces.api.schemas import standards
+from web_interfaces.api.schemas.parts import JSON_SCHEMA, OPENAPI_DOCUMENT, Schema
 
 bp = df.Blueprint()
 
@@ -38,8 +40,8 @@ def _at(req: func.HttpRequest) -> Addresses:
     return Addresses(base_url(req))
 
 
-def _answer(description: str, media_type: str = JSON) -> dict[int, Answer]:
-    return {200: Answer(description, media_type)}
+def _answer(description: str, schema: Schema, media_type: str = JSON) -> dict[int, Answer]:
+    return {200: Answer(description, media_type, schema)}
 
 
 def _geojson(document: items.Document) -> func.HttpResponse:
@@ -54,7 +56,7 @@ def _geojson(document: items.Document) -> func.HttpResponse:
 
 
 @bp.route(route="api/features", methods=_READ, auth_level=_OPEN)
-@documented(tag=_TAG, answers=_answer("The landing page"))
+@documented(tag=_TAG, answers=_answer("The landing page", standards.FEATURES_LANDING_PAGE))
 @public
 def features_landing_page(req: func.HttpRequest) -> func.HttpResponse:
     """Where everything is."""
@@ -63,7 +65,7 @@ def features_landing_page(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/features/api", methods=_READ, auth_level=_OPEN)
-@documented(tag=_TAG, answers=_answer("An OpenAPI 3.0 document", OPENAPI))
+@documented(tag=_TAG, answers=_answer("An OpenAPI 3.0 document", OPENAPI_DOCUMENT, OPENAPI))
 @public
 def features_definition(req: func.HttpRequest) -> func.HttpResponse:
     """These operations alone, for each collection with its own parameters."""
@@ -72,7 +74,7 @@ def features_definition(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/features/conformance", methods=_READ, auth_level=_OPEN)
-@documented(tag=_TAG, answers=_answer("conformsTo"))
+@documented(tag=_TAG, answers=_answer("conformsTo", standards.CONFORMANCE))
 @public
 def features_conformance(req: func.HttpRequest) -> func.HttpResponse:
     """The conformance classes of this API."""
@@ -81,7 +83,7 @@ def features_conformance(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/features/collections", methods=_READ, auth_level=_OPEN)
-@documented(tag=_TAG, answers=_answer("All collections"))
+@documented(tag=_TAG, answers=_answer("All collections", standards.FEATURES_COLLECTIONS))
 @public
 def features_collections(req: func.HttpRequest) -> func.HttpResponse:
     """The published tables."""
@@ -90,7 +92,7 @@ def features_collections(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/features/collections/{collection_id}", methods=_READ, auth_level=_OPEN)
-@documented(tag=_TAG, answers=_answer("A collection"))
+@documented(tag=_TAG, answers=_answer("A collection", standards.FEATURES_COLLECTION))
 @public
 def features_collection(req: func.HttpRequest) -> func.HttpResponse:
     """One published table."""
@@ -102,7 +104,7 @@ def features_collection(req: func.HttpRequest) -> func.HttpResponse:
 @documented(
     tag=_TAG,
     query=[*openapi.parameters().values(), _PROPERTIES],
-    answers=_answer("A page of features", GEOJSON),
+    answers=_answer("A page of features", standards.FEATURES, GEOJSON),
 )
 @public
 def features_items(req: func.HttpRequest) -> func.HttpResponse:
@@ -116,7 +118,11 @@ def features_items(req: func.HttpRequest) -> func.HttpResponse:
     methods=_READ,
     auth_level=_OPEN,
 )
-@documented(tag=_TAG, query=[openapi.parameters()["crs"]], answers=_answer("A feature", GEOJSON))
+@documented(
+    tag=_TAG,
+    query=[openapi.parameters()["crs"]],
+    answers=_answer("A feature", standards.FEATURE, GEOJSON),
+)
 @public
 def features_item(req: func.HttpRequest) -> func.HttpResponse:
     """One feature."""
@@ -127,7 +133,7 @@ def features_item(req: func.HttpRequest) -> func.HttpResponse:
 @bp.route(
     route="api/features/collections/{collection_id}/queryables", methods=_READ, auth_level=_OPEN
 )
-@documented(tag=_TAG, answers=_answer("A JSON Schema", SCHEMA))
+@documented(tag=_TAG, answers=_answer("A JSON Schema", JSON_SCHEMA, SCHEMA))
 @public
 def features_queryables(req: func.HttpRequest) -> func.HttpResponse:
     """The properties that a request for a table's features may name."""
@@ -137,7 +143,7 @@ def features_queryables(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/features/collections/{collection_id}/schema", methods=_READ, auth_level=_OPEN)
-@documented(tag=_TAG, answers=_answer("A JSON Schema", SCHEMA))
+@documented(tag=_TAG, answers=_answer("A JSON Schema", JSON_SCHEMA, SCHEMA))
 @public
 def features_schema(req: func.HttpRequest) -> func.HttpResponse:
     """What a table's features look like."""

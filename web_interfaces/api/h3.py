@@ -30,6 +30,8 @@ from web_interfaces.api.http import (
     json_response,
     known_query,
 )
+from web_interfaces.api.schemas import h3 as schemas
+from web_interfaces.api.schemas import parts, standards
 
 bp = df.Blueprint()
 
@@ -115,34 +117,12 @@ _STATS = (
         "Where a page begins: `next` of the one before; the header Link has the whole address",
     ),
 )
-_CELL_SCHEMA = {
-    "type": "object",
-    "required": ["h3", "pixel_count", "nodata_count"],
-    "properties": {
-        "h3": {"type": "string", "description": "The cell"},
-        "pixel_count": {"type": "number", "description": "Pixels with data, by their shares"},
-        "nodata_count": {"type": "number", "description": "Pixels without data"},
-    },
-    "additionalProperties": {"type": ["number", "null"], "description": "A statistic"},
-}
-_STATS_SCHEMA = {
-    "type": "object",
-    "properties": {
-        "dataset": {"type": "string"},
-        "resolution": {"type": "integer"},
-        "rolled_up_from": {"type": ["integer", "null"]},
-        "band": {"type": "integer"},
-        "unit": {"type": ["string", "null"]},
-        "statistics": {"type": "array", "items": {"type": "string"}},
-        "cells": {"type": "array", "items": _CELL_SCHEMA},
-        "numberReturned": {"type": "integer"},
-        "next": {"type": ["string", "null"], "description": "The cursor of the next page"},
-    },
-}
 
 
 @bp.route(route="api/h3/datasets", methods=_READ, auth_level=_OPEN)
-@documented(tag=_TAG, query=_DATASETS, answers={200: Answer("A page of datasets")})
+@documented(
+    tag=_TAG, query=_DATASETS, answers={200: Answer("A page of datasets", schema=schemas.DATASETS)}
+)
 @public
 def h3_datasets(req: func.HttpRequest) -> func.HttpResponse:
     """The datasets of statistics by H3 cells, by name."""
@@ -156,7 +136,7 @@ def h3_datasets(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/h3/datasets/{dataset_id}", methods=_READ, auth_level=_OPEN)
-@documented(tag=_TAG, answers={200: Answer("The dataset with its layers")})
+@documented(tag=_TAG, answers={200: Answer("The dataset with its layers", schema=schemas.DATASET)})
 @public
 def h3_dataset(req: func.HttpRequest) -> func.HttpResponse:
     """What is known of a dataset: its layers, each of one resolution and band."""
@@ -171,7 +151,11 @@ def h3_dataset(req: func.HttpRequest) -> func.HttpResponse:
     tag=_TAG,
     query=_STATS,
     answers={
-        200: Answer("The cells, ascending", schema=_STATS_SCHEMA),
+        200: Answer(
+            "The cells, ascending",
+            schema=schemas.STATS,
+            also={_GEOJSON: standards.FEATURE_COLLECTION, _PARQUET: parts.BINARY},
+        ),
         304: Answer("The caller has the page (If-None-Match)", None),
     },
 )

@@ -14,6 +14,7 @@ from infrastructure import health
 from infrastructure.health import Check, Status
 from web_interfaces.api.documentation import Answer, documented
 from web_interfaces.api.http import endpoint, json_response
+from web_interfaces.api.schemas.parts import TEXT, an_object, list_of, one_of
 
 bp = df.Blueprint()
 
@@ -21,36 +22,34 @@ _TAG = "Operations"
 _OPEN = func.AuthLevel.ANONYMOUS
 _FRESH = {"Cache-Control": "no-store"}
 
-_CHECK_SCHEMA = {
-    "type": "object",
-    "properties": {
-        "name": {"type": "string"},
-        "status": {"enum": [status.value for status in Status]},
-        "latency_ms": {"type": "number", "description": "Duration of the check"},
-        "message": {"type": "string"},
-    },
-}
-_REPORT_SCHEMA = {
-    "type": "object",
-    "properties": {
-        "status": {"enum": [status.value for status in Status]},
-        "checks": {"type": "array", "items": _CHECK_SCHEMA},
-    },
-}
+_LIFE = an_object(status=TEXT)
+_REPORT = an_object(
+    status=one_of(Status),
+    checks=list_of(
+        an_object(
+            name=TEXT,
+            status=one_of(Status),
+            latency_ms={"type": "number", "description": "Duration of the check"},
+            message=TEXT,
+        )
+    ),
+)
 
 _about_health = documented(
     tag=_TAG,
     answers={
-        200: Answer("All dependencies can be used", schema=_REPORT_SCHEMA),
-        503: Answer("At least one has failed", schema=_REPORT_SCHEMA),
+        200: Answer("All dependencies can be used", schema=_REPORT),
+        503: Answer("At least one has failed", schema=_REPORT),
     },
 )
-_about_life = documented(tag=_TAG, answers={200: Answer("The process serves requests")})
+_about_life = documented(
+    tag=_TAG, answers={200: Answer("The process serves requests", schema=_LIFE)}
+)
 _about_readiness = documented(
     tag=_TAG,
     answers={
-        200: Answer("Requests can be served", schema=_REPORT_SCHEMA),
-        503: Answer("Not yet, or not now", schema=_REPORT_SCHEMA),
+        200: Answer("Requests can be served", schema=_REPORT),
+        503: Answer("Not yet, or not now", schema=_REPORT),
     },
 )
 

@@ -135,6 +135,7 @@ def _guarded(function: F, check: Callable[[func.HttpRequest], None] | None) -> F
             req: func.HttpRequest, *args: Any, **kwargs: Any
         ) -> func.HttpResponse:
             try:
+                refuse_nul(req)
                 if check is not None:
                     check(req)
                 return await run_async(req, *args, **kwargs)
@@ -148,6 +149,7 @@ def _guarded(function: F, check: Callable[[func.HttpRequest], None] | None) -> F
     @functools.wraps(function)
     def guarded(req: func.HttpRequest, *args: Any, **kwargs: Any) -> func.HttpResponse:
         try:
+            refuse_nul(req)
             if check is not None:
                 check(req)
             return cast(func.HttpResponse, function(req, *args, **kwargs))
@@ -157,6 +159,16 @@ def _guarded(function: F, check: Callable[[func.HttpRequest], None] | None) -> F
             return _internal_error(function.__name__)
 
     return cast(F, guarded)
+
+
+def refuse_nul(req: func.HttpRequest) -> None:
+    """Refuse a query with a NUL, which no text in PostgreSQL can hold. Raises `InvalidParameters`.
+
+    Wrappers of endpoints and pages ask this, so that no query of the database has to.
+    """
+    for name, value in req.params.items():
+        if "\0" in name or "\0" in value:
+            raise bad_query(name.replace("\0", "\\0"), "must not hold a NUL")
 
 
 def refuse_cross_origin(req: func.HttpRequest) -> None:
@@ -230,8 +242,7 @@ def _json_kind(value: object) -> str:
 
 
 def known_query(req: func.HttpRequest, documented: Sequence[Mapping[str, Any]] = ()) -> None:
-    """Refuse query parameters that are not documented, as a misspelt ?dryrun=true, and values
-    with a NUL, which no text in PostgreSQL can hold.
+    """Refuse query parameters that are not documented, as a misspelt ?dryrun=true.
 
     `code` and `clientId` are the host's: they carry the function key and name it. Raises
     `InvalidParameters` naming each of the others.
@@ -245,9 +256,6 @@ def known_query(req: func.HttpRequest, documented: Sequence[Mapping[str, Any]] =
             {"loc": ["query", name], "msg": "is not known here"} for name in unknown
         ]
         raise InvalidParameters(message, errors)
-    for name, value in req.params.items():
-        if "\0" in value:
-            raise bad_query(name, "must not hold a NUL")
 
 
 def flag(req: func.HttpRequest, name: str) -> bool:

@@ -8,12 +8,13 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from core.errors import NotFound
+from core.errors import FieldError, InvalidParameters, NotFound
 from core.identifiers import is_job_id
 from core.models.job import JobStatus
 from core.models.task import TaskStatus
 from core.registry import registry
 from services.orchestration import control, starting, status, submission
+from services.orchestration.paging import bad_query
 from web_interfaces.api.documentation import Answer, documented, query
 from web_interfaces.api.http import (
     base_url,
@@ -24,14 +25,17 @@ from web_interfaces.api.http import (
     json_response,
     known_query,
 )
+from web_interfaces.api.schemas import jobs as schemas
 
 bp = df.Blueprint()
 
 _TAG = "Jobs"
+_LONGEST_SEARCH = 200
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}
 _FLAG = {"type": "boolean", "default": False}
 _CURSOR = query("cursor", {"type": "string"}, "`next` of the page before")
 _STATUSES = {"type": "string", "enum": [each.value for each in JobStatus]}
+_FINGERPRINT = {"type": "string", "pattern": "^[0-9a-f]{16}$"}
 _TASK_STATUSES = {"type": "string", "enum": [each.value for each in TaskStatus]}
 
 _SUBMIT_QUERY = (
@@ -44,9 +48,17 @@ _JOBS_QUERY = (
     query("limit", _LIMIT),
     _CURSOR,
 )
+_CAUSES_QUERY = (query("limit", {**_LIMIT, "maximum": 200}), _CURSOR)
 _TASKS_QUERY = (
     query("stage", {"type": "integer", "minimum": 0}, "Only tasks of this stage, from 0"),
     query("status", _TASK_STATUSES, "Only tasks in this state"),
+    query("error", _FINGERPRINT, "Only tasks that failed of this cause, by its fingerprint"),
+    query(
+        "search",
+        {"type": "string", "maxLength": _LONGEST_SEARCH},
+        "Only tasks with this text in their parameters, result or error, in whatever case; a "
+        "number finds the task of that index as well",
+    ),
     query("limit", {**_LIMIT, "maximum": 1000, "default": 100}),
     _CURSOR,
 )
@@ -59,8 +71,11 @@ _TASKS_QUERY = (
     query=_SUBMIT_QUERY,
     body={"type": "object", "description": "The job type's parameters"},
     answers={
-        202: Answer("The new job"),
-        200: Answer("The job that the same submission led to before, or the plan of a dry run"),
+        202: Answer("The new job", schema=schemas.SUBMITTED),
+        200: Answer(
+            "The job that the same submission led to before, or the plan of a dry run",
+            schema=schemas.SUBMITTED_BEFORE_OR_PLAN,
+        ),
     },
 )
 @endpoint
@@ -87,8 +102,40 @@ async def submit_job(
     )
 
 
+@bp.route(route="api/jobs/validate/{job_type}", methods=["POST"])
+@documented(
+    tag=_TAG,
+    body={"type": "object", "description": "The job type's parameters, finished or not"},
+    answers={
+        200: Answer(
+            "Whether they are valid, and each error with the place that it is at",
+            schema=schemas.CHECKED,
+        )
+    },
+)
+@endpoint
+def validate_job(req: func.HttpRequest) -> func.HttpResponse:
+    """Check parameters while they are being written: nothing is looked up and nothing written."""
+    known_query(req)
+    definition = registry.get(req.route_params["job_type"])
+    parameters = json_object(req)
+    errors: list[FieldError] = []
+    try:
+        submission.validate(definition, parameters)
+    except InvalidParameters as error:
+        errors = error.errors
+    return json_response({"valid": not errors, "errors": errors})
+
+
 @bp.route(route="api/jobs/types", methods=["GET"])
-@documented(tag=_TAG, answers={200: Answer("Name, description, stages and parameters of each")})
+@documented(
+    tag=_TAG,
+    answers={
+        200: Answer(
+            "Name, description, stages, parameters and outputs of each", schema=schemas.TYPES
+        )
+    },
+)
 @endpoint
 def list_job_types(req: func.HttpRequest) -> func.HttpResponse:
     """The job types that can be submitted."""
@@ -101,6 +148,7 @@ def list_job_types(req: func.HttpRequest) -> func.HttpResponse:
                 {"name": stage.name, "description": stage.description} for stage in job.stages
             ],
             "parameters_schema": job.parameters.model_json_schema(),
+            "outputs_schema": job.outputs_schema(),
         }
         for job in registry
     ]
@@ -111,7 +159,7 @@ def list_job_types(req: func.HttpRequest) -> func.HttpResponse:
 @documented(
     tag=_TAG,
     query=_JOBS_QUERY,
-    answers={200: Answer("A page of jobs")},
+    answers={200: Answer("A page of jobs", schema=schemas.JOBS)},
 )
 @endpoint
 def list_jobs(req: func.HttpRequest) -> func.HttpResponse:
@@ -128,7 +176,10 @@ def list_jobs(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/jobs/{job_id}", methods=["GET"])
-@documented(tag=_TAG, answers={200: Answer("The job, its stages, its rates and its result")})
+@documented(
+    tag=_TAG,
+    answers={200: Answer("The job, its stages, its rates and its result", schema=schemas.JOB)},
+)
 @endpoint
 def get_job(req: func.HttpRequest) -> func.HttpResponse:
     """One job: where it is, how fast it goes, what came of it."""
@@ -140,18 +191,58 @@ def get_job(req: func.HttpRequest) -> func.HttpResponse:
 @documented(
     tag=_TAG,
     query=_TASKS_QUERY,
-    answers={200: Answer("A page of tasks")},
+    answers={200: Answer("A page of tasks", schema=schemas.TASKS)},
 )
 @endpoint
 def list_job_tasks(req: func.HttpRequest) -> func.HttpResponse:
-    """A job's tasks, in the order of stage and index."""
+    """A job's tasks, in the order of stage and index.
+
+    A text, or a state other than failed, is looked for among a bounded number of tasks at a
+    time: `searched` says which, and `next` goes on, however few were found.
+    """
     known_query(req, _TASKS_QUERY)
     stage = req.params.get("stage")
     page = status.list_tasks(
         _job_id(req),
         stage=None if stage is None else integer(req, "stage", default=0, low=0, high=10_000),
         status=req.params.get("status"),
+        cause=req.params.get("error"),
+        text=_search(req),
         limit=integer(req, "limit", default=100, low=1, high=1000),
+        cursor=req.params.get("cursor"),
+    )
+    return json_response(page)
+
+
+@bp.route(route="api/jobs/{job_id}/tasks/{stage}/{task_index}", methods=["GET"])
+@documented(
+    tag=_TAG,
+    answers={200: Answer("The task, with its attempts, times and outcome", schema=schemas.TASK)},
+)
+@endpoint
+def get_job_task(req: func.HttpRequest) -> func.HttpResponse:
+    """One task of a job."""
+    known_query(req)
+    return json_response(status.find_task(_job_id(req), *task_place(req)))
+
+
+@bp.route(route="api/jobs/{job_id}/errors", methods=["GET"])
+@documented(
+    tag=_TAG,
+    query=_CAUSES_QUERY,
+    answers={
+        200: Answer(
+            "A page of causes, each with its number of tasks and an example", schema=schemas.ERRORS
+        )
+    },
+)
+@endpoint
+def list_job_errors(req: func.HttpRequest) -> func.HttpResponse:
+    """What a job's failed tasks failed with: each cause once, the most frequent first."""
+    known_query(req, _CAUSES_QUERY)
+    page = status.list_causes(
+        _job_id(req),
+        limit=integer(req, "limit", default=50, low=1, high=200),
         cursor=req.params.get("cursor"),
     )
     return json_response(page)
@@ -159,7 +250,7 @@ def list_job_tasks(req: func.HttpRequest) -> func.HttpResponse:
 
 @bp.route(route="api/jobs/{job_id}/cancel", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@documented(tag=_TAG, answers={202: Answer("The cancel is under way")})
+@documented(tag=_TAG, answers={202: Answer("The cancel is under way", schema=schemas.STEERED)})
 @endpoint
 async def cancel_job(
     req: func.HttpRequest, client: df.DurableOrchestrationClient
@@ -174,7 +265,7 @@ async def cancel_job(
 
 @bp.route(route="api/jobs/{job_id}/resume", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@documented(tag=_TAG, answers={202: Answer("The job is queued again")})
+@documented(tag=_TAG, answers={202: Answer("The job is queued again", schema=schemas.RESUMED)})
 @endpoint
 async def resume_job(
     req: func.HttpRequest, client: df.DurableOrchestrationClient
@@ -196,6 +287,23 @@ def _hint(job: submission.Submission) -> dict[str, str]:
         f"/api/jobs/{job.job_id}/resume to go on with it, or submit with ?rerun=true to make a "
         "new run."
     }
+
+
+def task_place(req: func.HttpRequest) -> tuple[int, int]:
+    """(stage, index) of the task that the route names. Raises `NotFound` where these are no
+    numbers."""
+    texts = [str(req.route_params[name]) for name in ("stage", "task_index")]
+    if not all(text.isascii() and text.isdigit() and len(text) <= 10 for text in texts):
+        raise NotFound(f"There is no task {'/'.join(texts)!r}.", code="unknown_task")
+    return int(texts[0]), int(texts[1])
+
+
+def _search(req: func.HttpRequest) -> str | None:
+    """The text that is looked for; None where it was not given, or has nothing in it."""
+    text = req.params.get("search", "").strip()
+    if len(text) > _LONGEST_SEARCH or "\0" in text:
+        raise bad_query("search", f"must be a text of at most {_LONGEST_SEARCH} characters")
+    return text or None
 
 
 def _job_id(req: func.HttpRequest) -> str:

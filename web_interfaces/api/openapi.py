@@ -11,11 +11,13 @@ import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
 from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode
 
 import web_interfaces
 from core.job_definition import JobDefinition
@@ -23,12 +25,16 @@ from core.registry import registry
 from web_interfaces.api import documentation
 from web_interfaces.api.documentation import Answer, Documentation, documented
 from web_interfaces.api.http import base_url, endpoint, json_response
+from web_interfaces.api.schemas import jobs
+from web_interfaces.api.schemas.parts import OPENAPI_DOCUMENT
 
 JsonObject = dict[str, Any]
 
 MEDIA_TYPE = "application/vnd.oai.openapi+json;version=3.1"
 API_VERSION = "1.0.0"
 PROBLEM = "Problem"
+# An extension of ours: the schema of `result` of the job, once it has completed.
+OUTPUTS = "x-job-outputs"
 
 bp = df.Blueprint()
 
@@ -74,14 +80,26 @@ _SECURITY: JsonObject = {
 
 
 @bp.route(route="api/openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-@documented(tag="Operations", answers={200: Answer("The document", MEDIA_TYPE)})
+@documented(tag="Operations", answers={200: Answer("The document", MEDIA_TYPE, OPENAPI_DOCUMENT)})
 @endpoint
 def openapi_document(req: func.HttpRequest) -> func.HttpResponse:
     """This document."""
-    document = describe(http_functions(web_interfaces.blueprints()), registry, base_url(req))
     return json_response(
-        document, headers={"Access-Control-Allow-Origin": "*"}, content_type=MEDIA_TYPE
+        document(base_url(req)),
+        headers={"Access-Control-Allow-Origin": "*"},
+        content_type=MEDIA_TYPE,
     )
+
+
+def document(base: str) -> JsonObject:
+    """The OpenAPI document of this app, as reached at `base`."""
+    return {**_of_this_app(), "servers": [{"url": base}]}
+
+
+@lru_cache
+def _of_this_app() -> JsonObject:
+    # Blueprints and job types are those of the process: what they say of themselves is read once.
+    return describe(http_functions(web_interfaces.blueprints()), registry, "/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +160,7 @@ def _method(method: Any) -> str:
 
 
 def describe(
-    functions: Iterable[HttpFunction], jobs: Iterable[JobDefinition[Any]], base: str
+    functions: Iterable[HttpFunction], job_types: Iterable[JobDefinition[Any]], base: str
 ) -> JsonObject:
     """The OpenAPI document of job types and of those functions that are no pages."""
     schemas: JsonObject = {PROBLEM: _PROBLEM_SCHEMA}
@@ -154,7 +172,7 @@ def describe(
             if method != "OPTIONS":
                 operation = _operation(function, method, schemas)
                 paths.setdefault(function.path, {})[method.lower()] = operation
-    for job in jobs:
+    for job in job_types:
         paths[f"/api/jobs/submit/{job.name}"] = {"post": _submission(job, schemas)}
     return {
         "openapi": "3.1.0",
@@ -196,7 +214,8 @@ def _responses(answers: Mapping[int, Answer]) -> JsonObject:
     for status, answer in answers.items():
         responses[str(status)] = {"description": answer.description}
         if answer.media_type is not None:
-            content = {answer.media_type: {"schema": dict(answer.schema)}}
+            forms = {answer.media_type: answer.schema, **answer.also}
+            content = {media_type: {"schema": dict(form)} for media_type, form in forms.items()}
             responses[str(status)]["content"] = content
     problem = {"schema": {"$ref": f"#/components/schemas/{PROBLEM}"}}
     responses["default"] = {
@@ -221,10 +240,16 @@ def _body_schema(
     return _component(body, body.__name__, schemas)
 
 
-def _component(model: type[BaseModel], name: str, schemas: JsonObject) -> JsonObject:
+def _component(
+    model: type[BaseModel],
+    name: str,
+    schemas: JsonObject,
+    mode: JsonSchemaMode = "validation",
+) -> JsonObject:
     """Put a model's schema, and what it refers to, among the components; a reference to it."""
     prefix = f"{name}."
-    schema = model.model_json_schema(ref_template=f"#/components/schemas/{prefix}{{model}}")
+    template = f"#/components/schemas/{prefix}{{model}}"
+    schema = model.model_json_schema(ref_template=template, mode=mode)
     for inner, inner_schema in schema.pop("$defs", {}).items():
         schemas[prefix + inner] = inner_schema
     schemas[name] = schema
@@ -240,10 +265,13 @@ def _submission(job: JobDefinition[Any], schemas: JsonObject) -> JsonObject:
     schema = _component(job.parameters, f"jobs.{job.name}", schemas)
     flags = (("rerun", "Run again beside the earlier run"), ("dry_run", "Plan, and write nothing"))
     answers = {
-        200: Answer("The job that the same submission led to before, or the plan of a dry run"),
-        202: Answer("The new job"),
+        200: Answer(
+            "The job that the same submission led to before, or the plan of a dry run",
+            schema=jobs.SUBMITTED_BEFORE_OR_PLAN,
+        ),
+        202: Answer("The new job", schema=jobs.SUBMITTED),
     }
-    return {
+    operation: JsonObject = {
         "operationId": f"submit_{job.name}",
         "summary": f"Submit {job.name}",
         "description": f"{inspect.cleandoc(job.description)}\n\nStages:\n\n{stages}",
@@ -256,6 +284,10 @@ def _submission(job: JobDefinition[Any], schemas: JsonObject) -> JsonObject:
         "responses": _responses(answers),
         "security": [{name: []} for name in _SECURITY],
     }
+    if job.outputs is not None:
+        outputs = _component(job.outputs, f"jobs.{job.name}.outputs", schemas, "serialization")
+        operation[OUTPUTS] = outputs
+    return operation
 
 
 def _example(model: type[BaseModel]) -> JsonObject | None:

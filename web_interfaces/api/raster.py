@@ -28,6 +28,7 @@ from web_interfaces.api.http import (
     json_response,
     known_query,
 )
+from web_interfaces.api.schemas import maps as schemas
 
 bp = df.Blueprint()
 
@@ -118,7 +119,9 @@ def raster_tile(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route=f"{_ROUTE}/tilejson.json", methods=_READ, auth_level=_OPEN)
-@documented(tag=_TAG, query=_CHOICES, answers={200: Answer("TileJSON 3.0.0")})
+@documented(
+    tag=_TAG, query=_CHOICES, answers={200: Answer("TileJSON 3.0.0", schema=schemas.TILEJSON)}
+)
 @public
 def raster_tilejson(req: func.HttpRequest) -> func.HttpResponse:
     """Where a raster's tiles are, and how far they go."""
@@ -130,7 +133,11 @@ def raster_tilejson(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route=f"{_ROUTE}/info", methods=_READ, auth_level=_OPEN)
-@documented(tag=_TAG, query=_CHOICES, answers={200: Answer("Type, bands, style and legend")})
+@documented(
+    tag=_TAG,
+    query=_CHOICES,
+    answers={200: Answer("Type, bands, style and legend", schema=schemas.RASTER_INFO)},
+)
 @public
 def raster_info(req: func.HttpRequest) -> func.HttpResponse:
     """What a raster is, how it is drawn, and what the colours mean."""
@@ -140,7 +147,11 @@ def raster_info(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route=_ROUTE + "/point/{longitude},{latitude}", methods=_READ, auth_level=_OPEN)
-@documented(tag=_TAG, query=[_ASSET], answers={200: Answer("The values of all bands there")})
+@documented(
+    tag=_TAG,
+    query=[_ASSET],
+    answers={200: Answer("The values of all bands there", schema=schemas.RASTER_VALUES)},
+)
 @public
 def raster_point(req: func.HttpRequest) -> func.HttpResponse:
     """The values of a raster at a longitude and latitude."""

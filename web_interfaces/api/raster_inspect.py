@@ -13,6 +13,7 @@ from services.raster import surveying
 from services.raster.parameters import RasterOptions
 from web_interfaces.api.documentation import Answer, documented
 from web_interfaces.api.http import endpoint, json_object, json_response, known_query
+from web_interfaces.api.schemas import maps as schemas
 
 bp = df.Blueprint()
 
@@ -33,13 +34,12 @@ class Inspection(BaseModel):
 
 @bp.route(route="api/raster/inspect", methods=["POST"])
 @documented(
-    tag="Raster data",
+    tag="Rasters",
     body=Inspection,
     answers={
         200: Answer(
-            "{type, subtype, confidence, candidates: [{type, subtype, probability, evidence_for, "
-            "evidence_against}], evidence: [{name, value, says}], warnings: [{code, message, "
-            "band}], refusal, facts, statistics, files, bytes}"
+            "What it seems to be, and why; `refusal` says why it could not be processed as it is",
+            schema=schemas.INSPECTED,
         )
     },
 )

@@ -24,6 +24,8 @@ from services.stac.values import storable
 from web_interfaces.api.cors import public
 from web_interfaces.api.documentation import Answer, documented, query
 from web_interfaces.api.http import base_url, json_object, json_response
+from web_interfaces.api.schemas import standards
+from web_interfaces.api.schemas.parts import JSON_SCHEMA, Schema
 
 bp = df.Blueprint()
 
@@ -67,12 +69,12 @@ def _query_of(model: type[BaseModel]) -> list[dict[str, Any]]:
     return parameters
 
 
-def _answer(description: str, media_type: str = JSON) -> dict[int, Answer]:
-    return {200: Answer(description, media_type)}
+def _answer(description: str, schema: Schema, media_type: str = JSON) -> dict[int, Answer]:
+    return {200: Answer(description, media_type, schema)}
 
 
 @bp.route(route="api/stac", methods=_READ, auth_level=_OPEN)
-@documented(tag=_TAG, answers=_answer("A STAC Catalog"))
+@documented(tag=_TAG, answers=_answer("A STAC Catalog", standards.STAC_CATALOG))
 @public
 def stac_landing_page(req: func.HttpRequest) -> func.HttpResponse:
     """The root catalog."""
@@ -80,7 +82,7 @@ def stac_landing_page(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/stac/conformance", methods=_READ, auth_level=_OPEN)
-@documented(tag=_TAG, answers=_answer("conformsTo"))
+@documented(tag=_TAG, answers=_answer("conformsTo", standards.CONFORMANCE))
 @public
 def stac_conformance(req: func.HttpRequest) -> func.HttpResponse:
     """The conformance classes of this API."""
@@ -89,7 +91,9 @@ def stac_conformance(req: func.HttpRequest) -> func.HttpResponse:
 
 @bp.route(route="api/stac/collections", methods=_READ, auth_level=_OPEN)
 @documented(
-    tag=_TAG, query=_query_of(CollectionParameters), answers=_answer("A page of collections")
+    tag=_TAG,
+    query=_query_of(CollectionParameters),
+    answers=_answer("A page of collections", standards.STAC_COLLECTIONS),
 )
 @public
 def stac_collections(req: func.HttpRequest) -> func.HttpResponse:
@@ -99,7 +103,7 @@ def stac_collections(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/stac/collections/{collection_id}", methods=_READ, auth_level=_OPEN)
-@documented(tag=_TAG, answers=_answer("A STAC Collection"))
+@documented(tag=_TAG, answers=_answer("A STAC Collection", standards.STAC_COLLECTION))
 @public
 def stac_collection(req: func.HttpRequest) -> func.HttpResponse:
     """One collection."""
@@ -108,7 +112,9 @@ def stac_collection(req: func.HttpRequest) -> func.HttpResponse:
 
 @bp.route(route="api/stac/collections/{collection_id}/items", methods=_READ, auth_level=_OPEN)
 @documented(
-    tag=_TAG, query=_query_of(SearchParameters), answers=_answer("A page of items", GEOJSON)
+    tag=_TAG,
+    query=_query_of(SearchParameters),
+    answers=_answer("A page of items", standards.STAC_ITEMS, GEOJSON),
 )
 @public
 def stac_items(req: func.HttpRequest) -> func.HttpResponse:
@@ -121,7 +127,7 @@ def stac_items(req: func.HttpRequest) -> func.HttpResponse:
 @bp.route(
     route="api/stac/collections/{collection_id}/items/{item_id}", methods=_READ, auth_level=_OPEN
 )
-@documented(tag=_TAG, answers=_answer("A STAC Item", GEOJSON))
+@documented(tag=_TAG, answers=_answer("A STAC Item", standards.STAC_ITEM, GEOJSON))
 @public
 def stac_item(req: func.HttpRequest) -> func.HttpResponse:
     """One item."""
@@ -131,7 +137,9 @@ def stac_item(req: func.HttpRequest) -> func.HttpResponse:
 
 @bp.route(route="api/stac/search", methods=_READ, auth_level=_OPEN)
 @documented(
-    tag=_TAG, query=_query_of(SearchParameters), answers=_answer("A page of items", GEOJSON)
+    tag=_TAG,
+    query=_query_of(SearchParameters),
+    answers=_answer("A page of items", standards.STAC_ITEMS, GEOJSON),
 )
 @public
 def stac_search(req: func.HttpRequest) -> func.HttpResponse:
@@ -141,7 +149,11 @@ def stac_search(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/stac/search", methods=["POST"], auth_level=_OPEN)
-@documented(tag=_TAG, body=SearchParameters, answers=_answer("A page of items", GEOJSON))
+@documented(
+    tag=_TAG,
+    body=SearchParameters,
+    answers=_answer("A page of items", standards.STAC_ITEMS, GEOJSON),
+)
 @public
 def stac_search_by_body(req: func.HttpRequest) -> func.HttpResponse:
     """Search the items of all collections, with the parameters as JSON."""
@@ -150,7 +162,7 @@ def stac_search_by_body(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/stac/queryables", methods=_READ, auth_level=_OPEN)
-@documented(tag=_TAG, answers=_answer("A JSON Schema", SCHEMA))
+@documented(tag=_TAG, answers=_answer("A JSON Schema", JSON_SCHEMA, SCHEMA))
 @public
 def stac_queryables(req: func.HttpRequest) -> func.HttpResponse:
     """The properties that a filter may name."""
@@ -158,7 +170,7 @@ def stac_queryables(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/stac/collections/{collection_id}/queryables", methods=_READ, auth_level=_OPEN)
-@documented(tag=_TAG, answers=_answer("A JSON Schema", SCHEMA))
+@documented(tag=_TAG, answers=_answer("A JSON Schema", JSON_SCHEMA, SCHEMA))
 @public
 def stac_collection_queryables(req: func.HttpRequest) -> func.HttpResponse:
     """The properties that a filter on one collection may name."""

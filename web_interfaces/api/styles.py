@@ -17,6 +17,7 @@ from web_interfaces.api.http import (
     json_response,
     known_query,
 )
+from web_interfaces.api.schemas import maps as schemas
 
 bp = df.Blueprint()
 
@@ -26,7 +27,13 @@ _PAGED = (
     query("cursor", {"type": "string"}, "`next` of the page before"),
 )
 _FORMAT = (query("f", {"type": "string", "enum": ["json", "svg"], "default": "json"}, "Format"),)
-_LEGEND = {200: Answer("{collection, style_id, title, entries: [{label, color, kind}]}")}
+_LEGEND = {
+    200: Answer(
+        "The entries, or with f=svg a picture of them",
+        schema=schemas.LEGEND,
+        also={"image/svg+xml": {"type": "string"}},
+    )
+}
 
 # A style names the version of the tiles, which a kept copy would know nothing of.
 _ASK_AGAIN = {"Cache-Control": "no-cache"}
@@ -81,7 +88,9 @@ _BODY = {
 
 
 @bp.route(route="api/styles", methods=["GET"])
-@documented(tag=_TAG, query=_PAGED, answers={200: Answer("A page of collections")})
+@documented(
+    tag=_TAG, query=_PAGED, answers={200: Answer("A page of collections", schema=schemas.STYLES)}
+)
 @endpoint
 def list_styles(req: func.HttpRequest) -> func.HttpResponse:
     """The tables that can be drawn, by name, each with its styles."""
@@ -95,7 +104,7 @@ def list_styles(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/styles/{collection}", methods=["GET"])
-@documented(tag=_TAG, answers={200: Answer("MapLibre style JSON")})
+@documented(tag=_TAG, answers={200: Answer("MapLibre style JSON", schema=schemas.MAPLIBRE_STYLE)})
 @endpoint
 def get_default_style(req: func.HttpRequest) -> func.HttpResponse:
     """The style that a table is drawn in where nobody names one."""
@@ -111,7 +120,7 @@ def get_default_legend(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/styles/{collection}/{style_id}", methods=["GET"])
-@documented(tag=_TAG, answers={200: Answer("MapLibre style JSON")})
+@documented(tag=_TAG, answers={200: Answer("MapLibre style JSON", schema=schemas.MAPLIBRE_STYLE)})
 @endpoint
 def get_style(req: func.HttpRequest) -> func.HttpResponse:
     """One style of a table, with the tiles of its present version as the source."""
@@ -130,7 +139,10 @@ def get_legend(req: func.HttpRequest) -> func.HttpResponse:
 @documented(
     tag=_TAG,
     body=_BODY,
-    answers={200: Answer("The style was replaced"), 201: Answer("The style is new")},
+    answers={
+        200: Answer("The style was replaced", schema=schemas.KEPT_STYLE),
+        201: Answer("The style is new", schema=schemas.KEPT_STYLE),
+    },
 )
 @endpoint
 def put_style(req: func.HttpRequest) -> func.HttpResponse:

@@ -18,6 +18,7 @@ from web_interfaces.api.http import (
     json_response,
     known_query,
 )
+from web_interfaces.api.schemas import maps as schemas
 
 bp = df.Blueprint()
 
@@ -37,7 +38,7 @@ _FOR_A_WHILE = "public, max-age=60, must-revalidate"
 
 
 @bp.route(route="api/tiles/{collection}/tilejson.json", methods=["GET"])
-@documented(tag=_TAG, answers={200: Answer("TileJSON 3.0.0")})
+@documented(tag=_TAG, answers={200: Answer("TileJSON 3.0.0", schema=schemas.TILEJSON)})
 @endpoint
 def get_tilejson(req: func.HttpRequest) -> func.HttpResponse:
     """Where a table's tiles are and which fields they have."""

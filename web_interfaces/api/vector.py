@@ -24,6 +24,8 @@ from web_interfaces.api.http import (
     json_response,
     known_query,
 )
+from web_interfaces.api.schemas import standards
+from web_interfaces.api.schemas import vector as schemas
 from web_interfaces.pages.rendering import link_to
 
 bp = df.Blueprint()
@@ -63,7 +65,9 @@ class Rollback(BaseModel):
 
 
 @bp.route(route="api/vector/reports", methods=["GET"])
-@documented(tag=_TAG, query=_PAGED, answers={200: Answer("A page of reports")})
+@documented(
+    tag=_TAG, query=_PAGED, answers={200: Answer("A page of reports", schema=schemas.REPORTS)}
+)
 @endpoint
 def list_vector_reports(req: func.HttpRequest) -> func.HttpResponse:
     """Quality reports of process_vector, newest first."""
@@ -78,7 +82,10 @@ def list_vector_reports(req: func.HttpRequest) -> func.HttpResponse:
 @documented(
     tag=_TAG,
     answers={
-        200: Answer("Counts, reasons, repairs, what was found in the file and why, tables"),
+        200: Answer(
+            "Counts, reasons, repairs, what was found in the file and why, tables",
+            schema=schemas.REPORT,
+        ),
         303: Answer("The report's page, for a client that prefers HTML", media_type=None),
     },
 )
@@ -98,7 +105,13 @@ def get_vector_report(req: func.HttpRequest) -> func.HttpResponse:
 @documented(
     tag=_TAG,
     query=_REPAIRS_QUERY,
-    answers={200: Answer("A page of repairs, or with f=geojson their geometries")},
+    answers={
+        200: Answer(
+            "A page of repairs, or with f=geojson their geometries",
+            schema=schemas.REPAIRS,
+            also={GEOJSON: standards.FEATURE_COLLECTION},
+        )
+    },
 )
 @endpoint
 def list_vector_repairs(req: func.HttpRequest) -> func.HttpResponse:
@@ -128,7 +141,12 @@ def list_vector_repairs(req: func.HttpRequest) -> func.HttpResponse:
 @documented(
     tag=_TAG,
     query=_QUARANTINE_QUERY,
-    answers={200: Answer("A page of records, each with its properties and its raw text")},
+    answers={
+        200: Answer(
+            "A page of records, each with its properties and its raw text",
+            schema=schemas.QUARANTINE,
+        )
+    },
 )
 @endpoint
 def list_vector_quarantine(req: func.HttpRequest) -> func.HttpResponse:
@@ -153,6 +171,7 @@ def list_vector_quarantine(req: func.HttpRequest) -> func.HttpResponse:
             "A FeatureCollection; a long one comes in parts, each naming the next in its links "
             "and in the header Link",
             media_type=GEOJSON,
+            schema=standards.FEATURE_COLLECTION,
         )
     },
 )
@@ -172,7 +191,9 @@ def download_vector_quarantine(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/vector/tables", methods=["GET"])
-@documented(tag=_TAG, query=_PAGED, answers={200: Answer("A page of tables")})
+@documented(
+    tag=_TAG, query=_PAGED, answers={200: Answer("A page of tables", schema=schemas.TABLES)}
+)
 @endpoint
 def list_vector_tables(req: func.HttpRequest) -> func.HttpResponse:
     """The published tables, by name."""
@@ -184,7 +205,10 @@ def list_vector_tables(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/vector/tables/{table}", methods=["GET"])
-@documented(tag=_TAG, answers={200: Answer("The table, its columns and where it came from")})
+@documented(
+    tag=_TAG,
+    answers={200: Answer("The table, its columns and where it came from", schema=schemas.TABLE)},
+)
 @endpoint
 def get_vector_table(req: func.HttpRequest) -> func.HttpResponse:
     """One published table, by name (in the schema geo) or by schema.name."""
@@ -193,7 +217,9 @@ def get_vector_table(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/vector/tables/{table}/versions", methods=["GET"])
-@documented(tag=_TAG, query=_PAGED, answers={200: Answer("A page of versions")})
+@documented(
+    tag=_TAG, query=_PAGED, answers={200: Answer("A page of versions", schema=schemas.VERSIONS)}
+)
 @endpoint
 def list_vector_table_versions(req: func.HttpRequest) -> func.HttpResponse:
     """The versions of a published table, newest first."""
@@ -208,7 +234,9 @@ def list_vector_table_versions(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="api/vector/{table}/rollback", methods=["POST"])
-@documented(tag=_TAG, body=Rollback, answers={200: Answer("The table as it is now")})
+@documented(
+    tag=_TAG, body=Rollback, answers={200: Answer("The table as it is now", schema=schemas.TABLE)}
+)
 @endpoint
 def roll_back_vector_table(req: func.HttpRequest) -> func.HttpResponse:
     """Bring an earlier version of a table back, as a new version."""

@@ -12,6 +12,7 @@ import azure.durable_functions as df
 import azure.functions as func
 import pytest
 from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import Field
 
 import jobs
@@ -113,6 +114,39 @@ def test_a_job_appears_by_being_registered() -> None:
     assert schema["properties"]["width_m"]["description"] == "Pixel width in metres"
 
 
+def test_every_answer_of_json_says_what_it_holds(document: dict[str, Any]) -> None:
+    bare = [
+        (path, method, status)
+        for path, method, operation in operations(document)
+        for status, response in operation["responses"].items()
+        for content in response.get("content", {}).values()
+        if content["schema"] == {"type": "object"}
+    ]
+    assert not bare
+
+
+def test_an_answer_may_come_in_several_forms() -> None:
+    bp = df.Blueprint()
+
+    @bp.route(route="api/pictures", methods=["GET"])
+    @documented(tag="T", answers={200: Answer("It", also={"image/png": {"type": "string"}})})
+    def picture(req: func.HttpRequest) -> func.HttpResponse:
+        raise NotImplementedError
+
+    operation = describe(http_functions([bp]), [], BASE)["paths"]["/api/pictures"]["get"]
+    assert operation["responses"]["200"]["content"] == {
+        "application/json": {"schema": {"type": "object"}},
+        "image/png": {"schema": {"type": "string"}},
+    }
+
+
+def test_a_submission_says_what_the_job_results_in(document: dict[str, Any]) -> None:
+    operation = document["paths"]["/api/jobs/submit/hello_fan_out"]["post"]
+    schema = document["components"]["schemas"]["jobs.hello_fan_out.outputs"]
+    assert operation["x-job-outputs"] == {"$ref": "#/components/schemas/jobs.hello_fan_out.outputs"}
+    assert {"tasks", "completed", "failed"} <= schema["properties"].keys()
+
+
 def test_references_lead_somewhere(document: dict[str, Any]) -> None:
     references = {node["$ref"] for node in nodes(document) if isinstance(node.get("$ref"), str)}
     assert references
@@ -126,6 +160,10 @@ def test_schemas_are_json_schemas(document: dict[str, Any]) -> None:
     schemas = [node["schema"] for node in nodes(document) if isinstance(node.get("schema"), dict)]
     for schema in (*schemas, *document["components"]["schemas"].values()):
         Draft202012Validator.check_schema(schema)
+
+
+def test_it_is_valid_openapi(document: dict[str, Any]) -> None:
+    OpenAPIV31SpecValidator(document).validate()
 
 
 def test_operations_are_well_formed(document: dict[str, Any]) -> None:

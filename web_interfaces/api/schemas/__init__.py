@@ -1,0 +1,1 @@
+"""What the endpoints answer with, as JSON Schemas for the API's description."""
