@@ -6,7 +6,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from core.registry import registry
-from web_interfaces.pages import assets
+from web_interfaces.pages import assets, security
 from web_interfaces.pages.registry import ROOT
 from web_interfaces.pages.rendering import auth_level, link_to, page_endpoint, render
 
@@ -40,7 +40,10 @@ def static_file(req: func.HttpRequest) -> func.HttpResponse:
         "Cache-Control": _FOR_EVER if lasting else "no-cache",
         "ETag": f'"{asset.digest[:16]}"',
         "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "same-origin",
     }
+    if asset.media_type == "image/svg+xml":
+        headers["Content-Security-Policy"] = security.DRAWING_POLICY
     if req.headers.get("If-None-Match") == headers["ETag"]:
         return func.HttpResponse(status_code=304, headers=headers)
     return func.HttpResponse(asset.content, mimetype=asset.media_type, headers=headers)

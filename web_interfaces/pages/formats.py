@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from markupsafe import Markup, escape
+
 NOTHING = "\N{EN DASH}"
 
 _ACRONYMS = {word.lower(): word for word in ("COG", "CRS", "H3", "ID", "JSON", "STAC", "URL")}
@@ -130,6 +132,22 @@ def heading(name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def anchor(name: str) -> str:
+    """'Job types' -> 'job-types', to be linked to."""
+    return "-".join(name.lower().split())
+
+
+def with_code(text: str) -> Markup:
+    """Words between backticks as code, all else escaped."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one is left over: they are no pairs
+        return escape(text)
+    code = Markup("<code>{}</code>")
+    return Markup("").join(
+        code.format(part) if index % 2 else part for index, part in enumerate(parts)
+    )
+
+
 def brief(value: Any, length: int = 160) -> str:
     """A value in one line, cut where it is long. None is nothing."""
     if value is None:
@@ -137,6 +155,11 @@ def brief(value: Any, length: int = 160) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     text = " ".join(text.split())
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def pretty(value: Any) -> str:
+    """A value as JSON over several lines, to be copied."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
 def figure(value: Any, name: str) -> str:

@@ -9,12 +9,16 @@ ROOT = "/api/interface"
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page as the navigation and the index show it: at /api/interface/<name>."""
+    """A page as the navigation and the index show it: at /api/interface/<name>.
+
+    is_listed: whether they do; a page for those who build the others is found by its address.
+    """
 
     name: str
     title: str
     description: str
     order: int
+    is_listed: bool = True
 
     @property
     def path(self) -> str:
@@ -34,3 +38,8 @@ def register(page: Page) -> Page:
 def pages() -> list[Page]:
     """All pages, in their order."""
     return sorted(_pages.values(), key=lambda page: (page.order, page.name))
+
+
+def navigation() -> list[Page]:
+    """The pages that the navigation and the index list, in their order."""
+    return [page for page in pages() if page.is_listed]

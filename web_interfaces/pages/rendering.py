@@ -19,15 +19,17 @@ from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import azure.functions as func
 import jinja2
 
 from config import get_settings
 from core.errors import GeoforgeError
-from web_interfaces.pages import assets, formats
-from web_interfaces.pages.registry import ROOT, Page, pages
+from web_interfaces.api.http import refuse_cross_origin, refuse_nul
+from web_interfaces.api.openapi import API_VERSION
+from web_interfaces.pages import assets, formats, security
+from web_interfaces.pages.registry import ROOT, Page, navigation, pages
 
 log = logging.getLogger(__name__)
 
@@ -35,16 +37,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 STOP_POLLING = 286
 
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
-        "form-action 'self'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cache-Control": "no-store",
-    "Vary": "HX-Request",
-}
+HEADERS = {**security.HEADERS, "Cache-Control": "no-store", "Vary": "HX-Request"}
 
 
 def auth_level() -> func.AuthLevel:
@@ -67,12 +60,14 @@ def environment() -> jinja2.Environment:
         formats.number, formats.rate, formats.percent, formats.duration, formats.about, formats.ago,
         formats.ahead, formats.iso, formats.utc, formats.utc_minute, formats.words,
         formats.heading, formats.brief, formats.columns, formats.figure, formats.line,
-        formats.short_first, formats.byte_size, formats.area, formats.distance, formats.change,
+        formats.short_first, formats.byte_size, formats.pretty, formats.area, formats.distance,
+        formats.change, formats.anchor, formats.with_code,
     ):  # fmt: skip
         env.filters[function.__name__] = function
     env.globals["between"] = formats.between
     env.globals["asset"] = assets.url
     env.globals["root"] = ROOT
+    env.globals["api_version"] = API_VERSION
     return env
 
 
@@ -90,6 +85,7 @@ def render(
     names = {
         "page": page,
         "pages": pages(),
+        "navigation": navigation(),
         "live": live,
         "here": link_to(req, **req.params),
         "link": functools.partial(link_to, req),
@@ -109,17 +105,25 @@ def render(
 def link_to(req: func.HttpRequest, path: str | None = None, /, **query: Any) -> str:
     """A link inside the app, with the function key that the request came with.
 
-    Without a path it leads to the page itself. Query parameters that are None are left out.
+    Without a path it leads to the page itself. A path may have a query of its own, which comes
+    first; what is given beside it takes its place. Query parameters that are None are left out.
     """
     if path is None:
         path = "/" + req.url.split("://", 1)[-1].partition("/")[2].partition("?")[0]
-    key = {"code": req.params["code"]} if "code" in req.params else {}
-    text = urlencode({name: value for name, value in {**query, **key}.items() if value is not None})
+    path, _, own = path.partition("?")
+    given = {**query, **({"code": req.params["code"]} if "code" in req.params else {})}
+    # A name may be there more than once, as that of several bands.
+    kept = [each for each in parse_qsl(own, keep_blank_values=True) if each[0] not in given]
+    text = urlencode([*kept, *(each for each in given.items() if each[1] is not None)])
     return f"{path}?{text}" if text else path
 
 
 def page_endpoint(function: F) -> F:
-    """Show the errors of a page, sync or async, as a page with the error's HTTP status."""
+    """Show the errors of a page, sync or async, as a page with the error's HTTP status.
+
+    A query with a NUL is refused with 422, and a form that the page of another site makes a
+    browser send with 403, as calls of the API are.
+    """
     if inspect.iscoroutinefunction(function):
         run_async = cast(Callable[..., Awaitable[func.HttpResponse]], function)
 
@@ -128,6 +132,8 @@ def page_endpoint(function: F) -> F:
             req: func.HttpRequest, *args: Any, **kwargs: Any
         ) -> func.HttpResponse:
             try:
+                refuse_nul(req)
+                refuse_cross_origin(req)
                 return await run_async(req, *args, **kwargs)
             except GeoforgeError as error:
                 return _error_page(req, error)
@@ -139,6 +145,8 @@ def page_endpoint(function: F) -> F:
     @functools.wraps(function)
     def guarded(req: func.HttpRequest, *args: Any, **kwargs: Any) -> func.HttpResponse:
         try:
+            refuse_nul(req)
+            refuse_cross_origin(req)
             return cast(func.HttpResponse, function(req, *args, **kwargs))
         except GeoforgeError as error:
             return _error_page(req, error)

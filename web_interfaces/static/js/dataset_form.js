@@ -1,6 +1,7 @@
 // The form of a curated dataset: registers it, or puts a new definition in place of the old one.
 
 import { call, withKey } from "./api.js";
+import { whileBusy } from "./busy.js";
 import { clear, parametersOf, showProblem } from "./form.js";
 
 async function send(form) {
@@ -8,10 +9,7 @@ async function send(form) {
   const definition = parametersOf(form);
   if (definition === null) return;
   const { url, method, etag } = form.dataset;
-  const buttons = form.querySelectorAll("button");
-  for (const button of buttons) button.disabled = true;
   const answer = await call(method, url, definition, etag ? { "If-Match": etag } : {});
-  for (const button of buttons) button.disabled = false;
   if (!answer.ok) showProblem(form, answer.body);
   else location.assign(withKey(`/api/interface/curated/${answer.body.dataset_id}`));
 }
@@ -33,6 +31,6 @@ export function startDatasetForm() {
   follow(form);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    send(form);
+    whileBusy(form, event.submitter, () => send(form));
   });
 }

@@ -1,5 +1,5 @@
-// The live part of a page: htmx asks for it every two seconds and morphs what is there. A form that
-// htmx sends comes back with what was wrong; why it does not come back is told here too.
+// The live parts of a page: htmx asks for each every few seconds and morphs what is there. A form
+// that htmx sends comes back with what was wrong; why it does not come back is told here too.
 
 /* global htmx, Idiomorph */
 
@@ -22,6 +22,8 @@ function outcomeOf({ status, responseText }) {
 // Each form has a request_id, so that what was begun and not answered is not begun twice.
 const AGAIN = "Send the form again: it is begun once only.";
 
+const LIVE = "#live, [data-live]";
+
 export function startLive() {
   const connection = document.getElementById("connection");
 
@@ -30,16 +32,21 @@ export function startLive() {
     if (document.hidden) event.preventDefault();
   });
   document.addEventListener("visibilitychange", () => {
-    const live = document.getElementById("live");
-    if (live && !document.hidden) htmx.trigger(live, "refresh");
+    if (document.hidden) return;
+    for (const live of document.querySelectorAll(LIVE)) htmx.trigger(live, "refresh");
   });
 
   const tell = (text) => {
     connection.textContent = text;
     connection.hidden = false;
   };
-  const isLive = (event) => event.detail.elt.id === "live";
-  const isOld = (why) => tell(`${why} What you see is old; trying again.`);
+  const isLive = (event) => event.detail.elt.matches(LIVE);
+  // The live parts whose last answer did not come: what others get makes these no newer.
+  const failing = new Set();
+  const isOld = (part, why) => {
+    failing.add(part.id);
+    tell(`${why} What you see is old; trying again.`);
+  };
   const failed = (outcome) => {
     tell(outcome);
     // The form's buttons may be far below.
@@ -47,15 +54,21 @@ export function startLive() {
   };
   document.addEventListener("htmx:sendError", (event) => {
     const why = "The server does not answer.";
-    if (isLive(event)) isOld(why);
+    if (isLive(event)) isOld(event.detail.elt, why);
     else failed(`${why} ${AGAIN}`);
   });
   document.addEventListener("htmx:responseError", (event) => {
     const { xhr } = event.detail;
-    if (isLive(event)) isOld(`The server answered with an error (${xhr.status}).`);
+    if (isLive(event)) isOld(event.detail.elt, `The server answered with an error (${xhr.status}).`);
     else failed(outcomeOf(xhr));
   });
-  document.addEventListener("htmx:afterSwap", () => { connection.hidden = true; });
+  // Not after a swap: a part that is as it was is answered with nothing.
+  document.addEventListener("htmx:afterRequest", ({ detail }) => {
+    if (!detail.successful) return;
+    failing.delete(detail.elt.id);
+    const isAnyOld = [...failing].some((id) => document.getElementById(id));
+    if (!isAnyOld) connection.hidden = true;
+  });
 
   // What a person has opened stays open.
   Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) =>

@@ -57,8 +57,9 @@ def pages(postgres_server: PostgresServer, migrated_template: str) -> Iterator[I
 def shown(page: Response) -> dict[str, Any]:
     """What the map's script is given."""
     assert page.status == 200, page.text
-    [figure] = re.findall(r'<div class="map" id="map"([^>]*)>', page.text)
-    return {name: html.unescape(value) for name, value in re.findall(r'data-(\w+)="(.*?)"', figure)}
+    [facts] = re.findall(r'<div class="map" id="map"[^>]* data-facts="(.*?)"', page.text)
+    given: dict[str, Any] = json.loads(html.unescape(facts))
+    return given
 
 
 def test_without_datasets_the_page_says_how_to_make_one(database_url: str) -> None:
@@ -69,8 +70,9 @@ def test_without_datasets_the_page_says_how_to_make_one(database_url: str) -> No
 
 
 def test_the_views_lead_to_each_other(pages: InProcessClient) -> None:
-    rasters, statistics = pages.get(PAGE), pages.get(f"{PAGE}?show=h3")
-    assert f'<a href="{PAGE}" aria-current="page">Rasters</a>' in rasters.text
+    rasters, statistics = pages.get(f"{PAGE}?show=rasters"), pages.get(f"{PAGE}?show=h3")
+    assert f'<a href="{PAGE}?show=rasters" aria-current="page">Rasters</a>' in rasters.text
+    assert f'<a href="{PAGE}">Layers</a>' in rasters.text
     assert f'<a href="{PAGE}?show=h3">H3 statistics</a>' in rasters.text
     assert f'<a href="{PAGE}?show=h3" aria-current="page">H3 statistics</a>' in statistics.text
 
@@ -78,11 +80,12 @@ def test_the_views_lead_to_each_other(pages: InProcessClient) -> None:
 def test_the_map_is_told_what_to_draw(pages: InProcessClient) -> None:
     page = pages.get(f"{PAGE}?dataset=heights")
     given = shown(page)
-    assert (given["dataset"], given["statistic"], given["unit"]) == ("heights", "mean", "m")
-    assert json.loads(given["layers"]) == [{"resolution": 4, "cells": len(FOUND)}]
-    assert json.loads(given["range"]) == [900, 4500]
-    assert json.loads(given["titles"]) == {"mean": "Mean", "p95": "Percentile 95"}
-    assert "data-rolls-up" in page.text
+    assert (given["dataset"], given["statistic"]) == ("heights", "mean")
+    assert given["layers"] == [{"resolution": 4, "cells": len(FOUND)}]
+    assert given["range"] == [900, 4500]
+    assert given["titles"] == {"mean": "Mean", "p95": "Percentile 95"}
+    assert given["rollsUp"]
+    assert "<span>m</span>" in page.text
     assert "Heights &lt;of&gt; hills" in page.text
     assert "Made of https://data.example/dem.tif." in page.text
 
@@ -95,7 +98,7 @@ def test_the_first_dataset_is_shown_without_any_choice(pages: InProcessClient) -
 
 def test_what_cannot_be_rolled_up_is_said_to_the_script(pages: InProcessClient) -> None:
     for query in ("dataset=heights&stat=p95", "dataset=cover&band=2"):
-        assert "data-rolls-up" not in pages.get(f"{PAGE}?{query}").text
+        assert not shown(pages.get(f"{PAGE}?{query}"))["rollsUp"]
 
 
 def test_a_mistyped_choice_is_told_beside_its_field(pages: InProcessClient) -> None:

@@ -318,7 +318,8 @@ class TestForm:
 
         page = client.get(f"{ROOT}/parks/edit").text
 
-        assert re.search(r'name="key_columns"[^>]*data-into="source_config" value="code"', page)
+        assert re.search(r'data-field="key_columns"[^>]*data-into="source_config"', page)
+        assert re.search(r'name="key_columns"[^>]* value="code"', page)
         assert 'data-method="PUT"' in page
         assert re.search(r'data-etag="&#34;1-[0-9a-f]+&#34;"', page)
 

@@ -90,7 +90,8 @@ class TestJob:
         for part in (
             "completed with errors",
             "2 of 2 1 failed",
-            "There is no blob 'a'/'b'. blob_not_found · 1 task, first copy 1",
+            "There is no blob 'a'/'b'. blob_not_found · 1 task of copy",
+            "for example copy 1",
             "n 10",
             "items read 1,180",
             "item reason i1 asset_missing",
@@ -200,7 +201,7 @@ class TestForm:
 
         page = html(get(f"/api/interface/jobs/new/{job_type}"))
         elements = Elements(page).found
-        names = {a["name"] for tag, a in elements if "data-kind" in a}
+        names = {a["data-field"] for tag, a in elements if "data-field" in a}
         labels = {a["for"] for tag, a in elements if tag == "label"}
         model = registry.get(job_type).parameters
         assert names == set(model.model_fields)
@@ -298,7 +299,7 @@ class TestSafety:
     def test_pages_carry_their_policy(self, get: Get) -> None:
         for path in ("/api/interface", "/api/interface/jobs/nope"):
             headers = get(path).headers
-            assert "default-src 'self'" in headers["Content-Security-Policy"]
+            assert "default-src 'none'" in headers["Content-Security-Policy"]
             assert "unsafe" not in headers["Content-Security-Policy"]
             assert headers["X-Content-Type-Options"] == "nosniff"
             assert headers["Cache-Control"] == "no-store"
@@ -354,10 +355,10 @@ class TestErrors:
     def test_what_nobody_foresaw_is_logged_and_not_told(
         self, get: Get, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        def fail(**_: Any) -> None:
+        def fail(*_: Any) -> None:
             raise RuntimeError("a secret detail")
 
-        monkeypatch.setattr("services.orchestration.metrics.overview", fail)
+        monkeypatch.setattr("services.dashboard.overview.overview", fail)
         page = get("/api/interface/metrics")
         assert page.status_code == 500
         assert "secret" not in html(page)
@@ -383,7 +384,7 @@ class TestFrontDoor:
         assert get("/api/interface/static/js/main.js").headers["Cache-Control"] == "no-cache"
 
     def test_an_unchanged_file_is_not_sent_again(self, get: Get) -> None:
-        path = "/api/interface/static/geoforge.css"
+        path = "/api/interface/static/css/base.css"
         tag = get(path).headers["ETag"]
         again = get(path, If_None_Match=tag)
         assert (again.status_code, again.get_body()) == (304, b"")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
+import json
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from core.job_definition import JobParameters
 from web_interfaces.pages.forms import Field as FormField
@@ -55,7 +56,7 @@ def test_each_type_has_its_input() -> None:
         "method": "text",
         "overwrite": "boolean",
         "keep": "boolean",
-        "bands": "json",
+        "bands": "lines",
         "window": "json",
         "day": "date",
     }
@@ -67,7 +68,7 @@ def test_descriptions_limits_defaults_and_examples_are_shown() -> None:
     assert size.default == "512"
     assert form()["source_url"].placeholder == "e.g. https://a.example/x"
     assert form()["source_url"].label == "Source URL"
-    assert form()["bands"].default == "[1, 2]"
+    assert form()["bands"].default == "1\n2"
     assert form()["scale"].default == ""
     assert form()["scale"].limits == "more than 0"
     assert form()["source_url"].limits == ""
@@ -89,7 +90,7 @@ def test_a_similar_job_fills_the_form_with_the_parameters_of_this_one() -> None:
     filled = form(**texts(parameters.model_dump(mode="json")))
     assert filled["source_url"].default == "https://b.example"
     assert filled["overwrite"].is_checked
-    assert filled["bands"].default == "[3]"
+    assert filled["bands"].default == "3"
     assert filled["scale"].default == ""
 
 
@@ -109,3 +110,123 @@ def test_limits_are_not_said_twice() -> None:
 
     [field] = fields(Share.model_json_schema(), {})
     assert field.limits == ""
+
+
+Degrees = Annotated[float, Field(ge=-180, le=180)]
+
+
+class Size(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    width: int = 10
+    height: int | None = None
+
+
+class Limits(BaseModel):
+    """Where null means something else than the default, an empty input could not say it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    change: float | None = 20.0
+
+
+class Rich(JobParameters):
+    tiers: list[Tier] | None = None
+    days: list[int] = Field(default=[], examples=[[1, 2]])
+    columns: dict[str, Literal["text", "real"]] = {}
+    tags: dict[str, str | int | bool] | None = None
+    bbox: tuple[Degrees, Degrees, Degrees, Degrees] | None = Field(
+        default=None, description="West, south, east, north"
+    )
+    size: Size = Size()
+    limits: Limits = Limits()
+    at: datetime | None = None
+    nodata: float | Literal["nan"] | None = None
+    drop: bool | Literal["auto"] = "auto"
+    exact: bool | None = None
+    notes: str = Field(default="", max_length=4000)
+    blob_name: str | None = Field(
+        default=None,
+        examples=["a/b.tif", "c.tif"],
+        json_schema_extra={"x-picker": "blob", "x-picker-of": "container_name"},
+    )
+
+
+def rich(**given: Any) -> dict[str, FormField]:
+    told = {name: json.dumps(value) for name, value in given.items()}
+    return {field.name: field for field in fields(Rich.model_json_schema(), told)}
+
+
+def test_lists_maps_boxes_and_choices_have_inputs_of_their_own() -> None:
+    assert {name: field.kind for name, field in rich().items()} == {
+        "tiers": "checks",
+        "days": "lines",
+        "columns": "pairs",
+        "tags": "pairs",
+        "bbox": "tuple",
+        "size": "object",
+        "limits": "json",
+        "at": "datetime",
+        "nodata": "scalar",
+        "drop": "scalar",
+        "exact": "scalar",
+        "notes": "text",
+        "blob_name": "text",
+    }
+    assert rich()["tiers"].choices == ("archive", "analysis")
+    assert rich()["days"].types == ("integer",)
+    assert rich()["tags"].types == ("text", "integer", "boolean")
+    assert rich()["columns"].limits == "values: text, real"
+    assert rich()["nodata"].types == ("number", "text")
+    assert rich()["nodata"].choices == ()
+    assert rich()["drop"].choices == ("true", "false", "auto")
+    assert rich()["exact"].choices == ("true", "false")
+    assert rich()["notes"].is_long
+
+
+def test_a_box_has_its_sides_and_an_object_its_fields() -> None:
+    assert [part.label for part in rich()["bbox"].parts] == ["West", "South", "East", "North"]
+    assert [part.default for part in rich(bbox=[1, 2.5, 3, 4])["bbox"].parts] == [
+        "1", "2.5", "3", "4",
+    ]  # fmt: skip
+    assert [part.limits for part in rich()["bbox"].parts] == ["-180 to 180"] * 4
+    size = {part.name: part.default for part in rich(size={"height": 7})["size"].parts}
+    assert size == {"width": "10", "height": "7"}
+
+
+def test_what_is_given_is_shown_as_it_is_written() -> None:
+    filled = rich(
+        tiers=["analysis"],
+        days=[1, 2],
+        columns={"a:b": "real"},
+        at="2024-06-17T02:00:00+02:00",
+        nodata=-9999,
+    )
+    assert filled["tiers"].checked == ("analysis",)
+    assert filled["days"].default == "1\n2"
+    assert filled["columns"].default == "a:b: real"
+    assert rich()["at"].default == ""
+    assert filled["nodata"].default == "-9999"
+
+
+def test_a_time_begins_in_utc() -> None:
+    given = texts({"at": "2024-06-17T02:00:00+02:00"})
+    found = {field.name: field for field in fields(Rich.model_json_schema(), given)}
+    assert found["at"].default == "2024-06-17T00:00:00"
+
+
+def test_examples_and_pickers_are_those_of_the_schema() -> None:
+    blob = rich()["blob_name"]
+    assert [(each.json, each.text) for each in blob.examples] == [
+        ('"a/b.tif"', "a/b.tif"),
+        ('"c.tif"', "c.tif"),
+    ]
+    assert (blob.picker, blob.picker_of) == ("blob", "container_name")
+    assert [each.json for each in rich()["days"].examples] == ["[1, 2]"]
+
+
+def test_a_field_knows_whether_it_begins_with_its_default() -> None:
+    assert not any(field.is_filled for field in rich().values())
+    assert rich(drop=True)["drop"].is_filled
+    assert rich(bbox=[1, 2, 3, 4])["bbox"].is_filled
+    assert rich(size={"width": 11})["size"].is_filled

@@ -18,14 +18,14 @@ STATIC = Path(web_interfaces.__path__[0]) / "static"
 
 
 def test_a_file_is_found_under_its_versioned_address_for_ever() -> None:
-    path = assets.url("geoforge.css").removeprefix("/api/interface/static/")
+    path = assets.url("css/base.css").removeprefix("/api/interface/static/")
     asset, lasting = assets.find(path) or pytest.fail("not found")
     assert lasting
     assert asset.media_type == "text/css"
-    assert asset.content == (STATIC / "geoforge.css").read_bytes()
+    assert asset.content == (STATIC / "css" / "base.css").read_bytes()
 
 
-@pytest.mark.parametrize("path", ["geoforge.css", "0123456789ab/geoforge.css"])
+@pytest.mark.parametrize("path", ["css/base.css", "0123456789ab/css/base.css"])
 def test_another_version_gets_the_present_file_but_not_for_ever(path: str) -> None:
     found = assets.find(path)
     assert found is not None
@@ -43,7 +43,7 @@ def test_another_version_gets_the_present_file_but_not_for_ever(path: str) -> No
         "/etc/passwd",
         "vendor/README.md",
         "vendor/htmx/LICENSE",
-        "geoforge.css/",
+        "css/base.css/",
     ],
 )
 def test_nothing_else_is_served(path: str) -> None:
@@ -72,9 +72,11 @@ def test_every_vendored_library_is_in_the_table_with_version_and_licence() -> No
         content = (STATIC / "vendor" / file).read_bytes()
         assert hashlib.sha256(content).hexdigest() == digest, file
         assert (STATIC / "vendor" / file).parent.joinpath("LICENSE").is_file()
-        assert licence in ("0BSD", "BSD-3-Clause", "ISC")
+        assert licence in ("0BSD", "BSD-3-Clause", "ISC", "MIT")
         if name == "htmx":
             assert f'version:"{version}"'.encode() in content
+        if name == "sortablejs":
+            assert f"/*! Sortable {version} - {licence} ".encode() in content
         if name == "maplibre" and file.endswith(".js"):
             assert f"maplibre-gl-js/blob/v{version}/LICENSE.txt".encode() in content
 

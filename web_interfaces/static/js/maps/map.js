@@ -8,7 +8,7 @@
 
 /* global maplibregl */
 
-import { keyHeaders } from "./api.js";
+import { keyHeaders } from "../api.js";
 
 // Where Mercator ends.
 const NORTHERNMOST = 85;
@@ -18,6 +18,7 @@ const PLACE = 0.02;
 const CLOSEST_FIT_OF_A_PLACE = 6;
 const PADDING = 32;
 const BASE = "geoforge-";
+const LAND = `${BASE}land`;
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -31,19 +32,20 @@ export class NoMap extends Error {}
  * A map of the land in an element.
  *
  * `land` is the address of its GeoJSON, `worker` that of MapLibre's worker. `bounds` are west,
- * south, east and north in degrees. An `embedded` map leaves the wheel and the finger to the
- * page that it is part of; it moves with Ctrl held, or two fingers.
+ * south, east and north in degrees. Where the `countries` are published as vector tiles
+ * ({tiles, minzoom, maxzoom, layer}), these are drawn in place of the land. An `embedded` map
+ * leaves the wheel and the finger to the page that it is part of; it moves with Ctrl held, or
+ * two fingers. `look` is where to look, {center, zoom}, in place of the bounds.
  */
-export function openMap(element, { land, worker, bounds, embedded = true }) {
+export function openMap(element, { land, worker, bounds, countries, look, embedded = true }) {
   if (!globalThis.maplibregl) throw new NoMap("the map's script could not be loaded");
   maplibregl.setWorkerUrl(worker);
   let map;
   try {
     map = new maplibregl.Map({
       container: element,
-      style: baseStyle(element, land),
-      bounds: shown(bounds),
-      fitBoundsOptions: fitOptions(bounds),
+      style: baseStyle(element, land, countries),
+      ...(look ?? { bounds: shown(bounds), fitBoundsOptions: fitOptions(bounds) }),
       // Said beside the map, as text: MapLibre would put it into the page as HTML.
       attributionControl: false,
       cooperativeGestures: embedded,
@@ -57,6 +59,7 @@ export function openMap(element, { land, worker, bounds, embedded = true }) {
     throw new NoMap("WebGL is missing or switched off", { cause: error });
   }
   extents.set(map, bounds);
+  if (countries) fallBack(map, element, land);
   map.touchZoomRotate.disableRotation();
   map.keyboard.disableRotation();
   map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
@@ -68,10 +71,10 @@ export function openMap(element, { land, worker, bounds, embedded = true }) {
 /** Wait until everything that the map shows now is there and drawn. */
 export const drawn = (map) => new Promise((resolve) => { map.once("idle", resolve); });
 
-/** Show the bounds, without a flight where the reader wants no motion. */
-export function fit(map, bounds) {
+/** Show the bounds, without a flight where there is no time for it or the reader wants no motion. */
+export function fit(map, bounds, { atOnce = false } = {}) {
   extents.set(map, bounds);
-  map.fitBounds(shown(bounds), fitOptions(bounds));
+  map.fitBounds(shown(bounds), { ...fitOptions(bounds), ...(atOnce && { duration: 0 }) });
 }
 
 /**
@@ -95,7 +98,7 @@ export function clear(map) {
 }
 
 /** A source whose addresses are on the host that the page came from, as the policy demands. */
-function own(source) {
+export function own(source) {
   const { attribution, ...kept } = source;
   if (kept.tiles) kept.tiles = kept.tiles.map(onThisHost);
   return kept;
@@ -128,27 +131,63 @@ function fitOptions([west, south, east, north]) {
 
 const colour = (element, name) => getComputedStyle(element).getPropertyValue(name).trim();
 
-function baseStyle(element, land) {
+function baseStyle(element, land, countries) {
+  const { source, layers } = countries ? ofCountries(element, countries) : ofLand(element, land);
   return {
     version: 8,
-    sources: {
-      [`${BASE}land`]: { type: "geojson", data: new URL(land, location.href).href, maxzoom: 10 },
-    },
+    sources: { [LAND]: source },
     layers: [
       {
         id: `${BASE}sea`, type: "background",
         paint: { "background-color": colour(element, "--map-sea") },
       },
-      {
-        id: `${BASE}land`, type: "fill", source: `${BASE}land`,
-        paint: { "fill-color": colour(element, "--map-land") },
-      },
-      {
-        id: `${BASE}coast`, type: "line", source: `${BASE}land`,
-        paint: { "line-color": colour(element, "--map-coast"), "line-width": 0.75 },
-      },
+      ...layers,
     ],
   };
+}
+
+function ofLand(element, land) {
+  const source = { type: "geojson", data: new URL(land, location.href).href, maxzoom: 10 };
+  return { source, layers: layersOf(element, {}) };
+}
+
+function ofCountries(element, { tiles, minzoom, maxzoom, layer }) {
+  const source = own({ type: "vector", tiles, minzoom, maxzoom });
+  return { source, layers: layersOf(element, { "source-layer": layer }) };
+}
+
+function layersOf(element, more) {
+  return [
+    {
+      id: LAND, type: "fill", source: LAND, ...more,
+      paint: { "fill-color": colour(element, "--map-land") },
+    },
+    {
+      id: `${BASE}coast`, type: "line", source: LAND, ...more,
+      paint: { "line-color": colour(element, "--map-coast"), "line-width": 0.75 },
+    },
+  ];
+}
+
+/**
+ * Draw the land that comes with the app where the tiles of the countries do not come. What is
+ * mended so is marked as such for those who hear of errors later.
+ */
+function fallBack(map, element, land) {
+  let isMended = false;
+  map.on("error", (event) => {
+    if (event.sourceId !== LAND || event.source?.type !== "vector") return;
+    event.isMended = true;
+    // Of one view several tiles may fail.
+    if (isMended) return;
+    isMended = true;
+    const above = map.getStyle().layers.find(({ id }) => !id.startsWith(BASE))?.id;
+    for (const id of [`${BASE}coast`, LAND]) map.removeLayer(id);
+    map.removeSource(LAND);
+    const { source, layers } = ofLand(element, land);
+    map.addSource(LAND, source);
+    for (const layer of layers) map.addLayer(layer, above);
+  });
 }
 
 /** A button below those of the zoom that shows all of the data again. */
