@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from core.addresses import without_queries
+from core.addresses import without_secrets
 from core.counting import counted
 from core.errors import InvalidParameters
 from core.models.curated import CuratedDataset, Gates, UpdateStrategy
@@ -23,10 +23,10 @@ def of(dataset: Mapping[str, Any]) -> list[tuple[str, str]]:
     handler = handlers.find(dataset["handler"])
     name = dataset["handler"] if handler is None else f"{handler.title} ({handler.name})"
     found = {
-        "Source": without_queries(dataset["source_url"]),
+        "Source": without_secrets(dataset["source_url"]),
         "Kind of source": dataset["source_type"].replace("_", " "),
         "Handler": name,
-        "Settings of the handler": brief(without_queries(dataset["source_config"]) or None, 1000),
+        "Settings of the handler": brief(without_secrets(dataset["source_config"]) or None, 1000),
         "Credentials": ", ".join(dataset["credentials"]["names"]),
         "Strategy": _STRATEGIES[dataset["update_strategy"]],
         "Gates": "; ".join(_gates(Gates.model_validate(dataset["gates"]))),

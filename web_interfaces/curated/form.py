@@ -34,7 +34,6 @@ _HELP = {
     "target_table_name": "What it is published as: curated_, then small letters, digits and _",
 }
 _PLACEHOLDERS = {
-    "dataset_id": "e.g. rivers",
     "name": "e.g. Rivers of Europe",
     "source_url": "e.g. https://example.org/rivers.gpkg",
     "target_table_name": "e.g. curated_rivers",

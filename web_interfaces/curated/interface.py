@@ -31,7 +31,7 @@ PAGE = register(
         name="curated",
         title="Curated data",
         description="Reference data that keeps itself current: sources, updates, versions, maps.",
-        order=50,
+        order=60,
     )
 )
 

@@ -23,7 +23,6 @@ from services.curated import asking
 from services.curated import registry as datasets
 from services.curated.asking import UpdateRequest
 from services.orchestration import starting
-from web_interfaces.api.http import refuse_cross_origin
 from web_interfaces.curated import update_form, uploading
 from web_interfaces.curated.interface import PAGE
 from web_interfaces.pages.rendering import HEADERS, auth_level, link_to, page_endpoint, render
@@ -50,10 +49,9 @@ async def begin_curated_update(
 ) -> func.HttpResponse:
     """Begin the update, and go to the dataset's page; else the form again, with what is wrong."""
     dataset_id = req.route_params["dataset_id"]
-    # What another site fills in, or is too much, is not shown again.
+    # What is too much is not shown again.
     given: dict[str, str] = {}
     try:
-        refuse_cross_origin(req)
         given = _sent(req)
         wanted = UpdateRequest.read(update_form.asked(given))
         job = await asyncio.to_thread(asking.begin, dataset_id, wanted, actor=_ACTOR)

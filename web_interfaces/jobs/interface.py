@@ -1,25 +1,29 @@
-"""/api/interface/jobs: the list of jobs, one job, and a form for each job type."""
+"""/api/interface/jobs: the list of jobs, one job with its tasks, and a form for each job type."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import functools
+from datetime import UTC, datetime
 
 import azure.durable_functions as df
 import azure.functions as func
 
-from core.job_definition import JobDefinition
-from core.models.curated import JOB_TYPE
 from core.models.job import JobStatus
+from core.models.metrics import MetricType
 from core.models.task import TaskStatus
 from core.registry import registry
-from services.curated.versions import PUBLISH_JOB
 from services.orchestration import report, status
-from services.vector import reports
+from services.orchestration.metrics import EVENT_TYPES
+from services.orchestration.paging import one_of, row_key
+from services.orchestration.task_views import TaskQuery
 from web_interfaces.api.http import integer
-from web_interfaces.pages.forms import fields, texts
-from web_interfaces.pages.registry import ROOT, Page, register
-from web_interfaces.pages.rendering import auth_level, page_endpoint, render
+from web_interfaces.api.jobs import task_place
+from web_interfaces.jobs import again, related, things
+from web_interfaces.jobs.timeline import HEIGHT, WIDTH, ticks, timeline
+from web_interfaces.pages.field_groups import grouped
+from web_interfaces.pages.forms import fields
+from web_interfaces.pages.registry import Page, register
+from web_interfaces.pages.rendering import auth_level, link_to, page_endpoint, render
 
 PAGE = register(
     Page(
@@ -32,9 +36,13 @@ PAGE = register(
 
 _JOBS_A_PAGE = 25
 _TASKS_A_PAGE = 25
+_CAUSES_A_PAGE = 50
 
-# What makes one update of a curated dataset differ from the next.
-_OF_ONE_UPDATE = ("update_type", "due_at", "request_id")
+# How many tasks are looked through for a text; and for a state, every other second.
+_MOST_SEEN, _MOST_SEEN_LIVE = 50_000, 10_000
+
+# What the log can be narrowed to.
+_LOGS = {"errors": (MetricType.ERROR,), "details": (MetricType.DEBUG,)}
 
 bp = df.Blueprint()
 
@@ -64,31 +72,65 @@ def jobs_page(req: func.HttpRequest) -> func.HttpResponse:
 @bp.route(route="api/interface/jobs/{job_id}", methods=["GET"], auth_level=auth_level())
 @page_endpoint
 def job_page(req: func.HttpRequest) -> func.HttpResponse:
-    """One job; ?task_status=, ?task_stage=, ?cursor= choose the tasks. Live until it ends."""
+    """One job, live until it ends, but for a search.
+
+    ?task_status=, ?task_stage=, ?error= (a cause), ?search=, ?task_from= (an index) and ?cursor=
+    choose the tasks, ?log= and ?log_cursor= the rows of its log.
+    """
+    tasks, log = _task_query(req), req.params.get("log") or None
+    log_cursor = req.params.get("log_cursor")
     job = report.job_report(
         req.route_params["job_id"],
-        task_stage=_stage(req),
-        task_status=req.params.get("task_status") or None,
-        task_cursor=req.params.get("cursor"),
-        task_limit=_TASKS_A_PAGE,
+        tasks,
+        log_types=_LOGS.get(log or "", EVENT_TYPES),
+        log_before=None if log_cursor is None else row_key(log_cursor),
     )
-    # None where this version of the app has no such job type any more.
-    definition = next((each for each in registry if each.name == job["job_type"]), None)
+    link = functools.partial(link_to, req)
     return render(
         req,
         "jobs/job.html",
         page=PAGE,
-        live=not job["status"].is_terminal,
+        # A search is not made again every other second.
+        live=not job["status"].is_terminal and tasks.text is None,
         job=job,
-        parameters=_in_order(job["parameters"], definition),
-        form_texts=definition and texts(_of_a_similar_job(job["job_type"], job["parameters"])),
+        drawn=timeline(job, datetime.now(UTC)),
+        drawing={"width": WIDTH, "height": HEIGHT, "ticks": ticks},
+        parameters=again.in_order(job["job_type"], job["parameters"]),
+        again_path=again.path(req, job),
+        read=things.shown(job["lineage"].read, link),
+        published=things.shown(job["lineage"].published, link),
+        places=things.places(job["lineage"], link),
+        related=related.pages(job),
         task_statuses=list(TaskStatus),
-        task_stage=_stage(req),
-        task_status=req.params.get("task_status") or None,
-        cursor=req.params.get("cursor"),
-        report_path=_report_path(job["job_id"]),
-        dataset_path=_dataset_path(job["job_type"], job["parameters"]),
+        task_query=tasks,
+        is_searched=any((tasks.text, tasks.cause, tasks.status, tasks.stage is not None)),
+        log=log if log in _LOGS else None,
+        log_cursor=log_cursor,
+        logs=list(_LOGS),
     )
+
+
+@bp.route(route="api/interface/jobs/{job_id}/errors", methods=["GET"], auth_level=auth_level())
+@page_endpoint
+def causes_page(req: func.HttpRequest) -> func.HttpResponse:
+    """What the job's tasks failed with, each cause once. ?cursor="""
+    cursor = req.params.get("cursor")
+    job = report.causes_report(req.route_params["job_id"], limit=_CAUSES_A_PAGE, cursor=cursor)
+    return render(req, "jobs/causes.html", page=PAGE, job=job, cursor=cursor)
+
+
+@bp.route(
+    route="api/interface/jobs/{job_id}/tasks/{stage}/{task_index}",
+    methods=["GET"],
+    auth_level=auth_level(),
+)
+@page_endpoint
+def task_page(req: func.HttpRequest) -> func.HttpResponse:
+    """One task: its attempts, times, parameters, result and error. Live until it ends."""
+    job = report.task_report(req.route_params["job_id"], *task_place(req))
+    ended = (TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED)
+    live = job["task"]["status"] not in ended and not job["status"].is_terminal
+    return render(req, "jobs/task.html", page=PAGE, live=live, job=job, task=job["task"])
 
 
 @bp.route(route="api/interface/jobs/new/{job_type}", methods=["GET"], auth_level=auth_level())
@@ -96,45 +138,48 @@ def job_page(req: func.HttpRequest) -> func.HttpResponse:
 def new_job_page(req: func.HttpRequest) -> func.HttpResponse:
     """The form comes from the parameters' schema: a new job type needs no page of its own.
 
-    Parameters in the query string fill the fields in, as "run with other parameters" does.
+    Parameters in the query string fill the fields in; ?like= does with those of a job.
     """
     job_type = registry.get(req.route_params["job_type"])
+    given = again.given(job_type, req.params)
     return render(
         req,
         "jobs/new.html",
         page=PAGE,
         job_type=job_type,
-        fields=fields(job_type.parameters.model_json_schema(), req.params),
+        like=req.params.get("like"),
+        groups=grouped(fields(job_type.parameters.model_json_schema(), given)),
     )
 
 
-def _stage(req: func.HttpRequest) -> int | None:
-    if not req.params.get("task_stage"):
-        return None
-    return integer(req, "task_stage", default=0, low=0, high=10_000)
+@bp.route(route="api/interface/jobs/fields/{job_type}", methods=["GET"], auth_level=auth_level())
+@page_endpoint
+def fields_fragment(req: func.HttpRequest) -> func.HttpResponse:
+    """The fields of a job type's form alone, for a page with several forms. ?prefix= goes before
+    their ids."""
+    job_type = registry.get(req.route_params["job_type"])
+    found = fields(job_type.parameters.model_json_schema(), {})
+    return render(
+        req, "jobs/fields.html", groups=grouped(found), prefix=req.params.get("prefix", "")
+    )
 
 
-def _report_path(job_id: str) -> str | None:
-    """The page of the job's quality report, where it has one."""
-    return f"{ROOT}/vector/{job_id}" if reports.exists(job_id) else None
-
-
-def _dataset_path(job_type: str, parameters: Mapping[str, Any]) -> str | None:
-    """The page of the curated dataset that the job is about."""
-    if job_type not in (JOB_TYPE, PUBLISH_JOB):
-        return None
-    return f"{ROOT}/curated/{parameters['dataset_id']}"
-
-
-def _of_a_similar_job(job_type: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters without those that make a job the one of its kind: with them, submitting
-    again would lead back to that job."""
-    of_one_run = _OF_ONE_UPDATE if job_type == JOB_TYPE else ()
-    return {name: value for name, value in parameters.items() if name not in of_one_run}
-
-
-def _in_order(parameters: dict[str, Any], definition: JobDefinition[Any] | None) -> dict[str, Any]:
-    """The parameters as the job type declares them: the ledger keeps no order of names."""
-    names = list(definition.parameters.model_fields) if definition else []
-    known = {name: parameters[name] for name in names if name in parameters}
-    return {**known, **parameters}
+def _task_query(req: func.HttpRequest) -> TaskQuery:
+    """What the address asks for of the tasks. A choice that was left open arrives empty."""
+    stage, start = (
+        integer(req, name, default=0, low=0, high=2**31 - 1) if req.params.get(name) else None
+        for name in ("task_stage", "task_from")
+    )
+    text = req.params.get("search", "").strip()[:200] or None
+    wanted = one_of(TaskStatus, "task_status", req.params.get("task_status") or None)
+    return TaskQuery(
+        stage=stage,
+        status=wanted,
+        cause=req.params.get("error") or None,
+        text=text,
+        start=start or 0,
+        nearby=start is None,
+        limit=_TASKS_A_PAGE,
+        most_seen=_MOST_SEEN if text else _MOST_SEEN_LIVE,
+        cursor=req.params.get("cursor"),
+    )

@@ -119,6 +119,24 @@ class CellsMap:
         return sorted({each.band for each in self.dataset.layers})
 
     @property
+    def script(self) -> JsonObject:
+        """What the script is told."""
+        return {
+            "dataset": self.dataset.dataset_id,
+            "band": self.layer.band,
+            "statistic": self.statistic,
+            "told": self.told,
+            "bounds": self.bounds,
+            "layers": self.layers,
+            "range": self.range,
+            "ramp": self.ramp,
+            "titles": dict(self.statistics),
+            "rollsUp": self.can_roll_up,
+            "isOfClasses": self.is_of_classes,
+            "isAdded": self.is_added,
+        }
+
+    @property
     def statistics(self) -> Sequence[tuple[str, str]]:
         """(name, title) of those to choose from."""
         return [(name, title_of(name)) for name in self.layer.statistics]
@@ -143,7 +161,7 @@ def context(req: func.HttpRequest) -> dict[str, Any]:
     if chosen is not None and chosen.layers:
         may_see = not chosen.is_restricted or may_see_restricted(caller(req, auth_level()))
         choice, faults = _choice(chosen, req.params)
-        found |= {"map": _map(chosen, choice, may_see=may_see), "faults": faults}
+        found |= {"map": map_of(chosen, choice, may_see=may_see), "faults": faults}
     return found
 
 
@@ -158,7 +176,8 @@ def _choice(dataset: Dataset, query: Mapping[str, str]) -> tuple[Choice, dict[st
         return choose(dataset, None, None, None), {name: refused.message}
 
 
-def _map(dataset: Dataset, choice: Choice, *, may_see: bool) -> CellsMap:
+def map_of(dataset: Dataset, choice: Choice, *, may_see: bool) -> CellsMap:
+    """The map of what was chosen of a dataset."""
     bounds = maps.unwrapped(choice.layer.bounds)
     frame, extent = maps.drawn(bounds)
     layers = [

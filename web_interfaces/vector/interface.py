@@ -24,7 +24,7 @@ PAGE = register(
         name="vector",
         title="Vector data",
         description="Published tables and their versions, and what was repaired and set aside.",
-        order=40,
+        order=50,
     )
 )
 

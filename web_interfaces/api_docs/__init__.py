@@ -1,0 +1,1 @@
+"""The page that shows people what the HTTP API has."""

@@ -1,0 +1,1 @@
+"""/api/interface/pipelines: the list, the builder, a pipeline with its versions, and its runs."""
