@@ -7,7 +7,7 @@ COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --
 	--no-annotate --no-header $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup is-set-up up down status logs env demo test lint format bench lock worker-check clean
+.PHONY: help setup is-set-up up down status logs env demo test screenshots lint format bench lock worker-check clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,9 +39,14 @@ logs: is-set-up ## Show the parts' logs (PARTS=host LINES=100 FOLLOW=1)
 env: is-set-up ## Print KEY=VALUE lines of the running stack
 	@$(STACK) env
 
+# In the order of their names: the long files first, and many short ones to fill the end.
 test: ## Run the tests, on stacks of their own, three files at a time (ARGS="tests/unit -k ports")
 	@local/setup.sh tests
-	@$(PYTHON) -m pytest --numprocesses 3 --dist loadfile $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+screenshots: is-set-up ## Take pictures of the pages of the running stack into docs/images
+	@local/setup.sh tests
+	@$(PYTHON) -m tests.screenshots --url "$$($(STACK) env | sed -n 's/^GEOFORGE_URL=//p')" $(ARGS)
 
 lint: setup ## Check style, types and the walls between packages
 	@.venv/bin/ruff check .

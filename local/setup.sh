@@ -2,7 +2,7 @@
 # Installs what geoforge needs on this machine: `make setup` runs it, and so does whatever needs it.
 #
 #   local/setup.sh          for the app and the stack
-#   local/setup.sh tests    also a browser, for the tests of the pages
+#   local/setup.sh tests    also a browser, and what checks pages in it
 #   local/setup.sh bench    also the peers that `make bench` measures against
 #
 # It asks nothing and needs no terminal. What is done already is recognised and not done again, by
@@ -202,6 +202,15 @@ browser() {
     fi
 }
 
+# Not `npm ci`, which would take Azurite away from under a stack that is up.
+page_checks() {
+    local wanted
+    wanted=$(digest package-lock.json)
+    if is_done page-checks "$wanted" && [ -d node_modules/axe-core ]; then return; fi
+    run "[tests] Checks of pages (axe-core)" npm install --no-save --include=dev --no-audit --no-fund --no-progress --loglevel=error
+    echo "$wanted" >"$STAMPS/page-checks"
+}
+
 peers() {
     local wanted
     if ! has ogr2ogr; then
@@ -220,7 +229,10 @@ npm_packages
 check
 case ${1:-} in
     '') ;;
-    tests) browser ;;
+    tests)
+        browser
+        page_checks
+        ;;
     bench) peers ;;
     *) fail "usage: $0 [tests|bench]" ;;
 esac

@@ -78,9 +78,13 @@ class PostgresServer(ABC):
         """Create a database of a new name, as a copy of another if asked; its URL."""
         name = f"test_{next(self._names)}"
         statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
-        if template is not None:
-            statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
         with psycopg.connect(self.url(), autocommit=True) as connection:
+            if template is not None:
+                statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
+                # Before 15 the only one; since then not the default, and five times as fast here:
+                # the checkpoints that it asks for wait for no disk.
+                if connection.info.server_version >= 150000:
+                    statement += sql.SQL(" STRATEGY FILE_COPY")
             connection.execute(statement)
         return self.url(name)
 

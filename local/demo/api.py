@@ -110,6 +110,43 @@ class Api:
         """Begin an update of a curated dataset; {job_id, ...}."""
         return self._call("POST", f"/api/curated/datasets/{dataset_id}/update", json=asked)
 
+    def register_dataset(self, definition: dict[str, Any]) -> None:
+        """Register a curated dataset."""
+        self._call("POST", "/api/curated/datasets", json=definition)
+
+    def pipeline_examples(self) -> list[dict[str, Any]]:
+        """The documents of the pipelines that come with the app."""
+        examples: list[dict[str, Any]] = self._call("GET", "/api/pipelines/examples")["examples"]
+        return examples
+
+    def import_pipeline(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Keep a document as a new pipeline; its view."""
+        return self._call("POST", "/api/pipelines/import", json=document)
+
+    def pipeline(self, name: str) -> dict[str, Any]:
+        """A pipeline: its newest version and document."""
+        return self._call("GET", f"/api/pipelines/{name}")
+
+    def run_pipeline(
+        self, name: str, inputs: dict[str, Any], *, request_id: str | None = None
+    ) -> dict[str, Any]:
+        """Begin a run; {run_id, status, created, ...}: the same request gives the same run."""
+        asked = {"inputs": inputs, "request_id": request_id}
+        return self._call("POST", f"/api/pipelines/{name}/run", json=asked)
+
+    def pipeline_run(self, run_id: str) -> dict[str, Any]:
+        """A run and its steps, as they stand."""
+        return self._call("GET", f"/api/pipelines/runs/{run_id}")
+
+    def resume_run(self, run_id: str) -> None:
+        """Go on with a run that failed or was cancelled."""
+        self._call("POST", f"/api/pipelines/runs/{run_id}/resume")
+
+    def approve(self, run_id: str, step_id: str, *, note: str) -> None:
+        """Let a run go on behind a gate."""
+        path = f"/api/pipelines/runs/{run_id}/steps/{step_id}/approve"
+        self._call("POST", path, json={"note": note})
+
     def items(self, collection: str) -> Iterator[dict[str, Any]]:
         """All items of a collection, page by page, as a STAC client searches for them."""
         page = self._call(

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from azure.core.exceptions import AzureError
 
 from core.counting import counted
-from local.demo import aggregation, countries, report
+from local.demo import aggregation, countries, pipelines, report
 from local.demo.api import FINISHED, SUCCEEDED, Api, ApiError
 from local.demo.report import Job
 from local.demo.source import choose
@@ -61,6 +61,9 @@ def run(settings: StackSettings) -> None:
             classes = aggregation.classes(source.collection_id, source.classes)
             _run(api, "h3_raster_aggregation", classes)
             _publish_floods(api, state.environment[STORAGE], scratch)
+            runs = _run_pipelines(
+                api, state.environment[STORAGE], scratch, with_countries=has_countries
+            )
     except (ApiError, AzureError) as error:
         raise StackError(f"The demo failed: {error}{_what_died(settings)}") from error
     # A browser sends no header of ours: pages take the key in their address.
@@ -68,11 +71,15 @@ def run(settings: StackSettings) -> None:
     pages = {"Dashboard": "metrics", "This job": f"jobs/{job['job_id']}"}
     if has_countries:
         pages["Countries"] = f"curated/{countries.DATASET}"
+    pages["Pipelines"] = "pipelines"
     pages["Map"] = "map"
     say("")
+    for run in runs:
+        pages[run["name"]] = f"pipelines/runs/{run['run_id']}"
+    width = max(map(len, pages))
     for title, page in pages.items():
-        say(f"  {title:<9}  {url}/api/interface/{page}{code}")
-    say(f"  {'STAC API':<9}  {url}/api/stac")
+        say(f"  {title:<{width}}  {url}/api/interface/{page}{code}")
+    say(f"  {'STAC API':<{width}}  {url}/api/stac")
     say("\nThe stack goes on running: make status, make logs, make down.")
 
 
@@ -147,6 +154,17 @@ def _publish_floods(api: Api, connection_string: str, scratch: Path) -> None:
     _run(api, "process_fathom_stack", aggregation.stacks())
     _run(api, "process_fathom_merge", aggregation.merge())
     _run(api, "h3_raster_aggregation", aggregation.depths())
+
+
+def _run_pipelines(
+    api: Api, connection_string: str, scratch: Path, *, with_countries: bool
+) -> list[pipelines.Run]:
+    """Run the pipelines that come with geoforge; their runs."""
+    say("\nPipelines, the examples that come with geoforge, on made-up data:")
+    folder = scratch / "pipelines"
+    files = pipelines.deliver(folder)
+    _upload(connection_string, folder, files, container=pipelines.CONTAINER)
+    return pipelines.run_examples(api, say, with_countries=with_countries)
 
 
 def _run(api: Api, job_type: str, parameters: dict[str, Any]) -> None:

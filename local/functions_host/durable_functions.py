@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from azure.functions.meta import Datum
 
@@ -23,8 +23,10 @@ from local.task_hub.models import ActivityLease, Instance
 class DurableFunctions:
     """The app's durable functions, under the names by which orchestrations know them."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, client_of: Callable[[Function], str | None]) -> None:
+        """`client_of` gives what the durable client of an activity is made of, if it has one."""
         self._worker = worker
+        self._client_of = client_of
         self._orchestrators = _by_name(worker, "orchestrationTrigger", "orchestration")
         self._activities = _by_name(worker, "activityTrigger", "activity")
 
@@ -62,7 +64,11 @@ class DurableFunctions:
                 "function."
             )
         try:
-            result = await self._worker.invoke(function, Datum(lease.input or "null", "string"))
+            result = await self._worker.invoke(
+                function,
+                Datum(lease.input or "null", "string"),
+                client=self._client_of(function),
+            )
         except InvocationFailed as error:
             raise ActivityFailed(str(error), error.details) from error
         return None if result is None else result.value

@@ -61,7 +61,7 @@ class FunctionsHost:
         self._database = Database(_hub_database_url(environment))
         self._hub = TaskHub(
             self._database,
-            DurableFunctions(worker),
+            DurableFunctions(worker, lambda function: self._http.durable_client(function)),
             HubSettings(
                 name=settings.durable_task.hub_name,
                 owner=self._identity.owner,

@@ -63,7 +63,8 @@ class HttpServer:
         self._client_binding = links.client_binding(_origin(*address), self._rpc_path)
         self._routes = route_table(worker, route_prefix)
         application = web.Application(client_max_size=MAX_BODY_BYTES)
-        application.router.add_route("*", "/{path:.*}", self._handle)
+        # Not `.*`, which ends at a line feed: a path may hold one (%0A).
+        application.router.add_route("*", r"/{path:[\s\S]*}", self._handle)
         self._runner = web.AppRunner(
             application, access_log=None, handle_signals=False, shutdown_timeout=_DRAIN_SECONDS
         )

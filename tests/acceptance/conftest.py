@@ -38,8 +38,14 @@ class Api:
         return body
 
     def ended(self, job_id: str, seconds: float = 180.0) -> dict[str, Any]:
-        """The job, when it has ended."""
+        """The job, when it has ended, with a result that is as its job type declares it."""
         eventually("the job ends", lambda: self.job(job_id)["status"] in ENDED, seconds)
+        misfits = self.rows(
+            "SELECT payload FROM app.job_metrics WHERE job_id = %(job_id)s"
+            " AND payload ->> 'kind' = 'result_not_as_declared'",
+            job_id=job_id,
+        )
+        assert not misfits, misfits
         return self.job(job_id)
 
     def rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:

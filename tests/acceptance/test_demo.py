@@ -69,6 +69,29 @@ def test_the_countries_of_natural_earth_are_on_a_map(
     assert [feature["properties"]["iso_a3"] for feature in found["features"]] == ["FRA"]
 
 
+def test_the_example_pipelines_run_and_the_demo_approves(
+    own_stack: StackUnderTest, demos: tuple[str, str]
+) -> None:
+    first, second = demos
+    assert "curated_with_approval waits for approval" in first
+    assert "rehearse completed, approve completed, update completed" in first
+    # Nothing has changed since, so that nobody is asked.
+    assert "waits for approval" not in second
+    assert "rehearse completed, approve skipped, update skipped" in second
+    assert "vector_to_map: done before." in second
+    runs = httpx.get(f"{own_stack.url}/api/pipelines/runs").json()["runs"]
+    expected = {"curated_with_approval", "vector_to_map"}
+    if "raster_to_h3_by_country is left out" not in first:
+        expected.add("raster_to_h3_by_country")
+    assert {run["name"] for run in runs} == expected
+    assert {run["status"] for run in runs} == {"completed"}
+    [page] = [line.split()[1] for line in first.splitlines() if line.startswith("  vector_to_map ")]
+    assert httpx.get(page).status_code == 200
+    tables = httpx.get(f"{own_stack.url}/api/features/collections").json()["collections"]
+    loaded = {"demo_parks", "demo_stations", "demo_trails", "curated_demo_sites"}
+    assert loaded <= {table["id"] for table in tables}
+
+
 def test_without_a_package_registry_the_demo_goes_on(
     own_stack: StackUnderTest, demos: tuple[str, str]
 ) -> None:

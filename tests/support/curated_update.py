@@ -30,6 +30,7 @@ from infrastructure import (
 from infrastructure import curated_updates_repository as updates_log
 from infrastructure.copy_binary import encode_rows
 from infrastructure.database import Connection
+from jobs.curated_update import JOB
 from services.curated import finalizing, handlers
 from services.curated.handler import About, Handler, RemoteVersion, Style
 from services.curated.parameters import CuratedUpdate
@@ -161,7 +162,10 @@ class Staged:
         """Nobody looks."""
 
     def finalize(self) -> JsonObject:
-        return finalizing.finalize(self)
+        """What the last stage returns, which is as the job type declares it."""
+        result = finalizing.finalize(self)
+        assert JOB.misfits(result) == []
+        return result
 
 
 def staged(

@@ -299,6 +299,8 @@ class Job:
             assert row["in_flight"] == row["holding_a_place"] <= row["max_parallel"], where
             assert row["overlooked"] == 0, where
             assert row["running_without_lease"] == 0, where
+            assert row["filed"] == row["failed_indexes"], where
+            assert row["of_causes"] == row["failed"], where
             if row["is_done"]:
                 assert row["ended"] == row["tasks_total"], where
             elif row["status"] == "running" and row["next_index"] > 0:
@@ -327,7 +329,13 @@ SELECT s.stage, s.status, s.tasks_total, s.tasks_completed, s.tasks_failed, s.ta
        count(*) FILTER (WHERE t.status = 'pending' AND t.not_before IS NULL
                           AND t.task_index < s.next_index) AS overlooked,
        count(*) FILTER (WHERE t.status = 'running' AND t.lease_expires_at IS NULL)
-           AS running_without_lease
+           AS running_without_lease,
+       coalesce(array_agg(t.task_index ORDER BY t.task_index)
+                FILTER (WHERE t.status = 'failed'), '{}') AS failed_indexes,
+       ARRAY(SELECT f.task_index FROM app.failed_tasks f
+             WHERE f.job_id = s.job_id AND f.stage = s.stage ORDER BY f.task_index) AS filed,
+       (SELECT coalesce(sum(g.tasks), 0) FROM app.error_groups g
+        WHERE g.job_id = s.job_id AND g.stage = s.stage) AS of_causes
 FROM app.job_stages s LEFT JOIN app.tasks t USING (job_id, stage)
 WHERE s.job_id = %(job_id)s
 GROUP BY s.job_id, s.stage

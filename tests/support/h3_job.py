@@ -14,6 +14,7 @@ from core.job_definition import JobDefinition, JsonObject, Stage, plan_one_task
 from infrastructure.blob_storage import BlobWorkspace
 from services.h3 import plans, publishing
 from services.h3.model import Block, Box, Cells, Grid, Plan, SourceRaster
+from services.h3.outputs import H3Outputs
 from services.h3.parameters import H3RasterAggregation
 from tests.support.run_job import JobRun, Task
 
@@ -24,6 +25,7 @@ _JOB = JobDefinition(
     name="h3_raster_aggregation",
     description="Publish rows that are given.",
     parameters=H3RasterAggregation,
+    outputs=H3Outputs,
     stages=(
         Stage(plans.STAGE, planner=plan_one_task, handler=lambda _: None),
         Stage("compute_stats", planner=plan_one_task, handler=lambda _: None),
@@ -113,7 +115,9 @@ def publish(run: JobRun) -> JsonObject:
     """The result of a job's last stage, which is run again where it has run before."""
     if publishing.STAGE not in run.tasks:
         run.tasks[publishing.STAGE] = [Task({})]
-    return run.run_task(publishing.STAGE, 0, again=True)
+    result = run.run_task(publishing.STAGE, 0, again=True)
+    assert _JOB.misfits(result) == []
+    return result
 
 
 def _raster(band: int) -> SourceRaster:

@@ -9,6 +9,8 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from core.identifiers import job_id, submission_key
+from core.models.task import TaskOutcome, TaskStatus
+from infrastructure import error_groups_repository
 from infrastructure.database import Connection
 
 
@@ -86,6 +88,13 @@ def add_job(
         _add_stage(connection, identifier, index, stage)
     for task in tasks:
         _add_task(connection, identifier, task)
+    for index in range(len(stages)):
+        failures = [
+            TaskOutcome(task.index, 1, TaskStatus.FAILED, error=task.error)
+            for task in tasks
+            if task.stage == index and task.status == "failed"
+        ]
+        error_groups_repository.record(connection, identifier, index, failures)
     return identifier
 
 

@@ -144,6 +144,12 @@ def load(database_url: str, container: str, folder: Path) -> None:
             loader.load_items(iter(own), Methods.upsert)
 
 
+def add_collection(database_url: str, collection_id: str) -> None:
+    """Put an empty collection into the catalog."""
+    with PgstacDB(dsn=database_url) as pgstac:
+        Loader(pgstac).load_collections(iter([collection(collection_id)]), Methods.upsert)
+
+
 def add(database_url: str, *items: dict[str, Any]) -> None:
     """Put more items of the catalog's collections into it."""
     with PgstacDB(dsn=database_url) as pgstac:

@@ -80,7 +80,9 @@ class JobRun:
             self.run_stage(stage.name)
         finalize = self.definition.finalize
         assert finalize is not None
-        return finalize(Context(self))
+        result = finalize(Context(self))
+        assert self.definition.misfits(result) == []
+        return result
 
     def run_stage(self, name: str) -> list[Task]:
         """Run a stage's tasks, until more have failed than its policy tolerates."""

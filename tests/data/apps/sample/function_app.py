@@ -184,6 +184,19 @@ def countdown(context: df.DurableOrchestrationContext):
 
 
 @app.orchestration_trigger(context_name="context")
+def approves_another(context: df.DurableOrchestrationContext):
+    """{instance_id}: an activity of it raises the event that another waits for."""
+    return (yield context.call_activity("approve", context.get_input()["instance_id"]))
+
+
+@app.activity_trigger(input_name="other")
+@app.durable_client_input(client_name="client")
+async def approve(other: str, client: df.DurableOrchestrationClient) -> str:
+    await client.raise_event(other, "approved", {"by": "an activity"})
+    return "raised"
+
+
+@app.orchestration_trigger(context_name="context")
 def fragile(context: df.DurableOrchestrationContext):
     """Fails while the file in its input exists; a rewind lets it go on."""
     path = context.get_input()["while_exists"]

@@ -39,6 +39,16 @@ def test_approval_by_an_event(host: Any) -> None:
     assert status["output"] == {"approved": '{"by": "ann"}', "attempts": 3, "n": 4, "sum": 14}
 
 
+def test_an_activity_may_have_a_durable_client(host: Any) -> None:
+    host.begin("approval", "by-an-activity", {"seconds": 60})
+    host.wait_for(
+        lambda: host.instance("by-an-activity").json()["customStatus"] == "waiting", "not waiting"
+    )
+    host.begin("approves_another", "approver", {"instance_id": "by-an-activity"})
+    assert host.finished("approver")["output"] == "raised"
+    assert host.finished("by-an-activity")["output"]["approved"] == '{"by": "an activity"}'
+
+
 def test_approval_by_the_deadline(host: Any) -> None:
     host.begin("approval", "too-late", {"seconds": 0.2})
     assert host.finished("too-late")["output"]["approved"] is None

@@ -35,6 +35,13 @@ def test_catch_all_takes_the_rest_of_the_path(host: Any) -> None:
     assert host.http.get("/api/files").text == ""
 
 
+def test_a_path_may_hold_a_line_feed(host: Any) -> None:
+    assert host.http.get("/api/files/a%0Ab").text == "a\nb"
+    unknown = host.http.get("/api/no%0Asuch")
+    assert unknown.status_code == 404
+    assert unknown.headers["content-type"].startswith("application/problem+json")
+
+
 def test_nothing_returned_is_204(host: Any) -> None:
     answer = host.http.delete("/api/nothing")
     assert (answer.status_code, answer.content) == (204, b"")
