@@ -1,9 +1,7 @@
-"""A real browser on a real stack. Debian's chromium; CHROMIUM names another."""
+"""A real browser on a real stack."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -14,17 +12,7 @@ from psycopg.rows import dict_row
 
 from infrastructure import database
 from tests.servers import StackUnderTest
-
-_ARGUMENTS = [
-    "--no-sandbox",
-    # WebGL for the maps, drawn by the processor.
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
+from tests.support import chromium
 
 # The defaults of 5 and 30 s are short where others work on the machine.
 _PATIENCE = 60_000
@@ -35,11 +23,10 @@ expect.set_options(timeout=_PATIENCE)
 # the asyncio tests of other packages need theirs.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    executable = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if executable is None:
+    if chromium.executable() is None:
         pytest.skip("there is no chromium; on Debian: apt-get install chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=_ARGUMENTS)
+        browser = chromium.launch(playwright)
         yield browser
         browser.close()
 

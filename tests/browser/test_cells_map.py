@@ -154,6 +154,28 @@ def test_what_cannot_be_rolled_up_is_shown_closer_in(page: Page) -> None:
     expect(page.locator("[data-part=classes] li")).to_have_text(["1", "2", "3"])
 
 
+def test_with_other_layers_the_legend_and_the_focus_stay(page: Page) -> None:
+    page.goto("/api/interface/map?layers=cells:cells-cover&view=29.5,-1.7,11&q=Heights")
+    figure = page.locator("[data-layers-map]")
+    expect(figure).to_have_attribute("data-state", "ready")
+    classes = page.locator("[data-part=classes] li")
+    expect(classes).to_have_text(["1", "2", "3"])
+    # The panel comes anew from the server, which knows no classes.
+    page.locator("[id='add-cells:cells-heights']").click()
+    statistic = page.get_by_label("Statistic")
+    expect(statistic).to_be_visible()
+    expect(classes).to_have_text(["1", "2", "3"])
+    statistic.focus()
+    statistic.select_option(label="Largest value")
+    page.wait_for_url("**max**")
+    expect(statistic).to_be_focused()
+    expect(classes).to_have_text(["1", "2", "3"])
+    # What had the focus is gone with its card.
+    page.get_by_role("link", name="Remove Heights").first.press("Enter")
+    expect(statistic).to_have_count(0)
+    expect(page.get_by_role("heading", name="On the map")).to_be_focused()
+
+
 def test_classes_need_not_be_integers(page: Page) -> None:
     page.goto(ADDRESS.format("steps"))
     drawn(page)

@@ -54,7 +54,7 @@ class TestLiveUpdates:
         open_page(page, "/metrics")
         page.locator(f"#link-{job_id[:16]}").focus()
         for _ in range(2):
-            with page.expect_response("**/metrics"):
+            with page.expect_response("**/metrics?*"):
                 pass
         focused = page.evaluate("document.activeElement.id")
         assert focused == f"link-{job_id[:16]}"
@@ -125,7 +125,7 @@ class TestForm:
         page.get_by_label("Failure rate").fill("0")
         page.get_by_label("Sleep ms").fill("0")
         page.get_by_role("button", name="Dry run").click()
-        expect(page.locator("#form-answer")).to_contain_text("hello: 5 tasks")
+        expect(page.locator("#form-answer")).to_contain_text("hello 5 tasks")
         expect(page.locator("[aria-invalid]")).to_have_count(0)
 
     def test_submits_and_opens_the_job_and_knows_it_again(
@@ -153,6 +153,7 @@ class TestForm:
         open_page(page, "/jobs/new/ingest_collection")
         page.get_by_label("Source container required").fill("bronze-test")
         page.get_by_label("Target container required").fill("silver-test")
+        page.get_by_text("More settings").click()
         page.get_by_label("Strict").check()
         with page.expect_request("**/submit/ingest_collection*") as sent:
             page.get_by_role("button", name="Dry run").click()
@@ -212,57 +213,6 @@ class TestLook:
                 "document.documentElement.scrollWidth - document.documentElement.clientWidth"
             )
             assert over <= 0, f"{path} is {over} px too wide"
-
-    @pytest.mark.parametrize("scheme", ["light", "dark"])
-    def test_text_has_the_contrast_of_wcag_aa(
-        self, contexts: Contexts, ended: str, submit: Submit, scheme: str
-    ) -> None:
-        submit(**SLOW)
-        page = contexts(color_scheme=scheme).new_page()
-        for path in (*PATHS, f"/jobs/{ended}"):
-            page.goto(f"/api/interface{path}")
-            assert page.evaluate(WEAK_TEXTS) == [], path
-
-
-WEAK_TEXTS = """
-() => {
-  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  const rgba = (color) => {
-    canvas.clearRect(0, 0, 1, 1);
-    canvas.fillStyle = color;
-    canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data];
-  };
-  const luminance = ([r, g, b]) => {
-    const [x, y, z] = [r, g, b].map((v) => {
-      v /= 255;
-      return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
-    });
-    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
-  };
-  const ground = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const color = rgba(getComputedStyle(at).backgroundColor);
-      if (color[3] === 255) return color;
-    }
-    return [255, 255, 255, 255];
-  };
-  const weak = [];
-  for (const element of document.querySelectorAll("body *")) {
-    const words = [...element.childNodes].filter((n) => n.nodeType === 3 && n.data.trim());
-    if (!words.length || !element.checkVisibility({ opacityProperty: true })) continue;
-    const style = getComputedStyle(element);
-    const [a, b] = [luminance(rgba(style.color)), luminance(ground(element))];
-    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    const size = parseFloat(style.fontSize);
-    const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
-    if (contrast < (large ? 3 : 4.5)) {
-      weak.push(`${words[0].data.trim().slice(0, 30)}: ${contrast.toFixed(2)}`);
-    }
-  }
-  return weak;
-}
-"""
 
 
 class TestKeyboard:
@@ -335,7 +285,7 @@ class TestWithoutScripts:
         page.goto(f"/api/interface/jobs/{ended}")
         expect(page.get_by_role("heading", name="Failed tasks")).to_be_visible()
         assert "need JavaScript" in page.content()
-        expect(page.get_by_role("button")).to_have_count(0)
+        expect(page.get_by_role("button")).to_have_text(["Search"])
         page.get_by_role("link", name="failed", exact=True).click()
         expect(page.get_by_role("table", name="Tasks").get_by_role("row")).to_have_count(2)
         page.goto("/api/interface/jobs")

@@ -208,7 +208,7 @@ def test_another_item_and_another_drawing_are_chosen(page: Page) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("dem")
     drawn(page)
     page.get_by_text("Draw otherwise").click()
-    page.get_by_label("Colours").select_option("magma")
+    page.get_by_role("combobox", name="Colours").select_option("magma")
     page.get_by_label("Range of values").fill("200,800")
     page.get_by_role("button", name="Draw").click()
     expect(page.locator(".raster-ramp figcaption")).to_have_text("200800")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks import report
 from benchmarks.catalog import CatalogLoad
+from benchmarks.dashboard import Refresh
 from benchmarks.engine import EngineRun
 from benchmarks.fathom import FathomRun
 from benchmarks.h3 import EXACTEXTRACT, JOB, ZonalRun
@@ -47,6 +48,7 @@ RESULTS = Results(
         ZonalRun("Earth", EXACTEXTRACT, 2_000, 0, 0.25, 150_000_000, off=2e-6),
         ZonalRun("Earth", JOB, 2_000, 0, 4.0, 700_000_000, stages={"compute_stats": 1.5}),
     ],
+    dashboard=[Refresh("jobs", [0.020, 0.010, 0.030], 56_800, 5_400, 5_400)],
     failures=["Prefect: no server"],
 )
 
@@ -69,6 +71,7 @@ def test_every_figure_is_shown() -> None:
     assert "9 events geoforge 1 MB 1,234 3.0 3 90 MB" in shown
     assert "Earth exactextract 2,000 0.2 8,000 150 MB 2.0e-06" in shown
     assert "Earth geoforge, the job 2,000 4.0 500 700 MB compute_stats 1.5" in shown
+    assert "jobs 20.0 ms 29.0 ms 56.8 kB 5.4 kB 5.4 kB" in shown
     assert "stack 6 tiles 1,872 234 117.0 2.00 9.0 MB 7.5 MB 600 MB 200 MB 40" in shown
 
 
@@ -92,4 +95,5 @@ def test_the_file_holds_every_run(tmp_path: Path) -> None:
     assert document["catalog"]["our_seconds"] == [1.6]
     assert {claim["holds"] for claim in document["claims"]} == {True, False}
     assert [run["cogs"] for run in document["fathom"]] == [234]
+    assert [run["p50"] for run in document["dashboard"]] == [0.02]
     assert document["failures"] == ["Prefect: no server"]

@@ -12,6 +12,7 @@ from benchmarks import catalog, h3, prefect_peer, procrastinate_peer
 from benchmarks.catalog import CatalogLoad
 from benchmarks.cogs import CogRun, CogRuns, Kind
 from benchmarks.curated import CuratedUpdates
+from benchmarks.dashboard import Dashboard, Refresh
 from benchmarks.engine import Engine, EngineRun
 from benchmarks.errors import BenchmarkError
 from benchmarks.events import EventUpdates
@@ -83,6 +84,11 @@ def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ran.append(f"{contender}: {case.name}")
         return ZonalRun(case.title, contender, 1, 1, 1.0, 0)
 
+    def looked_at(_self: Dashboard, requests: int) -> list[Refresh]:
+        ran.append(f"pages {requests}")
+        return [Refresh("jobs", [0.01, 0.02], 1, 1, 1)]
+
+    monkeypatch.setattr(Dashboard, "measure", looked_at)
     monkeypatch.setattr(ZonalJobs, "fill", fill)
     monkeypatch.setattr(FathomRuns, "country", floods)
     monkeypatch.setattr(CogRuns, "ours", cogs("cog"))
@@ -127,10 +133,11 @@ def test_rounds_alternate_and_what_takes_long_comes_once_at_the_end(
     for case in ("world_8640_5", "country_8"):
         once += [f"{contender}: {case}" for contender in h3.CONTENDERS]
     once += [f"{h3.EXACT}: world_{columns}_5" for columns in (4320, 17280)]
+    once += ["pages 60"]
     assert order == [*warm_up, *there, *reversed(there), *once]
     assert [run.tasks for run in results.engine] == [10, 20, 20, 10, 100_000]
     assert len(results.peers) == 12
-    assert len(results.fathom) == 1
+    assert len(results.fathom) == len(results.dashboard) == 1
     assert results.failures == []
 
 
