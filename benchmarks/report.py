@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks import summary
 from benchmarks.cogs import CogRun
+from benchmarks.dashboard import Refresh
 from benchmarks.engine import EngineRun
 from benchmarks.fathom import FathomRun
 from benchmarks.h3 import ZonalRun
@@ -33,6 +34,7 @@ def text(results: Results, facts: dict[str, Any]) -> str:
         *_cogs(results.cogs),
         *_fathom(results.fathom),
         *_zonal(results.zonal),
+        *_dashboard(results.dashboard),
         *_claims(results),
     ]
     return "\n\n".join(sections)
@@ -61,6 +63,7 @@ def write(results: Results, facts: dict[str, Any], file: Path) -> None:
         "zonal": [
             {**asdict(run), "cells_per_second": run.cells_per_second} for run in results.zonal
         ],
+        "dashboard": [{**asdict(run), "p50": run.p50, "p95": run.p95} for run in results.dashboard],
         "catalog": None if results.catalog is None else asdict(results.catalog),
         "claims": [asdict(claim) for claim in summary.claims(results)],
         "failures": results.failures,
@@ -246,6 +249,25 @@ def _zonal(runs: list[ZonalRun]) -> Iterator[str]:
                 f"{run.peak_bytes / _MB:,.0f} MB",
                 "" if run.off is None else f"{run.off:.1e}",
                 ", ".join(f"{name} {spent:.1f}" for name, spent in run.stages.items()),
+            ]
+            for run in runs
+        ],
+    )
+
+
+def _dashboard(runs: list[Refresh]) -> Iterator[str]:
+    if not runs:
+        return
+    yield table(
+        ["One refresh", "p50", "p95", "HTML", "gzip", "sent"],
+        [
+            [
+                run.title,
+                f"{1000 * run.p50:.1f} ms",
+                f"{1000 * run.p95:.1f} ms",
+                f"{run.html_bytes / 1000:.1f} kB",
+                f"{run.gzip_bytes / 1000:.1f} kB",
+                f"{run.sent_bytes / 1000:.1f} kB",
             ]
             for run in runs
         ],

@@ -19,6 +19,7 @@ from benchmarks import catalog, h3, prefect_peer, procrastinate_peer, vector_fil
 from benchmarks.catalog import CatalogLoad
 from benchmarks.cogs import KINDS, PEER, TERRAIN, CogRun, CogRuns, Kind
 from benchmarks.curated import CuratedUpdates
+from benchmarks.dashboard import Dashboard, Refresh
 from benchmarks.engine import Engine, EngineRun
 from benchmarks.errors import BenchmarkError
 from benchmarks.events import EventUpdates
@@ -32,7 +33,7 @@ from local.standins.ibat.server import Ibat
 
 CONTENDERS = (
     "engine", "procrastinate", "prefect", "stac", "vector", "curated", "events", "cogs", "fathom",
-    "h3",
+    "h3", "dashboard",
 )  # fmt: skip
 
 _WARM_UP_TASKS = 1_000
@@ -68,6 +69,9 @@ class Plan:
             as many pixels, and four times as many, are filled once more.
         world_resolution: of its cells.
         country_resolution: of the cells of the country.
+        dashboard_jobs: in the ledger while pages are looked at.
+        dashboard_tasks: of the largest of these.
+        dashboard_requests: for each refresh.
     """
 
     contenders: tuple[str, ...] = CONTENDERS
@@ -90,6 +94,9 @@ class Plan:
     world_columns: int = 8_640
     world_resolution: int = 5
     country_resolution: int = 8
+    dashboard_jobs: int = 10_000
+    dashboard_tasks: int = 1_000_000
+    dashboard_requests: int = 60
 
     def quick(self) -> Plan:
         """The same once and small: enough to see that everything runs."""
@@ -114,6 +121,9 @@ class Plan:
             world_columns=1_080,
             world_resolution=3,
             country_resolution=6,
+            dashboard_jobs=500,
+            dashboard_tasks=5_000,
+            dashboard_requests=5,
         )
 
 
@@ -130,6 +140,7 @@ class Results:
     cogs: list[CogRun] = field(default_factory=list)
     fathom: list[FathomRun] = field(default_factory=list)
     zonal: list[ZonalRun] = field(default_factory=list)
+    dashboard: list[Refresh] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
 
@@ -266,6 +277,10 @@ class Rounds:
             runs.append((f"geoforge, {label}", self._floods))
         if "h3" in plan.contenders:
             runs += self._cells()
+        if "dashboard" in plan.contenders:
+            # At the end: what is filled in for it stays.
+            label = f"pages over {plan.dashboard_jobs:,} jobs"
+            runs.append((label, self._looked_at))
         return runs
 
     def _cells(self) -> list[tuple[str, Callable[[], str]]]:
@@ -376,6 +391,13 @@ class Rounds:
         run = self._zonal.fill(case, contender)
         self.results.zonal.append(run)
         return f"{run.seconds:.1f} s, {run.cells_per_second:,.0f} cells/s"
+
+    def _looked_at(self) -> str:
+        plan = self._plan
+        pages = Dashboard(self._stack, plan.dashboard_jobs, plan.dashboard_tasks)
+        self.results.dashboard += pages.measure(plan.dashboard_requests)
+        slowest = max(self.results.dashboard, key=lambda refresh: refresh.p95)
+        return f"slowest: {slowest.title}, {1000 * slowest.p95:.0f} ms at the 95th percentile"
 
     def _loaded(self, run: VectorRun) -> str:
         self.results.vector.append(run)

@@ -10,6 +10,7 @@ from typing import TypeVar
 from benchmarks.catalog import CatalogLoad
 from benchmarks.cogs import OURS as COGS_OURS
 from benchmarks.cogs import CogRun
+from benchmarks.dashboard import Refresh
 from benchmarks.engine import EVENTS_PER_LOOK, EngineRun
 from benchmarks.h3 import CENTROID, EXACT, EXACTEXTRACT, EXACTEXTRACT_WKB, ZonalRun
 from benchmarks.peer_run import PeerRun
@@ -22,6 +23,7 @@ GOAL_OVER_PROCRASTINATE = 2.0
 GOAL_VECTOR_BYTES = 1 << 30
 GOAL_CURATED_SECONDS = 180.0
 GOAL_CHANGES_SECONDS = 10.0
+GOAL_REFRESH_SECONDS = 0.05
 GOAL_COG_RATE = 0.95
 GOAL_COG_BYTES = 1 << 30
 # Three tasks decode pages in the host while two children look into what others have fetched.
@@ -106,7 +108,7 @@ def claims(results: Results) -> list[Claim]:
     if results.catalog is not None:
         made.append(_catalog(results.catalog))
     made += _vector(results.vector) + _curated(results.curated) + _events(results.events)
-    return made + _cogs(results.cogs) + _zonal(results.zonal)
+    return made + _cogs(results.cogs) + _zonal(results.zonal) + _dashboard(results.dashboard)
 
 
 def _vector(runs: list[VectorRun]) -> list[Claim]:
@@ -176,6 +178,20 @@ def _events(runs: list[VectorRun]) -> list[Claim]:
             largest.peak_bytes <= GOAL_EVENTS_BYTES,
             f"most: {largest.peak_bytes / 1e6:,.0f} MB, for {largest.title}",
         ),
+    ]
+
+
+def _dashboard(runs: list[Refresh]) -> list[Claim]:
+    """How long a refresh of the slowest part takes, most of the time."""
+    if not runs:
+        return []
+    slowest = max(runs, key=lambda run: run.p50)
+    return [
+        Claim(
+            f"Every refresh within {1000 * GOAL_REFRESH_SECONDS:g} ms",
+            slowest.p50 <= GOAL_REFRESH_SECONDS,
+            f"slowest: {slowest.title}, {1000 * slowest.p50:.1f} ms in the median",
+        )
     ]
 
 
