@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from azure.storage.blob import BlobServiceClient
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, expect
 
 from core.models.curated import CuratedDataset
 from infrastructure import database
@@ -233,6 +233,32 @@ class TestMap:
         open_map(page, dataset)
         expect(page.locator("[data-part=status]")).to_contain_text("the server answered 503")
 
+    def test_what_is_refused_last_is_said_too(self, page: Page, dataset: CuratedDataset) -> None:
+        """Nothing else is left that would make the map draw once more."""
+        held: list[Route] = []
+        page.route("**/api/tiles/**", lambda route: held.append(route))
+        open_page(page, f"/{dataset.dataset_id}")
+        page.wait_for_function(
+            """() => {
+              const { map } = document.querySelector("[data-map]");
+              return map?.getStyle()?.layers.some(({ id }) => !id.startsWith("geoforge-"))
+                && map.isSourceLoaded("geoforge-land");
+            }""",
+            timeout=PATIENCE,
+        )
+        page.evaluate(
+            """() => new Promise((resolve) => {
+              let frames = 30;
+              const next = () => { if (--frames) requestAnimationFrame(next); else resolve(); };
+              next();
+            })"""
+        )
+        assert held
+        for route in held:
+            route.fulfill(status=503)
+        expect(page.locator("[data-map]")).to_have_attribute("data-state", "ready")
+        expect(page.locator("[data-part=status]")).to_contain_text("the server answered 503")
+
     def test_without_webgl_the_extent_and_the_legend_stay(
         self, browser: Browser, stack: StackUnderTest, dataset: CuratedDataset
     ) -> None:
@@ -424,7 +450,7 @@ class TestLook:
             assert over <= 0, f"{path} is {over} px too wide"
 
     def test_no_page_keeps_anyone_out(self, contexts: Contexts, paths: list[str]) -> None:
-        page = contexts(color_scheme="light", reduced_motion="reduce").new_page()
+        page = contexts(color_scheme="light").new_page()
         for path in paths:
             page.emulate_media(color_scheme="light")
             open_page(page, path)

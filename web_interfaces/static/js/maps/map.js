@@ -59,6 +59,9 @@ export function openMap(element, { land, worker, bounds, countries, look, embedd
     throw new NoMap("WebGL is missing or switched off", { cause: error });
   }
   extents.set(map, bounds);
+  // MapLibre draws nothing after a tile that failed: were that the last one on its way, it would
+  // never become idle.
+  map.on("error", () => map.triggerRepaint());
   if (countries) fallBack(map, element, land);
   map.touchZoomRotate.disableRotation();
   map.keyboard.disableRotation();
