@@ -33,7 +33,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def contexts(browser: Browser, stack: StackUnderTest) -> Iterator[Callable[..., BrowserContext]]:
-    """Makes windows of any size and scheme, closed at the end of the test."""
+    """Makes windows of any size and scheme, closed at the end of the test.
+
+    Without motion, unless it is asked for: the frames of a flight are drawn by the processor.
+    """
     opened: list[BrowserContext] = []
 
     def make(width: int = 1280, height: int = 900, **options: object) -> BrowserContext:
@@ -41,7 +44,7 @@ def contexts(browser: Browser, stack: StackUnderTest) -> Iterator[Callable[..., 
             browser.new_context(
                 base_url=stack.url,
                 viewport={"width": width, "height": height},
-                **options,  # type: ignore[arg-type]
+                **({"reduced_motion": "reduce"} | options),  # type: ignore[arg-type]
             )
         )
         opened[-1].set_default_timeout(_PATIENCE)

@@ -208,7 +208,7 @@ class TestLook:
             assert over <= 0, f"{path} is {over} px too wide"
 
     def test_no_page_keeps_anyone_out(self, contexts: Contexts, job_id: str, table: str) -> None:
-        page = contexts(color_scheme="light", reduced_motion="reduce").new_page()
+        page = contexts(color_scheme="light").new_page()
         for path in ("", f"/{job_id}", f"/tables/{table}"):
             page.emulate_media(color_scheme="light")
             page.goto(ROOT + path)

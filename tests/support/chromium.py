@@ -12,6 +12,8 @@ _ARGUMENTS = [
     # WebGL for the maps, drawn by the processor.
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
+    # Pages without a map need none of that, and are drawn in a fraction of the time.
+    "--disable-gpu-compositing",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
