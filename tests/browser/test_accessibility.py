@@ -35,6 +35,8 @@ PAGES = (
     "/curated",
     "/curated/datasets/new",
     "/api",
+    "/api/list_jobs",
+    "/api/submit_hello_fan_out",
     "/design",
 )
 

@@ -1,4 +1,4 @@
-"""/api/interface/api: the HTTP API as a page, made of its own OpenAPI document."""
+"""/api/interface/api: the HTTP API as pages, made of its own OpenAPI document."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import lru_cache
 import azure.durable_functions as df
 import azure.functions as func
 
+from core.errors import NotFound
 from web_interfaces.api import openapi
 from web_interfaces.api.http import base_url
 from web_interfaces.api_docs.operations import Operation, by_tag
@@ -29,8 +30,20 @@ bp = df.Blueprint()
 @bp.route(route="api/interface/api", methods=["GET"], auth_level=auth_level())
 @page_endpoint
 def api_page(req: func.HttpRequest) -> func.HttpResponse:
-    """All operations in groups, each to be unfolded."""
-    return render(req, "api_docs/page.html", page=PAGE, groups=_groups(base_url(req)))
+    """All calls in groups."""
+    return render(req, "api_docs/list.html", page=PAGE, groups=_groups(base_url(req)))
+
+
+@bp.route(route="api/interface/api/{call}", methods=["GET"], auth_level=auth_level())
+@page_endpoint
+def api_call_page(req: func.HttpRequest) -> func.HttpResponse:
+    """One call, by its operationId, beside the others of its group."""
+    name = req.route_params["call"]
+    for tag, calls in _groups(base_url(req)).items():
+        for call in calls:
+            if call.id == name:
+                return render(req, "api_docs/call.html", page=PAGE, call=call, tag=tag, calls=calls)
+    raise NotFound(f"The API has no call {name[:100]!r}.", code="unknown_call")
 
 
 # What this process serves does not change, and few names lead to it.

@@ -52,8 +52,8 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A call of the API. `id` is its anchor on the page; `outputs` are the fields of the result of
-    the job that it submits."""
+    """A call of the API. `id` names its page; `outputs` are the fields of the result of the job
+    that it submits."""
 
     id: str
     method: str

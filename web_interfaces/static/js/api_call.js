@@ -1,35 +1,9 @@
-// The page of the API: find a call, follow a link to one, and try those that change nothing.
+// The page of one call of the API: try it, where it changes nothing.
 
 import { keyHeaders } from "./api.js";
 import { whileBusy } from "./busy.js";
 
 const SHOWN_CHARACTERS = 20000;
-
-const operations = [...document.querySelectorAll(".operation")];
-const filter = document.getElementById("api-filter");
-
-/** Show the calls that have all of the words, and the groups that have any of these. */
-function find() {
-  const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-  let shown = 0;
-  for (const each of operations) {
-    each.hidden = !words.every((word) => each.dataset.words.includes(word));
-    shown += Number(!each.hidden);
-  }
-  for (const group of document.querySelectorAll(".api-group")) {
-    group.hidden = !group.querySelector(".operation:not([hidden])");
-  }
-  document.getElementById("api-none").hidden = shown > 0;
-  document.getElementById("api-count").textContent = words.length
-    ? `${shown} of ${operations.length} calls`
-    : "";
-}
-
-/** Unfold the call that the address names. */
-function unfold() {
-  const named = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (named?.matches(".operation")) named.open = true;
-}
 
 function addressOf(form) {
   let path = form.dataset.path;
@@ -76,12 +50,7 @@ async function send(form) {
   place.hidden = false;
 }
 
-filter.addEventListener("input", find);
-addEventListener("hashchange", unfold);
-document.addEventListener("submit", (event) => {
-  if (!event.target.matches(".trial")) return;
+document.getElementById("trial")?.addEventListener("submit", (event) => {
   event.preventDefault();
   whileBusy(event.target, event.target.querySelector("button"), () => send(event.target));
 });
-unfold();
-find();
