@@ -77,7 +77,12 @@ def test_a_run_waits_for_a_decision_and_goes_on_live(
     with page.expect_response(re.compile("/runs/")):
         pass
     expect(decision.get_by_label("Note")).to_have_value("Looks well")
+    # Enter in a field decides nothing.
+    decision.get_by_label("Your name").press("Enter")
     decision.get_by_role("button", name="Approve").click()
+    page.get_by_role("dialog", name="Approve this step?").get_by_role(
+        "button", name="Approve"
+    ).click()
 
     expect(page.get_by_role("heading", level=1)).to_contain_text("completed", timeout=PATIENCE)
     expect(decision).to_have_count(0)
@@ -94,6 +99,12 @@ def test_a_rejected_gate_ends_the_run_and_says_so(
     gate = {"id": "look", "kind": "gate", "message": "Go on?"}
     page.goto(run(keep(gate, hello("last", after=["look"]))))
     page.get_by_role("button", name="Reject").click(timeout=PATIENCE)
+    dialog = page.get_by_role("dialog", name="Reject this step?")
+    expect(dialog).to_contain_text("Look. What comes after it does not run.")
+    dialog.get_by_role("button", name="Keep it as it is").click()
+    expect(dialog).to_be_hidden()
+    page.get_by_role("button", name="Reject").click()
+    dialog.get_by_role("button", name="Reject").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("failed", timeout=PATIENCE)
     expect(page.get_by_role("region", name="Why it failed")).to_be_visible()
     expect(page.locator("#step-look")).to_contain_text("Rejected")

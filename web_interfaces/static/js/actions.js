@@ -3,8 +3,9 @@
 //   <button data-action="rollback" data-url="/api/..." data-body='{"version": 2}'
 //           data-about="geo.parks, version 2 of 1,203 rows.">
 //
-// `data-then` is where the browser goes when it is done, in place of the page itself; there a toast
-// says what has been done. What `destroys` has a button in the colour of that.
+// What is filled in within a `data-said` around the button goes along in the body. `data-then` is
+// where the browser goes when it is done, in place of the page itself; there a toast says what has
+// been done. What `destroys` has a button in the colour of that.
 
 import { call, withKey } from "./api.js";
 import { toastOnNextPage } from "./toasts.js";
@@ -88,6 +89,19 @@ const WORDS = {
     yes: "Resume the run",
     done: "The run goes on.",
   },
+  approve_step: {
+    title: "Approve this step?",
+    text: "The run goes on with what comes after it.",
+    yes: "Approve",
+    done: "The step is approved.",
+  },
+  reject_step: {
+    title: "Reject this step?",
+    text: "What comes after it does not run. The run can be resumed later, and asks again.",
+    yes: "Reject",
+    done: "The step is rejected.",
+    destroys: true,
+  },
   delete_pipeline: {
     title: "Delete this pipeline?",
     text: "It cannot be run any more, by hand or by schedule. Its runs, and what they have "
@@ -107,6 +121,16 @@ const WORDS = {
 
 const element = (id) => document.getElementById(id);
 
+/** What a button sends: its own body, and what is filled in around it. */
+function bodyOf(button) {
+  const fields = button.closest("[data-said]")?.querySelectorAll("[name]") ?? [];
+  const said = [...fields].map(({ name, value }) => [name, value.trim()]);
+  return {
+    ...JSON.parse(button.dataset.body ?? "{}"),
+    ...Object.fromEntries(said.filter(([, value]) => value)),
+  };
+}
+
 export function startActions() {
   const dialog = element("confirm");
   if (!dialog) return;
@@ -117,8 +141,8 @@ export function startActions() {
     const button = event.target.closest("[data-action]");
     if (!button) return;
     const words = WORDS[button.dataset.action];
-    const { about = "", url, body = "{}", method = "POST", then } = button.dataset;
-    chosen = { url, method, then, body: JSON.parse(body), done: words.done };
+    const { about = "", url, method = "POST", then } = button.dataset;
+    chosen = { url, method, then, body: bodyOf(button), done: words.done };
     element("confirm-title").textContent = words.title;
     element("confirm-text").textContent = `${about} ${words.text}`.trim();
     element("confirm-yes").textContent = words.yes;

@@ -1,11 +1,9 @@
-// The pages of pipelines and their runs: import, copy, run, decide.
+// The pages of pipelines and their runs: import, copy, run.
 
 import { call, post, withKey } from "../api.js";
 import { nameFrom } from "./document.js";
 import { byId } from "./dom.js";
 import { startRunning } from "./running.js";
-
-/* global htmx */
 
 function say(place, message) {
   place.textContent = message;
@@ -59,29 +57,6 @@ function startClone() {
   });
 }
 
-/** Approve or reject: the run goes on, and the page with it. */
-function startDecisions() {
-  // On the document: the forms are in the live part, which changes.
-  document.addEventListener("submit", async (event) => {
-    const form = event.target.closest("[data-decide]");
-    if (!form) return;
-    event.preventDefault();
-    const { by, note } = form.elements;
-    const said = Object.fromEntries([by, note].map(({ name, value }) => [name, value.trim()]).filter(([, value]) => value));
-    // Not disabled, which would take the focus from the button.
-    if (form.getAttribute("aria-busy")) return;
-    form.setAttribute("aria-busy", "true");
-    const answer = await post(`${form.dataset.decide}/${event.submitter.value}`, said);
-    form.removeAttribute("aria-busy");
-    say(form.querySelector("[role=alert]"), answer.ok ? "" : answer.body.detail);
-    if (!answer.ok) return;
-    // The form goes with the page's next look: the focus goes to the step that it was about.
-    document.addEventListener("htmx:afterSettle", () => byId(`step-${form.dataset.step}`)?.focus(), { once: true });
-    htmx.trigger(byId("live"), "refresh");
-  });
-}
-
 startImport();
 startClone();
-startDecisions();
 startRunning();
