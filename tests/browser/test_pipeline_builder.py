@@ -368,9 +368,15 @@ def test_names_inputs_and_documents_change_together(
     page.locator("#input-number_of_tasks-type").select_option("whole number")
 
     card(page, "first").click()
+    page.get_by_label("Name in expressions").fill("start")
+    page.get_by_label("Name in expressions").press("Enter")
+    expect(card(page, "start")).to_be_visible()
+    expect(page.get_by_label("Name in expressions")).to_be_focused()
+    # On the way back to the title, which is in a form made anew.
     page.get_by_label("Name in expressions").fill("beginning")
-    page.get_by_label("Name in expressions").press("Tab")
+    page.get_by_label("Name in expressions").press("Shift+Tab")
     expect(card(page, "beginning")).to_be_visible()
+    expect(page.locator("#step-title")).to_be_focused()
     page.get_by_role("button", name="Use an expression for N").click()
     page.get_by_label("N, an expression").fill("inputs.number_of_task")
     expect(page.locator("#parameter-field-n-error")).to_contain_text("number_of_task")

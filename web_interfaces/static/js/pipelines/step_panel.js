@@ -45,18 +45,25 @@ export class StepPanel {
         heading.textContent = doc.titleOf(this.step);
       } }),
       field({ id: "step-id", label: "Name in expressions", help: "Small letters, digits and _", place: "id" },
-        h("input", { type: "text", id: "step-id", value: step.id, maxlength: 40, autocomplete: "off", spellcheck: "false", "aria-describedby": "step-id-help step-id-error", onchange: ({ target }) => this.rename(target) })));
+        h("input", { type: "text", id: "step-id", value: step.id, maxlength: 40, autocomplete: "off", spellcheck: "false", "aria-describedby": "step-id-help step-id-error", onblur: ({ target, relatedTarget }) => this.rename(target, relatedTarget),
+          onkeydown: (event) => { if (event.key === "Enter") this.rename(event.target, event.target); } })));
   }
 
-  rename(input) {
+  /** Give the step another name; `next` is where the focus is on its way to. */
+  rename(input, next) {
     const to = doc.nameFrom(input.value, 40);
     const taken = this.store.document.steps.some((step) => step.id === to && step.id !== this.id);
     const line = byId("step-id-error");
     line.textContent = taken ? `Another step is named ${to}.` : to ? "" : "A name begins with a letter.";
     line.hidden = !line.textContent;
     if (line.textContent || to === this.id) return;
-    const next = doc.renameStep(this.store.document, this.id, to);
-    this.store.change(next, `rename ${this.id} to ${to}`, { select: to });
+    // Before the change, which takes this form away: that may make the field lose the focus again.
+    const from = this.id;
+    this.id = to;
+    const renamed = doc.renameStep(this.store.document, from, to);
+    this.store.change(renamed, `rename ${from} to ${to}`, { select: to, focus: "" });
+    // Where it was on its way to is another form's field now.
+    if (next?.id) setTimeout(() => byId(next.id)?.focus());
     announce(`It is named ${to}, also in the expressions of other steps.`);
   }
 

@@ -43,14 +43,14 @@ export class Store extends EventTarget {
   }
 
   /** Make a change, named as it is undone. `from` says whose it is, `key` what it goes on with. */
-  change(document, label, { key = null, from = "", select } = {}) {
+  change(document, label, { key = null, from = "", select, focus = "card" } = {}) {
     if (document === this.document) return;
     this.history.change(document, label, key);
     const isLost = select === undefined && !this.holdsSelected();
     if (select !== undefined) this.selected = select;
     else if (isLost) this.selected = null;
     this.tell("document", { from, selects: select !== undefined || isLost });
-    if (select !== undefined) this.tell("selection", { focus: "card" });
+    if (select !== undefined) this.tell("selection", { focus });
     else if (isLost) this.tell("selection");
   }
 
