@@ -50,6 +50,7 @@ def shots(api: httpx.Client) -> Iterator[Shot]:
     yield Shot("index", "")
     for name in ("metrics", "jobs", "pipelines", "map", "vector", "curated", "api", "design"):
         yield Shot(name, f"/{name}")
+    yield Shot("call", "/api/submit_process_vector")
     yield Shot("map-h3", "/map?show=h3")
     yield Shot("form", "/jobs/new/process_vector")
     if job := _first(api, "/api/jobs?limit=1&status=completed", "jobs"):
