@@ -100,3 +100,12 @@ def test_nothing_is_wider_than_a_phone(contexts: Contexts, failed: str, path: st
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
     assert over <= 0
+
+
+def test_the_ages_on_a_page_that_asks_for_nothing_any_more_go_on(page: Page, failed: str) -> None:
+    page.clock.install()
+    open_job(page, failed)
+    age = page.locator("time[data-age]").first
+    expect(age).to_be_visible()
+    page.clock.fast_forward("03:00:00")
+    expect(age).to_have_text("3 h ago")

@@ -69,6 +69,13 @@ class TestLiveUpdates:
         page.unroute("**/api/interface/metrics*")
         expect(page.locator("#connection")).to_be_hidden()
 
+    def test_a_server_that_keeps_an_answer_back_is_not_waited_for(self, page: Page) -> None:
+        open_page(page, "/metrics")
+        page.route("**/api/interface/metrics*", lambda route: None)
+        expect(page.locator("#connection")).to_contain_text("does not answer")
+        page.unroute("**/api/interface/metrics*")
+        expect(page.locator("#connection")).to_be_hidden()
+
 
 class TestActions:
     def test_cancel_asks_first(self, page: Page, submit: Submit, api: httpx.Client) -> None:

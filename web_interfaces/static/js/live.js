@@ -23,6 +23,8 @@ function outcomeOf({ status, responseText }) {
 const AGAIN = "Send the form again: it is begun once only.";
 
 const LIVE = "#live, [data-live]";
+// htmx asks a part for nothing more while it waits for an answer.
+const LIVE_MS = 10_000;
 
 export function startLive() {
   const connection = document.getElementById("connection");
@@ -52,11 +54,16 @@ export function startLive() {
     // The form's buttons may be far below.
     connection.scrollIntoView({ block: "nearest" });
   };
-  document.addEventListener("htmx:sendError", (event) => {
-    const why = "The server does not answer.";
-    if (isLive(event)) isOld(event.detail.elt, why);
-    else failed(`${why} ${AGAIN}`);
+  document.addEventListener("htmx:configRequest", (event) => {
+    if (isLive(event)) event.detail.timeout = LIVE_MS;
   });
+  for (const silence of ["htmx:sendError", "htmx:timeout"]) {
+    document.addEventListener(silence, (event) => {
+      const why = "The server does not answer.";
+      if (isLive(event)) isOld(event.detail.elt, why);
+      else failed(`${why} ${AGAIN}`);
+    });
+  }
   document.addEventListener("htmx:responseError", (event) => {
     const { xhr } = event.detail;
     if (isLive(event)) isOld(event.detail.elt, `The server answered with an error (${xhr.status}).`);

@@ -1,6 +1,7 @@
 // What the pages do beyond HTML and htmx.
 
 import { startActions } from "./actions.js";
+import { startAges } from "./ages.js";
 import { startCopying } from "./copying.js";
 import { startDatasetForm } from "./dataset_form.js";
 import { startDrawings } from "./drawing.js";
@@ -11,6 +12,7 @@ import { startToasts } from "./toasts.js";
 
 document.documentElement.classList.add("scripted");
 startActions();
+startAges();
 startCopying();
 startDatasetForm();
 startDrawings();
