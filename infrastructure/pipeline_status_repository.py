@@ -19,18 +19,14 @@ _SQL = queries.load("pipeline_status")
 
 @dataclass(frozen=True, slots=True)
 class JobCounts:
-    """How many jobs of a step there are so far, and where they are; `active` are the ids of those
-    that have not ended."""
+    """How many jobs of a step there are so far, and where they are; `unfinished` are the ids of
+    those that have not come to their end, be it that they were cancelled."""
 
     jobs: int = 0
     completed: int = 0
     failed: int = 0
     cancelled: int = 0
-    active: Sequence[str] = ()
-
-    @property
-    def ended(self) -> int:
-        return self.completed + self.failed + self.cancelled
+    unfinished: Sequence[str] = ()
 
 
 def runs(
@@ -78,7 +74,7 @@ def job_counts(
     rows = connection.execute(_SQL["job_counts"], {"run_id": run_id, "step_id": step_id})
     return {
         row["step_id"]: JobCounts(
-            row["jobs"], row["completed"], row["failed"], row["cancelled"], row["active"] or ()
+            row["jobs"], row["completed"], row["failed"], row["cancelled"], row["unfinished"] or ()
         )
         for row in rows
     }

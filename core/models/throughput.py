@@ -72,16 +72,22 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """Tasks that ended within a span: a point for every bin of it, oldest first."""
+    """Tasks that ended within a span until `read_at`: a point for every bin of it, oldest first."""
 
     span: Span
     points: tuple[Point, ...]
     total: Outcomes
+    read_at: datetime
 
     @property
     def busiest(self) -> Point | None:
-        """The point with the highest rate; None where nothing ended."""
-        best = max(self.points, key=lambda point: point.ended_per_minute, default=None)
+        """The point with the highest rate; None where nothing ended.
+
+        Not of a bin that goes on: what it comes to is not known yet.
+        """
+        width = timedelta(seconds=self.span.bin_seconds)
+        whole = (point for point in self.points if point.begins + width <= self.read_at)
+        best = max(whole, key=lambda point: point.ended_per_minute, default=None)
         return best if best is not None and best.ended_per_minute > 0 else None
 
 
@@ -108,7 +114,7 @@ def throughput(span: Span, bins: Sequence[Bin], now: datetime) -> Throughput:
                 )
             )
         begins += width
-    return Throughput(span, tuple(points), total)
+    return Throughput(span, tuple(points), total, now)
 
 
 def _bin_of(time: datetime, span: Span) -> datetime:

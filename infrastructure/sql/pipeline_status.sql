@@ -58,7 +58,8 @@ SELECT l.step_id, count(*) AS jobs,
        count(*) FILTER (WHERE j.status IN ('completed', 'completed_with_errors')) AS completed,
        count(*) FILTER (WHERE j.status = 'failed') AS failed,
        count(*) FILTER (WHERE j.status = 'cancelled') AS cancelled,
-       array_agg(j.job_id) FILTER (WHERE j.status IN ('queued', 'running')) AS active
+       array_agg(j.job_id) FILTER (WHERE j.status IN ('queued', 'running', 'cancelled'))
+           AS unfinished
 FROM (
     SELECT DISTINCT ON (step_id, item_index) step_id, job_id
     FROM app.pipeline_step_jobs

@@ -228,7 +228,7 @@ def _step_views(
         connection, run_id, limit=JOBS_OF_A_STEP, step_id=step_id
     ):
         jobs[row["step_id"]].append(row)
-    active = [job_id for each in counts.values() for job_id in each.active]
+    active = [job_id for each in counts.values() for job_id in each.unfinished]
     progress = _progress(connection, [row for listed in jobs.values() for row in listed], active)
     return [
         _step_view(
@@ -346,12 +346,16 @@ def _progress(
 def _step_progress(
     step: StepStatus, total: int, counts: JobCounts, progress: Mapping[str, float]
 ) -> float:
-    """Percent of a step: of its jobs each weighs the same. 100 only for one that succeeded."""
+    """Percent of a step: of its jobs each weighs the same. 100 only for one that succeeded.
+
+    A job that was cancelled counts for as far as it came, so that a cancel moves nothing.
+    """
     if step.is_success:
         return 100.0
     if not total:
         return 0.0
-    done = counts.ended * 100 + math.fsum(progress.get(job_id, 0.0) for job_id in counts.active)
+    ended = counts.completed + counts.failed
+    done = ended * 100 + math.fsum(progress.get(job_id, 0.0) for job_id in counts.unfinished)
     return min(99.9, math.floor(done / total * 10) / 10)
 
 

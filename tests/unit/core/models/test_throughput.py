@@ -40,6 +40,13 @@ def test_rates_are_a_minute_and_a_bin_that_goes_on_counts_what_has_passed_of_it(
     assert found.busiest == found.points[-2]
 
 
+def test_a_bin_that_goes_on_is_not_the_busiest() -> None:
+    """Its rate is of what has passed of it: more than ended within the hour, it may be."""
+    found = throughput(Span.HOUR, [at(minute=29, completed=8), at(minute=30, completed=60)], NOW)
+    assert found.points[-1].ended_per_minute > found.total.ended
+    assert found.busiest == found.points[-2]
+
+
 def test_nothing_is_said_of_a_bin_that_has_just_begun() -> None:
     now = NOW.replace(second=10)
     found = throughput(Span.HOUR, [at(minute=30, completed=6)], now)

@@ -165,6 +165,12 @@ def test_progress_follows_the_counters_of_running_jobs(
     greet = steps_of(client, run)["greet"]
     assert [each["progress_pct"] for each in greet["jobs"]] == [50.0, 0.0]
     assert greet["progress_pct"] == 25.0
+    # A cancel moves nothing.
+    db.execute(
+        "UPDATE app.jobs SET status = 'cancelled', finished_at = now() WHERE job_id = %s",
+        (job.job_id,),
+    )
+    assert steps_of(client, run)["greet"]["progress_pct"] == 25.0
 
 
 def test_a_rejected_gate_ends_the_run(client: InProcessClient) -> None:
