@@ -39,6 +39,8 @@ SELECT p.name, p.version, p.created_at, p.updated_at,
              WHERE step ->> 'job' IS NOT NULL
              ORDER BY 1) AS job_types,
        r.run_id AS last_run_id, r.status AS last_run_status, r.created_at AS last_run_created_at,
+       EXISTS (SELECT FROM app.pipeline_steps AS s
+               WHERE s.run_id = r.run_id AND s.status = 'awaiting_approval') AS last_run_awaits,
        clock_timestamp() AS read_at
 FROM app.pipelines AS p
 JOIN app.pipeline_versions AS v ON v.name = p.name AND v.version = p.version

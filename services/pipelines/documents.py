@@ -103,6 +103,12 @@ def view(name: str, *, version: int | None = None, base_url: str = "") -> JsonOb
         return _view(pipelines_repository.get_version(connection, name, version), base_url)
 
 
+def is_there(name: str) -> bool:
+    """Whether there is a pipeline of this name: one that runs are of may have been deleted."""
+    with database.transaction() as connection:
+        return pipelines_repository.find(connection, name) is not None
+
+
 def document(name: str, *, version: int | None = None) -> JsonObject:
     """The document of one version of a pipeline, the newest by default. Raises `NotFound`."""
     with database.transaction() as connection:
@@ -366,6 +372,7 @@ def _listed(row: Row, base_url: str) -> JsonObject:
         last_run = {
             "run_id": row["last_run_id"],
             "status": row["last_run_status"],
+            "awaiting_approval": row["last_run_awaits"],
             "created_at": row["last_run_created_at"],
         }
     return {

@@ -10,7 +10,7 @@ import azure.functions as func
 
 from core.addresses import has_hidden
 from core.models.pipeline import Pipeline, RunStatus
-from services.pipelines import views
+from services.pipelines import documents, views
 from web_interfaces.api.published import shown
 from web_interfaces.pages.rendering import auth_level, page_endpoint, render
 from web_interfaces.pipelines import faces
@@ -34,6 +34,7 @@ def run_page(req: func.HttpRequest) -> func.HttpResponse:
         page=PAGE,
         live=not RunStatus(run["status"]).is_terminal,
         run=run,
+        is_there=documents.is_there(run["name"]),
         drawn=draw(pipeline),
         faces=faces.of_run(pipeline, run["steps"]),
         titles={step.id: faces.title_of(step) for step in pipeline.steps},
@@ -68,6 +69,7 @@ def step_page(req: func.HttpRequest) -> func.HttpResponse:
         page=PAGE,
         live=not RunStatus(found["run"]["status"]).is_terminal,
         run=found["run"],
+        is_there=documents.is_there(found["run"]["name"]),
         step=found["step"],
         title=faces.title_of(step),
         kind=faces.kind_of(step),

@@ -43,7 +43,9 @@ LISTED_PIPELINE: Final = an_object(
     problems=COUNT,
     schedule=or_null(ANYTHING),
     next_run_at=or_null(TIME),
-    last_run=or_null(an_object(run_id=RUN_ID, status=_RUN_STATUS, created_at=TIME)),
+    last_run=or_null(
+        an_object(run_id=RUN_ID, status=_RUN_STATUS, awaiting_approval=FLAG, created_at=TIME)
+    ),
     created_at=TIME,
     updated_at=TIME,
     links=LINKS,

@@ -13,7 +13,7 @@ import jobs as job_types
 from core.pipelines import checking
 from core.registry import JobRegistry, registry
 from infrastructure import database
-from services.pipelines import control, documents, runs
+from services.pipelines import advancing, control, documents, runs
 from tests.support.in_process import InProcessClient, Response
 from tests.support.pages import EVIL
 from tests.support.settings import app_settings
@@ -165,6 +165,32 @@ def test_a_run_that_has_ended_asks_for_nothing_more(client: InProcessClient) -> 
     ended = client.get(f"{ROOT}/runs/{run.run_id}")
     assert "hx-trigger" not in ended.text
     assert 'data-action="resume_run"' in ended.text
+
+
+def test_the_run_of_a_deleted_pipeline_leads_to_nothing_that_is_gone(
+    client: InProcessClient,
+) -> None:
+    keep("passing", hello("a"))
+    run = runs.start("passing", {})
+    page = f"{ROOT}/runs/{run.run_id}"
+    assert "data-run=" in client.get(page).text
+    with database.transaction() as connection:
+        connection.execute("UPDATE app.pipeline_runs SET status = 'completed', finished_at = now()")
+    documents.delete("passing")
+    for path in (page, f"{page}/steps/a"):
+        answer = client.get(path)
+        assert "Passing" in shown(answer)
+        assert f"{ROOT}/passing" not in answer.text
+    text = client.get(page).text
+    assert "version 1 of a pipeline that has been deleted" in text
+    assert "data-run=" not in text
+
+
+def test_a_run_that_waits_for_somebody_is_listed_as_such(client: InProcessClient) -> None:
+    keep("waiting", {"id": "look", "kind": "gate", "message": "Go on?"})
+    run = runs.start("waiting", {})
+    advancing.advance(run.run_id)
+    assert "Last run of waiting: awaiting approval" in client.get(ROOT).text
 
 
 @pytest.mark.parametrize(
